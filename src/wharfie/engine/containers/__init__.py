@@ -1,0 +1,7 @@
+"""Containers: create, run, watch, remove, and what can be done to and with them."""
+
+from wharfie.engine.containers.files import ContainerFiles
+from wharfie.engine.containers.service import Containers
+from wharfie.engine.containers.streams import AttachRequest, ContainerStreams
+
+__all__ = ["AttachRequest", "ContainerFiles", "ContainerStreams", "Containers"]

@@ -1,0 +1,5 @@
+"""System: info, version, and what concerns the engine as a whole."""
+
+from wharfie.engine.system.service import System, SystemInfo, VersionInfo
+
+__all__ = ["System", "SystemInfo", "VersionInfo"]

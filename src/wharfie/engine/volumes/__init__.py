@@ -1,0 +1,5 @@
+"""Volumes: named places for data that outlive containers."""
+
+from wharfie.engine.volumes.service import Volumes
+
+__all__ = ["Volumes"]

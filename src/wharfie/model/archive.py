@@ -1,0 +1,123 @@
+"""Archives in and out of file systems, done where a hostile one can do no harm.
+
+The work is done by jail workers: chrooted into the target, single-threaded, few capabilities,
+bounded size. The engine sees streams and values only.
+
+Source: behaviours 122; OCI image spec "layer" (whiteouts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from wharfie.model.ids import Digest
+
+
+class PathStat(Struct, frozen=True, kw_only=True):
+    """What `HEAD /containers/{id}/archive` tells.
+
+    Attributes:
+        mode: Go's os.FileMode bits (directory 1<<31, symlink 1<<27, ...) and permissions.
+        mtime: RFC 3339 with nanoseconds.
+    """
+
+    name: str
+    size: int
+    mode: int
+    mtime: str
+    link_target: str = field(default="", name="linkTarget")
+
+
+class RootMount(Struct, frozen=True, kw_only=True):
+    """A mount a worker lays over the root before it works (a stopped container's volumes)."""
+
+    source: str
+    destination: str
+    read_only: bool = False
+
+
+class Root(Struct, frozen=True, kw_only=True):
+    """A root directory to work in.
+
+    Attributes:
+        descriptor: an open directory: a detached mount, or `/proc/<pid>/root`.
+        mounts: laid over it; only for detached mounts.
+        read_only: refuse to write (the container's root is read-only).
+    """
+
+    descriptor: int
+    mounts: Sequence[RootMount] = ()
+    read_only: bool = False
+
+
+class Unpacked(Struct, frozen=True):
+    """Result of unpacking a layer: digest of the uncompressed tar, bytes of files, entries."""
+
+    diff_id: Digest
+    size: int
+    entries: int
+
+
+class Limits(Struct, frozen=True):
+    """Bounds against bombs: bytes written, entries, and output bytes per input byte."""
+
+    size: int = 1 << 40
+    entries: int = 10_000_000
+    ratio: int = 2000
+
+
+class Archiver(Protocol):
+    """Unpacks and packs, each call in a worker of its own."""
+
+    async def unpack_layer(
+        self, blob: int, directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        """Unpack a layer blob (tar, gzip or zstd, told by its first bytes) into an overlay layer.
+
+        Whiteouts become overlay whiteouts, opaque markers the overlay attribute.
+
+        Args:
+            blob: descriptor to read from; the caller closes it.
+            directory: absolute path of an empty directory.
+            limits: None for the configured ones.
+
+        Raises:
+            InvalidArgument: a truncated, malformed, escaping or oversized archive; the
+                directory's content is then undefined and to be dropped.
+        """
+
+    def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
+        """An overlay layer directory as an uncompressed OCI layer tar, reproducible."""
+
+    def pack_tree(self, root: Root) -> AsyncIterator[bytes]:
+        """A whole root file system as a tar (`export`); other mounts are left out."""
+
+    async def stat(self, root: Root, path: str) -> PathStat:
+        """Stat a path inside; its last symlink is not followed.
+
+        Raises:
+            NotFound: nothing there.
+        """
+
+    async def copy_out(self, root: Root, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
+        """A path inside as a tar, its entries named from the path's last component."""
+
+    async def copy_in(
+        self,
+        root: Root,
+        path: str,
+        source: AsyncIterator[bytes],
+        *,
+        no_overwrite_dir_non_dir: bool = False,
+        copy_uid_gid: bool = False,
+    ) -> None:
+        """Unpack a tar (plain, gzip, bzip2, xz or zstd) into a directory inside.
+
+        Raises:
+            NotFound: no such directory.
+            InvalidArgument: not a directory ("extraction point is not a directory"), bad archive.
+            Forbidden: read-only.
+        """

@@ -1,0 +1,118 @@
+"""The OCI runtime as the engine sees it: plans in, processes out.
+
+The engine decides *what* (mounts, namespaces, limits come from the container's record); the
+driver writes the bundle and asks the supervisor to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from wharfie.model.container import Container
+from wharfie.model.exec import Exec
+from wharfie.model.task import LogSpec
+
+
+class BundleMount(Struct, frozen=True, kw_only=True):
+    """One mount inside the container besides the standard ones.
+
+    Attributes:
+        type: "bind" or "tmpfs".
+        source: host path of a bind, "" for tmpfs.
+        destination: absolute path inside.
+        options: OCI mount options ("rbind", "ro", "rprivate", "size=64m").
+    """
+
+    type: str
+    source: str
+    destination: str
+    options: list[str] = field(default_factory=list)
+
+
+class Namespaces(Struct, frozen=True, kw_only=True):
+    """Which namespaces are shared; None makes a new one, "" uses the host's, a path joins."""
+
+    network: str | None = None
+    pid: str | None = None
+    ipc: str | None = None
+    uts: str | None = None
+    cgroup: str | None = None
+
+
+class LaunchPlan(Struct, frozen=True, kw_only=True):
+    """Everything needed to start a container's process.
+
+    Attributes:
+        container: its record, with image defaults already merged into `config`.
+        rootfs: descriptor of the detached root mount; the caller closes it.
+        hostname: host name inside a private UTS namespace.
+        mounts: binds, volumes, tmpfs and the managed /etc files, sorted by depth.
+        environment: complete, in order ("K=V").
+    """
+
+    container: Container
+    rootfs: int
+    namespaces: Namespaces
+    hostname: str
+    mounts: list[BundleMount]
+    environment: list[str]
+    log: LogSpec
+
+
+class RuntimeInfo(Struct, frozen=True):
+    """A configured OCI runtime."""
+
+    name: str
+    path: str
+    arguments: list[str] = field(default_factory=list)
+
+
+class Runtime(Protocol):
+    """Starts containers and acts on running ones."""
+
+    @property
+    def runtimes(self) -> Mapping[str, RuntimeInfo]:
+        """Configured runtimes by name."""
+
+    @property
+    def default_runtime(self) -> str:
+        """Name of the runtime used when a container asks for none."""
+
+    async def launch(self, plan: LaunchPlan) -> int:
+        """Write the bundle and start the container; returns its host pid.
+
+        Raises:
+            StartFailed: with Docker's words and exit code 126, 127 or 128.
+            InvalidArgument: a user, device or option that cannot be resolved.
+        """
+
+    async def launch_exec(self, exec_: Exec, container: Container) -> int:
+        """Start an exec'd process in a running container; returns its host pid.
+
+        Raises:
+            StartFailed: as for `launch`.
+        """
+
+    async def pause(self, container: Container) -> None:
+        """Freeze all processes of a container."""
+
+    async def unpause(self, container: Container) -> None:
+        """Thaw them."""
+
+    async def pids(self, container: Container) -> Sequence[int]:
+        """Host pids of all processes in the container's cgroup."""
+
+    async def kill_all(self, container: Container) -> None:
+        """SIGKILL every process in the container's cgroup; needed where pid is shared."""
+
+    async def was_oom_killed(self, container: Container) -> bool:
+        """Tell whether the kernel's OOM killer struck in the container's cgroup."""
+
+    async def delete(self, container: Container) -> None:
+        """Remove cgroups, bundle and the runtime's own state; idempotent, also for leftovers."""
+
+    async def sweep(self, keep: Sequence[str]) -> None:
+        """At start: delete what belongs to containers (by ID) that are not in `keep`."""

@@ -1,0 +1,116 @@
+"""Snapshots: layers as directories, and root file systems stacked of them.
+
+A *committed* snapshot is an unpacked layer, named by its chain ID; an *active* one is a
+container's writable layer, named by the container's ID. Mounts are made detached: a descriptor
+nobody else sees, gone with its last holder, so that a crash leaves no mount behind.
+
+Source: OCI image spec "Layer ChainID"; the kernel's overlayfs documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from wharfie.model.ids import ChainId, Digest, SnapshotKey
+
+
+class LayerRecord(Struct, frozen=True, kw_only=True):
+    """An unpacked layer.
+
+    Attributes:
+        number: names its directory, `snapshots/<number>`.
+        parent: chain ID below, None for the base.
+        size: bytes of its files.
+    """
+
+    chain_id: ChainId
+    diff_id: Digest
+    parent: ChainId | None
+    number: int
+    size: int
+
+
+class Change(Struct, frozen=True):
+    """One path of a writable layer; kind 0 modified, 1 added, 2 deleted (API ContainerChange)."""
+
+    path: str
+    kind: int
+
+
+class OverlayPaths(Struct, frozen=True):
+    """Directories of a snapshot as inspect's GraphDriver.Data shows them; lowest layer last."""
+
+    lower: list[str]
+    upper: str
+    work: str
+    merged: str
+
+
+class LayerWriter(Protocol):
+    """A layer being unpacked, invisible until committed."""
+
+    @property
+    def directory(self) -> str:
+        """Absolute path of the directory to fill."""
+
+    async def commit(self, *, chain_id: ChainId, diff_id: Digest, size: int) -> LayerRecord:
+        """Publish the layer; if another writer was first, its layer is kept and ours dropped."""
+
+    async def abort(self) -> None:
+        """Drop it; after a commit nothing happens."""
+
+
+class Snapshotter(Protocol):
+    """Layers and writable snapshots on disk."""
+
+    def layer(self, chain_id: ChainId) -> LayerRecord | None:
+        """A committed layer, None when it is not there."""
+
+    def layers(self) -> Sequence[LayerRecord]:
+        """All committed layers."""
+
+    def layer_directory(self, layer: LayerRecord) -> str:
+        """Absolute path of a layer's files, overlay whiteouts included."""
+
+    async def begin_layer(self, parent: ChainId | None) -> LayerWriter:
+        """Begin to unpack a layer."""
+
+    async def remove_layer(self, chain_id: ChainId) -> None:
+        """Delete a layer nothing refers to; idempotent."""
+
+    async def prepare(self, key: SnapshotKey, parent: ChainId | None) -> None:
+        """Make a writable snapshot on top of `parent` (None: on nothing). Two directories.
+
+        Raises:
+            NotFound: the parent is not there.
+            Conflict: the key is taken.
+        """
+
+    async def mount(self, key: SnapshotKey, *, read_only: bool = False) -> int:
+        """Mount a writable snapshot, detached; returns a descriptor the caller closes.
+
+        Raises:
+            NotFound: no such snapshot.
+            Internal: the kernel refused; the message says why.
+        """
+
+    async def view(self, chain_id: ChainId) -> int:
+        """Mount the layers of an image read-only, detached; the caller closes the descriptor."""
+
+    def paths(self, key: SnapshotKey) -> OverlayPaths:
+        """Where a snapshot's directories are."""
+
+    async def usage(self, key: SnapshotKey) -> int:
+        """Bytes used by a writable snapshot."""
+
+    async def changes(self, key: SnapshotKey) -> Sequence[Change]:
+        """What a writable snapshot changed, parents included, sorted by path."""
+
+    async def remove(self, key: SnapshotKey) -> None:
+        """Delete a writable snapshot: renamed away at once, unlinked in the background."""
+
+    async def sweep(self, keep: Sequence[SnapshotKey]) -> None:
+        """At start: delete directories no row knows and writable snapshots not in `keep`."""
