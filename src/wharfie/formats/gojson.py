@@ -57,13 +57,13 @@ class _Context:
 
 def _scanner() -> _Scan:
     try:
-        from _json import make_scanner as make  # noqa: PLC0415 - see the module's docstring
+        import _json  # noqa: PLC0415 - see the module's docstring
+
+        scan: _Scan = getattr(_json, "make_scanner")(_Context)  # noqa: B009 - typed for json only
     except ImportError:  # an interpreter without the C part
         from json import JSONDecoder  # noqa: PLC0415
 
-        portable: _Scan = JSONDecoder(parse_float=RawFloat).scan_once
-        return portable
-    scan: _Scan = make(_Context)  # type: ignore[arg-type] - any object with these attributes
+        scan = getattr(JSONDecoder(parse_float=RawFloat), "scan_once")  # noqa: B009 - undeclared
     return scan
 
 
