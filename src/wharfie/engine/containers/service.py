@@ -32,8 +32,8 @@ from wharfie.model.container import (
 )
 from wharfie.model.errors import (
     Conflict,
-    Internal,
     EngineError,
+    Internal,
     InvalidArgument,
     NoSuchContainer,
     NotFound,

@@ -26,8 +26,9 @@ from wharfie.model.errors import (
     StartFailed,
 )
 from wharfie.model.exec import Exec, ExecConfig
-from wharfie.model.ids import ContainerId, ExecId, generate_id
+from wharfie.model.ids import ContainerId, ExecId, generate_id, short
 from wharfie.model.lifecycle import Verb, check
+from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import Runtime
 from wharfie.model.task import AttachmentEnd, AttachSpec, TaskExit, TaskSupervisor
 
@@ -62,11 +63,13 @@ class Execs:
         runtime: Runtime,
         supervisor: TaskSupervisor,
         events: EventBus,
+        nursery: Nursery,
     ) -> None:
         self._containers = containers
         self._runtime = runtime
         self._supervisor = supervisor
         self._events = events
+        self._nursery = nursery
         self._handles: dict[str, ExecHandle] = {}
 
     def get(self, exec_id: str) -> Exec:
@@ -105,9 +108,7 @@ class Execs:
         handle.record = structs.replace(record, started=True)
         return handle.record
 
-    async def start_attached(
-        self, exec_: Exec, start: ExecStart, connection: int, head: bytes
-    ) -> None:
+    async def start_attached(self, exec_: Exec, connection: int, head: bytes) -> None:
         """Start with a taken-over connection as its stdio; returns when it runs.
 
         A process that cannot start is told on the connection, with exit code 126 or 127.
@@ -145,7 +146,7 @@ class Execs:
             raise Conflict(f"exec command {exec_id} is not running")
         await self._supervisor.resize(exec_id, rows=rows, columns=columns)
 
-    async def on_exit(self, exit_: TaskExit) -> bool:
+    def on_exit(self, exit_: TaskExit) -> bool:
         """Take up an exit; False when it is not an exec's."""
         handle = self._handles.get(exit_.id)
         if handle is None:
@@ -155,7 +156,8 @@ class Execs:
             self._end(handle, code)
             container = self._containers.get(handle.record.container_id)
             self._publish(container, "exec_die", handle.record, exitCode=str(code))
-        await self._supervisor.settle(exit_.id)
+        settle = self._supervisor.settle(exit_.id)
+        self._nursery.start(settle, f"end of exec {short(exit_.id)}")
         return True
 
     def attachment_ended(self, end: AttachmentEnd) -> None:
