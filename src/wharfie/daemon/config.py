@@ -154,10 +154,7 @@ def _tls(values: Values) -> TlsFiles | None:
     if not values.get("tls") and "tlsverify" not in values:
         return None
     default = os.environ.get("DOCKER_CERT_PATH") or os.path.expanduser("~/.docker")
-    if "tlsverify" in values:
-        verify = bool(values["tlsverify"])
-    else:
-        verify = "tlscacert" in values
+    verify = bool(values["tlsverify"]) if "tlsverify" in values else "tlscacert" in values
     return TlsFiles(
         ca=_string(values, "tlscacert", os.path.join(default, "ca.pem")),
         cert=_string(values, "tlscert", os.path.join(default, "cert.pem")),
@@ -207,17 +204,19 @@ def _convert(document: dict[str, object]) -> Values:
 
 
 def _typed(option: Option, value: object) -> Value:
-    match option.kind, value:
-        case Kind.BOOL, bool():
-            return value
-        case Kind.INTEGER, int() if not isinstance(value, bool):
-            return value
-        case Kind.STRING, str():
-            return value
-        case Kind.LIST, list() if all(isinstance(item, str) for item in value):
-            return [str(item) for item in value]
-        case Kind.MAP, dict():
-            return {str(key): _map_value(option, item) for key, item in value.items()}
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if option.kind is Kind.BOOL and isinstance(value, bool):
+        return value
+    if option.kind is Kind.INTEGER and isinstance(value, int) and is_number:
+        return value
+    if option.kind is Kind.STRING and isinstance(value, str):
+        return value
+    if option.kind is Kind.LIST and isinstance(value, list):
+        strings = [item for item in value if isinstance(item, str)]
+        if len(strings) == len(value):
+            return strings
+    if option.kind is Kind.MAP and isinstance(value, dict):
+        return {str(key): _map_value(option, item) for key, item in value.items()}
     raise ConfigError(
         f"the value of {option.key} must be of type {option.kind.value}, not {json.dumps(value)}"
     )

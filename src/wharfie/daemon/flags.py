@@ -62,31 +62,28 @@ def _value(option: Option, text: str | None, rest: list[str]) -> Value:
         if not rest:
             raise UsageError(f"flag needs an argument: --{option.flag}")
         text = rest.pop(0)
+    return _convert(option, text)
+
+
+def _convert(option: Option, text: str) -> Value:
     match option.kind:
-        case Kind.BOOL:
-            if text not in _TRUE | _FALSE:
-                raise UsageError(
-                    f'invalid argument "{text}" for "--{option.flag}" flag: invalid syntax'
-                )
+        case Kind.BOOL if text in _TRUE | _FALSE:
             return text in _TRUE
-        case Kind.INTEGER:
-            try:
-                return int(text)
-            except ValueError:
-                raise UsageError(
-                    f'invalid argument "{text}" for "--{option.flag}" flag: invalid syntax'
-                ) from None
-        case Kind.MAP:
-            key, equals, value = text.partition("=")
-            if not (key and equals):
-                raise UsageError(
-                    f'invalid argument "{text}" for "--{option.flag}" flag: it must be key=value'
-                )
+        case Kind.INTEGER if text.lstrip("+-").isdecimal():
+            return int(text)
+        case Kind.MAP if "=" in text.lstrip("="):
+            key, _, value = text.partition("=")
             return {key: value}
         case Kind.LIST:
             return [text]
         case Kind.STRING:
             return text
+        case Kind.BOOL | Kind.INTEGER | Kind.MAP:
+            expected = {Kind.BOOL: "true or false", Kind.INTEGER: "a number"}
+            raise UsageError(
+                f'invalid argument "{text}" for "--{option.flag}" flag: '
+                f"it must be {expected.get(option.kind, 'key=value')}"
+            )
 
 
 def _set(values: Values, option: Option, value: Value) -> None:
