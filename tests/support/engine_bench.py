@@ -15,7 +15,6 @@ from support.engine_fakes import (
     FakeSupervisor,
     FakeVolumes,
 )
-
 from wharfie.engine.containers.assembly import ContainerPorts, assemble
 from wharfie.engine.containers.defaults import ContainerDefaults
 from wharfie.engine.events import EventBus

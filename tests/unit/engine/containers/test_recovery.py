@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from support.engine_bench import Bench
 
+from support.engine_bench import Bench
 from wharfie.model.container import RestartPolicy, Status
 from wharfie.model.errors import NoSuchContainer
 from wharfie.model.ids import ContainerId

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.engine_bench import Bench
 
+from support.engine_bench import Bench
 from wharfie.model.container import RestartPolicy, Status, WaitCondition
 from wharfie.model.errors import (
     Conflict,
