@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wharfie.pki.certificates import Identity, decode_certificates, encode_certificate
@@ -28,6 +28,7 @@ SERVER_CERT = "server-cert.pem"
 SERVER_KEY = "server-key.pem"
 CLIENT_CERT = "cert.pem"
 CLIENT_KEY = "key.pem"
+ALL = (CA_KEY, CA_CERT, SERVER_KEY, SERVER_CERT, CLIENT_KEY, CLIENT_CERT)
 
 KEY_MODE = 0o400
 CERT_MODE = 0o444
@@ -59,7 +60,7 @@ def client_files(client: Identity) -> dict[str, bytes]:
     }
 
 
-def check_absent(directory: Path, names: Mapping[str, bytes] | list[str]) -> None:
+def check_absent(directory: Path, names: Iterable[str]) -> None:
     """Refuse when any of the files is there; asked before slow keys are made.
 
     Raises:
