@@ -131,7 +131,7 @@ class Daemon:
     def wait_ready(self, seconds: float = 20) -> None:
         """Wait for an answer to /_ping."""
         assert self._process is not None
-        for _ in poll(f"an answer of the daemon, which said:\n{self.log()}", seconds):
+        for _ in poll(f"an answer of the daemon, which writes to {self.log_file}", seconds):
             if self._process.poll() is not None:
                 self.pid = 0
                 raise RuntimeError(f"wharfied ended with {self._process.returncode}:\n{self.log()}")

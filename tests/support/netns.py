@@ -20,8 +20,9 @@ ip link set lo up
 if ! [ -e /sys/fs/cgroup/cgroup.controllers ] && mountpoint -q /sys/fs/cgroup/unified; then
     umount /sys/fs/cgroup/unified
 fi
+sleep infinity &
 echo ready
-while :; do sleep 3600 & wait; done
+wait
 """
 
 
@@ -36,14 +37,16 @@ class Namespaces:
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,  # also where unshare complains when its child is killed
             text=True,
         )
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != "ready\n":
             self._holder.kill()
-            raise RuntimeError(f"no namespaces: unshare ended with {self._holder.wait()}")
+            raise RuntimeError(f"no namespaces: {self._holder.communicate()[1]}")
         self.pid = children(self._holder.pid)[0]
         """Host's view of PID 1 inside."""
+        self._own = {self.pid, *children(self.pid)}
 
     def __enter__(self) -> "Namespaces":
         return self
@@ -56,9 +59,7 @@ class Namespaces:
         if self._holder.poll() is not None:
             return
         os.kill(self.pid, signal.SIGKILL)
-        self._holder.wait(timeout=30)
-        assert self._holder.stdout is not None
-        self._holder.stdout.close()
+        self._holder.communicate(timeout=30)
 
     def command(self, *argv: str) -> list[str]:
         """`argv`, to be run inside; its exit status and signals become nsenter's own."""
@@ -98,10 +99,9 @@ class Namespaces:
     def processes(self) -> dict[int, str]:
         """Command lines of all processes inside, by the host's PID, but for the holder's own."""
         inside = os.readlink(f"/proc/{self.pid}/ns/pid")
-        own = {self.pid, *children(self.pid, named="sleep")}
         found = {}
         for entry in os.listdir("/proc"):
-            if not entry.isdigit() or int(entry) in own:
+            if not entry.isdigit() or int(entry) in self._own:
                 continue
             with contextlib.suppress(OSError):  # it ended meanwhile, or is a zombie
                 if os.readlink(f"/proc/{entry}/ns/pid") == inside:
@@ -125,19 +125,11 @@ class Namespaces:
         return self.check("nft", "list", "tables").splitlines()
 
 
-def children(pid: int, named: str = "") -> list[int]:
-    """Child processes of a process, of one command name only if given."""
+def children(pid: int) -> list[int]:
+    """Child processes of a process; none if it is gone."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        pids = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return [p for p in pids if not named or _name(p) == named]
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
-
-
-def _name(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
 
 
 def poll(what: str, seconds: float = 15) -> Iterator[None]:
