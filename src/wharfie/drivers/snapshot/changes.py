@@ -1,4 +1,4 @@
-"""What a writable layer says: changed paths, and its size.
+"""What a writable layer says: changed paths.
 
 The upper directory of an overlay holds copies of what was changed, a character device 0:0 (a
 whiteout) for what was deleted, and marks as opaque a directory that replaces one below. All of
@@ -33,16 +33,6 @@ def list_changes(upper: str, lowers: Sequence[str]) -> list[Change]:
     finally:
         os.close(fd)
     return [Change(_spell(path), kind) for path, kind in sorted(walk.found.items())]
-
-
-def measure(directory: str) -> int:
-    """Bytes of the files of a layer, each inode once; blocks."""
-    seen: set[int] = set()
-    fd = os.open(directory, _DIRECTORY)
-    try:
-        return _measure(fd, seen, 0)
-    finally:
-        os.close(fd)
 
 
 class _Changes:
@@ -147,30 +137,6 @@ def merged_names(directories: Sequence[str]) -> set[str]:
                     names.add(entry.name)
         hidden |= deleted
     return names
-
-
-def _measure(fd: int, seen: set[int], depth: int) -> int:
-    if depth > _MAX_DEPTH:
-        return 0  # a size is an estimate; a container must not break it by nesting directories
-    total = 0
-    with os.scandir(fd) as entries:
-        children = list(entries)
-    for entry in children:
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                child = os.open(entry.name, _DIRECTORY, dir_fd=fd)
-                try:
-                    total += _measure(child, seen, depth + 1)
-                finally:
-                    os.close(child)
-                continue
-            status = entry.stat(follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        if status.st_ino not in seen:
-            seen.add(status.st_ino)
-            total += status.st_size
-    return total
 
 
 def _differs(one: os.stat_result, other: os.stat_result) -> bool:

@@ -20,9 +20,9 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 
-from wharfie.drivers.snapshot.changes import list_changes, measure
+from wharfie.drivers.snapshot.changes import list_changes
 from wharfie.drivers.snapshot.overlay import EMPTY, Mounter, Stack
-from wharfie.drivers.snapshot.trash import Trash
+from wharfie.kernel.trees import Trash, measure_tree
 from wharfie.model.errors import Conflict, Internal, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
 from wharfie.model.snapshot import Change, LayerRecord, LayerWriter, OverlayPaths
@@ -160,7 +160,7 @@ class OverlaySnapshotter:
     async def usage(self, key: SnapshotKey) -> int:
         """Bytes used by a writable snapshot."""
         number, _ = self._get(key)
-        return await asyncio.to_thread(measure, self._path(number, "diff"))
+        return await asyncio.to_thread(measure_tree, self._path(number, "diff"))
 
     async def changes(self, key: SnapshotKey) -> Sequence[Change]:
         """What a writable snapshot changed, parents included, sorted by path."""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.drivers.snapshot.trash import Trash, delete_tree
+from wharfie.kernel.trees import Trash, delete_tree, measure_tree
 
 
 def nest(path: Path, depth: int) -> None:
@@ -77,7 +77,7 @@ def test_a_failure_is_logged(
     def refuse(path: str) -> None:
         raise OSError("busy")
 
-    monkeypatch.setattr("wharfie.drivers.snapshot.trash.delete_tree", refuse)
+    monkeypatch.setattr("wharfie.kernel.trees.delete_tree", refuse)
     tmp = tmp_path / "tmp"
     tmp.mkdir()
     trash = Trash(str(tmp))
@@ -86,3 +86,11 @@ def test_a_failure_is_logged(
     trash.settle().result(10)
     trash.close()
     assert "busy" in caplog.text
+
+
+def test_a_tree_is_measured_at_any_depth(tmp_path: Path) -> None:
+    nest(tmp_path / "deep", 600)
+    (tmp_path / "deep/file").write_bytes(b"x" * 100)
+    os.link(tmp_path / "deep/file", tmp_path / "deep/again")
+    assert measure_tree(str(tmp_path / "deep")) == 100
+    delete_tree(str(tmp_path / "deep"))
