@@ -189,12 +189,12 @@ class PortAllocator:
             )
         raise PortTaken("all ports are allocated", own=True)
 
-    def _try(
-        self, owner: ContainerId, protocol: str, address: IPv4Address, number: int
-    ) -> _Hold:
+    def _try(self, owner: ContainerId, protocol: str, address: IPv4Address, number: int) -> _Hold:
         others = (held for kind, held, port in self._held if (kind, port) == (protocol, number))
         if any(other == address or ANY in (other, address) for other in others):
-            raise PortTaken(f"Bind for {address}:{number} failed: port is already allocated", own=True)
+            raise PortTaken(
+                f"Bind for {address}:{number} failed: port is already allocated", own=True
+            )
         try:
             return _Hold(owner, _bind(protocol, address, number))
         except OSError as error:
@@ -214,9 +214,7 @@ class PortAllocator:
 def _foreign(protocol: str, address: str, number: int, error: OSError) -> PortTaken:
     words = os.strerror(error.errno or errno.EADDRINUSE)
     words = words[:1].lower() + words[1:]
-    return PortTaken(
-        f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False
-    )
+    return PortTaken(f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False)
 
 
 def _bind(protocol: str, address: IPv4Address, number: int) -> socket.socket | None:
