@@ -152,6 +152,12 @@ def service(port: int) -> bytes:
     return port.to_bytes(2, "big") + b"\0\0"
 
 
+def comment(words: str) -> bytes:
+    """User data of a rule that `nft list` shows as its comment."""
+    data = words.encode()[:253] + b"\0"
+    return bytes((0, len(data))) + data
+
+
 def _type(number: int, flags: int, table: Table, *attributes: bytes) -> Body:
     header = bytes((table.family, 0, 0, 0))
     return _SUBSYSTEM << 8 | number, REQUEST | flags, header + b"".join(attributes)
@@ -180,7 +186,9 @@ def get_table(table: Table) -> Body:
 
 def add_chain(table: Table, chain: Chain) -> Body:
     """Make a base chain."""
-    hook = nested(4, be32(1, chain.hook), attribute(2, chain.priority.to_bytes(4, "big", signed=True)))
+    hook = nested(
+        4, be32(1, chain.hook), attribute(2, chain.priority.to_bytes(4, "big", signed=True))
+    )
     return _type(
         _NEWCHAIN,
         CREATE,
@@ -323,9 +331,7 @@ def parse_elements(answer: Message) -> list[Element]:
         key = parse_attributes(found.get(1, memoryview(b""))).get(1, memoryview(b""))
         data = parse_attributes(found.get(2, memoryview(b""))).get(1, memoryview(b""))
         flags = int.from_bytes(found.get(3, b""), "big")
-        elements.append(
-            Element(bytes(key), bytes(data), bool(flags & _ELEMENT_INTERVAL_END))
-        )
+        elements.append(Element(bytes(key), bytes(data), bool(flags & _ELEMENT_INTERVAL_END)))
     return elements
 
 
@@ -351,9 +357,7 @@ def set_mark(register: int) -> Expression:
 
 def load_payload(base: int, offset: int, size: int, register: int) -> Expression:
     """Load bytes of a header."""
-    return _expression(
-        "payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, size)
-    )
+    return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, size))
 
 
 def load_source(register: int) -> Expression:
@@ -411,9 +415,7 @@ def _has_ct(key: int, bits: int) -> list[Expression]:
 def is_destination_local() -> list[Expression]:
     """Go on only where the destination is an address of this host."""
     return [
-        _expression(
-            "fib", be32(1, REG_1), be32(2, _FIB_ADDRESS_TYPE), be32(3, _FIB_DESTINATION)
-        ),
+        _expression("fib", be32(1, REG_1), be32(2, _FIB_ADDRESS_TYPE), be32(3, _FIB_DESTINATION)),
         compare(REG_1, _RTN_LOCAL.to_bytes(4, sys.byteorder)),
     ]
 

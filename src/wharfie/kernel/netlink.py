@@ -80,9 +80,7 @@ class NetlinkSocket:
         """Free the descriptor; closing twice is no error."""
         self._socket.close()
 
-    def run(
-        self, bodies: Sequence[Body], *, ignore: frozenset[int] = frozenset()
-    ) -> list[Message]:
+    def run(self, bodies: Sequence[Body], *, ignore: frozenset[int] = frozenset()) -> list[Message]:
         """Send requests in one datagram, each asking for an acknowledgement; their answers.
 
         The kernel serves all of them, also those after a refused one.

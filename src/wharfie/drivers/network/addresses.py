@@ -93,9 +93,7 @@ class AddressBook:
         self._subnets: dict[NetworkId, Subnet] = {}
         self._lock = threading.Lock()
 
-    def claim(
-        self, network_id: NetworkId, ipam: IPAM, occupied: Iterable[IPv4Network]
-    ) -> IPAM:
+    def claim(self, network_id: NetworkId, ipam: IPAM, occupied: Iterable[IPv4Network]) -> IPAM:
         """Reserve a network's subnet, the wished one or a free one of the pools.
 
         Args:

@@ -20,12 +20,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
+from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 from wharfie.model.ids import ContainerId
 from wharfie.model.network import PortBinding, PublishedPort
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
-ANY = IPv4Address("0.0.0.0")
+ANY = IPv4Address(ANY_HOST)
 
 _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -67,7 +68,7 @@ class PortAllocator:
         owner: ContainerId,
         wishes: Sequence[tuple[str, PortBinding]],
         *,
-        host_binding: str = "0.0.0.0",
+        host_binding: str = ANY_HOST,
     ) -> list[PublishedPort]:
         """Hold a host port for every wish: all of them, or none.
 
@@ -189,12 +190,12 @@ class PortAllocator:
             )
         raise PortTaken("all ports are allocated", own=True)
 
-    def _try(
-        self, owner: ContainerId, protocol: str, address: IPv4Address, number: int
-    ) -> _Hold:
+    def _try(self, owner: ContainerId, protocol: str, address: IPv4Address, number: int) -> _Hold:
         others = (held for kind, held, port in self._held if (kind, port) == (protocol, number))
         if any(other == address or ANY in (other, address) for other in others):
-            raise PortTaken(f"Bind for {address}:{number} failed: port is already allocated", own=True)
+            raise PortTaken(
+                f"Bind for {address}:{number} failed: port is already allocated", own=True
+            )
         try:
             return _Hold(owner, _bind(protocol, address, number))
         except OSError as error:
@@ -214,9 +215,7 @@ class PortAllocator:
 def _foreign(protocol: str, address: str, number: int, error: OSError) -> PortTaken:
     words = os.strerror(error.errno or errno.EADDRINUSE)
     words = words[:1].lower() + words[1:]
-    return PortTaken(
-        f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False
-    )
+    return PortTaken(f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False)
 
 
 def _bind(protocol: str, address: IPv4Address, number: int) -> socket.socket | None:

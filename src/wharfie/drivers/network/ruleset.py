@@ -20,13 +20,14 @@ from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
 
+from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.formats import nft
 from wharfie.formats.nft import Body, Chain, Element, Expression, Set, Table
 
 FORWARD_MARK = 0x57000000
 """Bits of the packet mark that tell other firewalls "accepted by wharfie"."""
 _MARK_MASK = 0xFF000000
-_ANY = IPv4Address("0.0.0.0")
+_ANY = IPv4Address(ANY_HOST)
 _PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 _NAME = (nft.TYPE_INTERFACE,)
@@ -37,9 +38,7 @@ ICC = Set(name="icc", id=3, key=(nft.TYPE_INTERFACE, nft.TYPE_INTERFACE))
 SUBNETS = Set(name="subnets", id=4, key=(nft.TYPE_IPV4,), interval=True)
 MASQUERADE = Set(name="masquerade", id=5, key=(nft.TYPE_IPV4,), interval=True)
 LOOPBACK = Set(name="loopback", id=6, key=(nft.TYPE_IPV4,), interval=True)
-PUBLISHED = Set(
-    name="published", id=7, key=(nft.TYPE_PROTOCOL, nft.TYPE_SERVICE), data=_TARGET
-)
+PUBLISHED = Set(name="published", id=7, key=(nft.TYPE_PROTOCOL, nft.TYPE_SERVICE), data=_TARGET)
 PUBLISHED_ON = Set(
     name="published_on",
     id=8,
@@ -97,9 +96,7 @@ def ruleset(
     bodies += [nft.add_set(table, set_) for set_ in SETS]
     bodies += [nft.add_chain(table, chain) for chain in CHAINS]
     bodies += [nft.add_rule(table, chain, rule) for chain, rule in _rules(mark=mark)]
-    bodies.append(
-        nft.add_elements(table, LOOPBACK.name, _prefix(IPv4Network("127.0.0.0/8")))
-    )
+    bodies.append(nft.add_elements(table, LOOPBACK.name, _prefix(IPv4Network("127.0.0.0/8"))))
     for network in networks:
         bodies += add_network(table, network)
     return bodies + add_ports(table, list(ports))
@@ -244,9 +241,7 @@ def mark_accepted() -> list[Expression]:
     """Put our sign on a packet."""
     return [
         nft.load_meta(nft.META_MARK, nft.REG_1),
-        nft.mask(
-            nft.REG_1, _host_word(~_MARK_MASK & 0xFFFFFFFF), xor=_host_word(FORWARD_MARK)
-        ),
+        nft.mask(nft.REG_1, _host_word(~_MARK_MASK & 0xFFFFFFFF), xor=_host_word(FORWARD_MARK)),
         nft.set_mark(nft.REG_1),
     ]
 
