@@ -93,6 +93,9 @@ class FakeRuntime:
         self.paused: set[str] = set()
         self.oom: set[str] = set()
 
+    def check(self, host: object) -> None:
+        return None
+
     async def launch(self, plan: LaunchPlan) -> int:
         os.fstat(plan.rootfs)
         self.plans.append(plan)
