@@ -214,9 +214,7 @@ def test_port_conflicts_are_told_in_dockers_words(on_host: OnHost) -> None:
         assert str(own.value).startswith(
             "driver failed programming external connectivity on endpoint web ("
         )
-        assert str(own.value).endswith(
-            "): Bind for 0.0.0.0:8080 failed: port is already allocated"
-        )
+        assert str(own.value).endswith("): Bind for 0.0.0.0:8080 failed: port is already allocated")
         with pytest.raises(OSError), host.serve(None, 8080):
             pass
         with host.serve(None, 8081):

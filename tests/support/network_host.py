@@ -136,7 +136,9 @@ class Host:
         )
         return done.returncode, done.stdout
 
-    def socket(self, where: int | Container | None, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    def socket(
+        self, where: int | Container | None, kind: int = socket.SOCK_STREAM
+    ) -> socket.socket:
         """A socket on the host (None), outside, or in a container."""
 
         def make() -> socket.socket:
