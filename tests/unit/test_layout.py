@@ -4,6 +4,7 @@ A rule that hurts is changed here, with its reason, in the change that breaks it
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,11 @@ def test_a_unit_test_stands_where_its_module_stands(path: Path) -> None:
     if path == Path(__file__):
         return
     assert covered_by(path), "no module of this name in the same folder of src/wharfie"
+
+
+def test_the_lock_names_no_place_but_pypi() -> None:
+    urls = re.findall(r'https?://([^/"]+)', (ROOT / "uv.lock").read_text())
+    assert set(urls) == {"pypi.org", "files.pythonhosted.org"}
 
 
 def test_no_tests_folder_is_a_package() -> None:
