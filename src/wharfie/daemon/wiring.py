@@ -22,7 +22,7 @@ from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
 from wharfie.drivers.runtime.supervision import open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
@@ -45,7 +45,7 @@ from wharfie.model.lifecycle import is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki.contexts import ContextError, server_context
+from wharfie.pki import InvalidTls, server_context
 from wharfie.state import SqliteStore
 from wharfie.web import Listener, ListenError, Server, UnixListener
 
@@ -136,8 +136,8 @@ class _Builder:
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(exec_root=config.exec_root)
-        stack.push_async_callback(driver.close)
+        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
         volumes = Volumes(store, LocalVolumeDriver(config.data_root), self._events)
@@ -368,5 +368,5 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
         return None
     try:
         return server_context(cacert=tls.ca, cert=tls.cert, key=tls.key, verify=tls.verify)
-    except ContextError as error:
+    except InvalidTls as error:
         raise ConfigError(str(error)) from None

@@ -256,8 +256,8 @@ async def test_on_failure_gives_up_after_its_count(bench: Bench) -> None:
 
 
 async def test_prune_removes_what_does_not_run(bench: Bench) -> None:
-    running, stopped = await bench.create("a"), await bench.create("b")
+    running, stopped = await bench.create("aa"), await bench.create("bb")
     await bench.verbs.start(running)
     pruned = await bench.verbs.prune(PruneFilters())
     assert (pruned.deleted, pruned.reclaimed) == ([stopped], 100)
-    assert bench.verbs.get("a").id == running
+    assert bench.verbs.get("aa").id == running
