@@ -100,7 +100,7 @@ def test_a_function_has_few_arguments(path: Path) -> None:
     wide = {
         node.name: len(arguments_of(node))
         for node in nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
-        if len(arguments_of(node)) > ARGUMENTS
+        if len(arguments_of(node)) > ARGUMENTS and node.name not in WIDE
     }
     assert not wide
 
