@@ -4,6 +4,7 @@ A rule that hurts is changed here, with its reason, in the change that breaks it
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ PUBLIC_METHODS = 25
 ARGUMENTS = 8
 FOLDER_MODULES = 15
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
+# Functions with more arguments, and why.
+WIDE = {"build_header"}  # of tar: one keyword argument a field of the format
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 UNIT_TESTS = sorted((TESTS / "unit").rglob("test_*.py"))
@@ -97,7 +100,7 @@ def test_a_function_has_few_arguments(path: Path) -> None:
     wide = {
         node.name: len(arguments_of(node))
         for node in nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
-        if len(arguments_of(node)) > ARGUMENTS
+        if len(arguments_of(node)) > ARGUMENTS and node.name not in WIDE
     }
     assert not wide
 
@@ -107,6 +110,11 @@ def test_a_unit_test_stands_where_its_module_stands(path: Path) -> None:
     if path == Path(__file__):
         return
     assert covered_by(path), "no module of this name in the same folder of src/wharfie"
+
+
+def test_the_lock_names_no_place_but_pypi() -> None:
+    urls = re.findall(r'https?://([^/"]+)', (ROOT / "uv.lock").read_text())
+    assert set(urls) == {"pypi.org", "files.pythonhosted.org"}
 
 
 def test_no_tests_folder_is_a_package() -> None:
