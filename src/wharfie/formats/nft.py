@@ -152,6 +152,12 @@ def service(port: int) -> bytes:
     return port.to_bytes(2, "big") + b"\0\0"
 
 
+def comment(words: str) -> bytes:
+    """User data of a rule that `nft list` shows as its comment."""
+    data = words.encode()[:253] + b"\0"
+    return bytes((0, len(data))) + data
+
+
 def _type(number: int, flags: int, table: Table, *attributes: bytes) -> Body:
     header = bytes((table.family, 0, 0, 0))
     return _SUBSYSTEM << 8 | number, REQUEST | flags, header + b"".join(attributes)

@@ -229,14 +229,14 @@ def list_links() -> Body:
     return RTM_GETLINK, REQUEST | DUMP, _link.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
 
 
-def _family(address: Address) -> int:
+def _family_of(address: Address) -> int:
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
 def add_address(index: int, address: Address, prefix: int) -> Body:
     """Give an interface an address (IPv4 with its broadcast)."""
     packed = address.packed
-    body = _address.pack(_family(address), prefix, 0, 0, index)
+    body = _address.pack(_family_of(address), prefix, 0, 0, index)
     body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
     if isinstance(address, IPv4Address) and prefix < 31:
         network = IPv4Network((address, prefix), strict=False)
@@ -246,7 +246,7 @@ def add_address(index: int, address: Address, prefix: int) -> Body:
 
 def delete_address(index: int, address: Address, prefix: int) -> Body:
     """Take an address from an interface."""
-    body = _address.pack(_family(address), prefix, 0, 0, index)
+    body = _address.pack(_family_of(address), prefix, 0, 0, index)
     return RTM_DELADDR, REQUEST | ACK, body + attribute(_IFA_LOCAL, address.packed)
 
 
@@ -257,7 +257,7 @@ def list_addresses() -> Body:
 
 def _default_route(gateway: Address, index: int) -> bytes:
     header = _route.pack(
-        _family(gateway), 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0
+        _family_of(gateway), 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0
     )
     return header + attribute(_RTA_GATEWAY, gateway.packed) + u32(_RTA_OIF, index)
 
@@ -286,7 +286,7 @@ def parse_link(answer: Message) -> Link:
     """
     if len(answer.payload) < _link.size:
         raise NetlinkFormatError("truncated link message")
-    _family_, _type, index, flags, _mask = _link.unpack_from(answer.payload)
+    _family, _type, index, flags, _mask = _link.unpack_from(answer.payload)
     found = parse_attributes(answer.payload[_link.size :])
     info = parse_attributes(found.get(_IFLA_LINKINFO, memoryview(b"")))
     return Link(
@@ -340,9 +340,9 @@ def parse_route(answer: Message) -> IPv4Network | IPv6Network | None:
 
 
 def _unpack_address(family: int, value: memoryview) -> Address | None:
-    size = {socket.AF_INET: 4, socket.AF_INET6: 16}.get(family)
-    if size is None:
+    if family not in (socket.AF_INET, socket.AF_INET6):
         return None
+    size = 4 if family == socket.AF_INET else 16
     if len(value) != size:
         raise NetlinkFormatError(f"address of {len(value)} bytes")
     return IPv4Address(bytes(value)) if size == 4 else IPv6Address(bytes(value))

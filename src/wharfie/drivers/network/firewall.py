@@ -46,7 +46,7 @@ class Firewall:
     def __init__(self, owner: str, *, adapt_forward: bool) -> None:
         self._table = Table(owner)
         self._adapt = adapt_forward
-        self._comment = f"{owner}: let accepted traffic pass".encode()
+        self._comment = nft.comment(f"{owner}: accepted traffic passes")
         self._netlink = NetlinkSocket(NETLINK_NETFILTER)
         self._networks: dict[str, NetworkRules] = {}
         self._ports: dict[tuple[str, str, int], PortRule] = {}

@@ -10,6 +10,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from msgspec import Struct
 
+from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.ids import short
 from wharfie.model.network import Network
@@ -48,7 +49,7 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
     default: bool = False
     icc: bool = True
     masquerade: bool = True
-    host_binding: str = "0.0.0.0"
+    host_binding: str = ANY_HOST
     address: bool = True
     prefix: str = "eth"
     mtu: int = 0
@@ -103,7 +104,7 @@ def _is_interface_name(value: str) -> bool:
 
 def _host_address(value: str) -> str:
     if not value:
-        return "0.0.0.0"
+        return ANY_HOST
     try:
         return str(IPv4Address(value))
     except AddressValueError:

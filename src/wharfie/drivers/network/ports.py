@@ -20,12 +20,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
+from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 from wharfie.model.ids import ContainerId
 from wharfie.model.network import PortBinding, PublishedPort
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
-ANY = IPv4Address("0.0.0.0")
+ANY = IPv4Address(ANY_HOST)
 
 _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -67,7 +68,7 @@ class PortAllocator:
         owner: ContainerId,
         wishes: Sequence[tuple[str, PortBinding]],
         *,
-        host_binding: str = "0.0.0.0",
+        host_binding: str = ANY_HOST,
     ) -> list[PublishedPort]:
         """Hold a host port for every wish: all of them, or none.
 

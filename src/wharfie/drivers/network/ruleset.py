@@ -20,13 +20,14 @@ from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
 
+from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.formats import nft
 from wharfie.formats.nft import Body, Chain, Element, Expression, Set, Table
 
 FORWARD_MARK = 0x57000000
 """Bits of the packet mark that tell other firewalls "accepted by wharfie"."""
 _MARK_MASK = 0xFF000000
-_ANY = IPv4Address("0.0.0.0")
+_ANY = IPv4Address(ANY_HOST)
 _PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 _NAME = (nft.TYPE_INTERFACE,)

@@ -6,6 +6,8 @@ from ipaddress import IPv4Network
 
 from msgspec import Struct, field
 
+ANY_HOST = "0.0.0.0"  # noqa: S104 - where ports are published unless the user says otherwise
+
 
 class AddressPool(Struct, frozen=True):
     """A block from which networks get subnets of `size` bits, as `default-address-pools` says."""
