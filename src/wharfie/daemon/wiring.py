@@ -24,12 +24,13 @@ from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
-from wharfie.drivers.runtime.supervision import open_supervisor
+from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import ContainerFiles, ContainerStreams
 from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.defaults import ContainerDefaults
+from wharfie.engine.containers.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
@@ -129,7 +130,7 @@ class _Builder:
         store = SqliteStore(os.path.join(config.data_root, "engine.db"))
         stack.callback(store.close)
         supervisor = await open_supervisor(config.exec_root)
-        stack.push_async_callback(supervisor.close)
+        stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
         await snapshotter.open()
         stack.push_async_callback(snapshotter.close)
@@ -180,6 +181,7 @@ class _Builder:
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         engine.recovery.start_policies()
+        stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
             containers=engine.containers,
@@ -197,6 +199,19 @@ class _Builder:
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
+        """Leave the supervisor to its tasks; without any it is not needed."""
+        if await supervisor.tasks():
+            await supervisor.close()
+        else:
+            await supervisor.shutdown()
+
+    async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
+        config = self._config
+        if not config.live_restore:
+            timeout = float(config.shutdown_timeout)
+            await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
 
     async def _close_nursery(self) -> None:
         await self._nursery.close(grace=_CLOSE_GRACE)
