@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from wharfie.model.container import Container
+from wharfie.model.container import Container, HostConfig
 from wharfie.model.exec import Exec
 from wharfie.model.task import LogSpec
 
@@ -81,6 +81,13 @@ class Runtime(Protocol):
     def default_runtime(self) -> str:
         """Name of the runtime used when a container asks for none."""
 
+    def check(self, host: HostConfig) -> None:
+        """Refuse at create what could never start; files and devices are looked at later.
+
+        Raises:
+            InvalidArgument: an unknown runtime or capability, a malformed option or limit.
+        """
+
     async def launch(self, plan: LaunchPlan) -> int:
         """Write the bundle and start the container; returns its host pid.
 
@@ -89,8 +96,15 @@ class Runtime(Protocol):
             InvalidArgument: a user, device or option that cannot be resolved.
         """
 
-    async def launch_exec(self, exec_: Exec, container: Container) -> int:
+    async def launch_exec(
+        self, exec_: Exec, container: Container, *, environment: Sequence[str]
+    ) -> int:
         """Start an exec'd process in a running container; returns its host pid.
+
+        Args:
+            exec_: what to run.
+            container: where; its state names the pid whose root is looked at.
+            environment: complete, in order ("K=V").
 
         Raises:
             StartFailed: as for `launch`.

@@ -1,1 +1,10 @@
-"""TODO."""
+"""Containers by an OCI runtime: specs, seccomp filters, cgroups, and the supervisor's commands.
+
+`OciRuntime` implements the `Runtime` port; `supervision/` implements `TaskSupervisor`.
+"""
+
+from wharfie.drivers.runtime.bundle import Defaults
+from wharfie.drivers.runtime.oci import OciRuntime
+from wharfie.drivers.runtime.programs import find_init, find_runtimes
+
+__all__ = ["Defaults", "OciRuntime", "find_init", "find_runtimes"]

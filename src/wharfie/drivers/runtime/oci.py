@@ -1,0 +1,354 @@
+"""Containers run by an OCI runtime (crun, runc) that the supervisor starts.
+
+A launch is: look up the user in the root file system, write `config.json`, let the supervisor run
+`<runtime> run -d`. Everything later, pausing, killing, removing, is done on the cgroup directly;
+the runtime is started again only to exec, or when its help is needed to remove a container.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from wharfie.drivers.runtime.bundle import (
+    ROOTFS,
+    Defaults,
+    build_exec,
+    build_spec,
+    capabilities_of,
+    cgroup_path,
+    seccomp_choice,
+)
+from wharfie.drivers.runtime.devices import check_devices
+from wharfie.drivers.runtime.failures import start_failed
+from wharfie.drivers.runtime.identity import look_up_user
+from wharfie.drivers.runtime.layout import Layout
+from wharfie.drivers.runtime.removal import Remover
+from wharfie.drivers.runtime.resources import container_rlimits
+from wharfie.drivers.runtime.seccomp import SeccompFilters
+from wharfie.drivers.runtime.security_options import parse_security_options
+from wharfie.kernel.cgroups import Cgroup, CgroupHost, FreezeFailed
+from wharfie.kernel.hostinfo import parse_kernel_version
+from wharfie.model.container import Container, HostConfig
+from wharfie.model.errors import Internal, InvalidArgument, NotRunning, StartFailed
+from wharfie.model.exec import Exec
+from wharfie.model.runtime import LaunchPlan, RuntimeInfo
+from wharfie.model.task import LaunchFailed, TaskSpec, TaskSupervisor
+
+FREEZE_TIMEOUT = 10.0
+"""Seconds; a process stuck in the kernel holds a freeze up."""
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_COMPILED_SECCOMP = ("crun",)
+
+
+class OciRuntime:
+    """The `Runtime` port by OCI runtimes."""
+
+    def __init__(
+        self,
+        exec_root: str,
+        supervisor: TaskSupervisor,
+        runtimes: Mapping[str, RuntimeInfo],
+        default_runtime: str,
+        *,
+        defaults: Defaults | None = None,
+        seccomp_profile: str = "",
+        cgroups: CgroupHost | None = None,
+    ) -> None:
+        """Make the directories below `exec_root`.
+
+        Args:
+            exec_root: absolute, below 70 bytes: sockets lie in it.
+            supervisor: starts and holds the processes.
+            runtimes: by the name users choose.
+            default_runtime: one of them.
+            defaults: what containers get that do not say otherwise.
+            seccomp_profile: "" for the built-in one, "unconfined", or a profile's content.
+            cgroups: the host's trees, None to look.
+
+        Raises:
+            InvalidArgument: no such default runtime, or a bad profile.
+        """
+        if default_runtime not in runtimes:
+            raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
+        self._runtimes = MappingProxyType(dict(runtimes))
+        self._default_runtime = default_runtime
+        self._supervisor = supervisor
+        self._defaults = defaults or Defaults()
+        self._layout = Layout(exec_root)
+        self._cgroups = cgroups or CgroupHost.detect()
+        self._filters = SeccompFilters(
+            self._layout.filters,
+            machine=platform.machine(),
+            kernel=parse_kernel_version(os.uname().release),
+            profile=seccomp_profile,
+        )
+        self._remover = Remover(self._layout, self._cgroups, self._runtimes, default_runtime)
+        self._encode = msgspec.json.Encoder().encode
+        self._layout.prepare()
+
+    @property
+    def runtimes(self) -> Mapping[str, RuntimeInfo]:
+        """Configured runtimes by name."""
+        return self._runtimes
+
+    @property
+    def default_runtime(self) -> str:
+        """Name of the runtime used when a container asks for none."""
+        return self._default_runtime
+
+    def check(self, host: HostConfig) -> None:
+        """Refuse at create what could never start; files and devices are looked at later.
+
+        Raises:
+            InvalidArgument: a runtime, capability, option, device rule or limit.
+        """
+        self._runtime_of(host)
+        capabilities_of(host)
+        security = parse_security_options(host.security_opt or ())
+        self._filters.check(security.seccomp)
+        check_devices(host)
+        container_rlimits(host, self._defaults.ulimits)
+        if any(part in (".", "..") for part in host.cgroup_parent.split("/")):
+            raise InvalidArgument(f"invalid cgroup parent: {host.cgroup_parent}")
+
+    async def launch(self, plan: LaunchPlan) -> int:
+        """Write the bundle and start the container; see the port."""
+        container = plan.container
+        runtime = self._runtime_of(container.host_config)
+        await asyncio.to_thread(self._write_bundle, plan, runtime)
+        spec = self._task(plan, runtime)
+        try:
+            return await self._supervisor.launch(spec, rootfs=plan.rootfs)
+        except LaunchFailed as error:
+            failure = start_failed(str(error), program=container.path, runtime=runtime.name)
+        await self._remover.remove(container.id, self._cgroup_path(container), _kind(runtime))
+        raise failure
+
+    async def launch_exec(
+        self, exec_: Exec, container: Container, *, environment: Sequence[str]
+    ) -> int:
+        """Start an exec'd process; see the port."""
+        runtime = self._runtime_of(container.host_config)
+        program = exec_.config.cmd[0] if exec_.config.cmd else ""
+        try:
+            await asyncio.to_thread(self._write_exec, exec_, container, environment)
+            return await self._supervisor.launch(self._exec_task(exec_, container, runtime))
+        except LaunchFailed as error:
+            failure: StartFailed = start_failed(
+                str(error), program=program, runtime=runtime.name, of_exec=True
+            )
+        finally:
+            # Only the start needs these files; the supervisor has read its own by now.
+            self._layout.remove_exec(exec_.id)
+        raise failure
+
+    async def pause(self, container: Container) -> None:
+        """Freeze all processes of a container."""
+        group = self._group(container)
+        await self._change_freezer(container, lambda: group.freeze(timeout=FREEZE_TIMEOUT))
+
+    async def unpause(self, container: Container) -> None:
+        """Thaw them."""
+        group = self._group(container)
+        await self._change_freezer(container, lambda: group.thaw(timeout=FREEZE_TIMEOUT))
+
+    async def pids(self, container: Container) -> Sequence[int]:
+        """Host pids of all processes in the container's cgroup."""
+        return await asyncio.to_thread(self._group(container).pids)
+
+    async def kill_all(self, container: Container) -> None:
+        """SIGKILL every process in the container's cgroup."""
+        await asyncio.to_thread(self._group(container).kill)
+
+    async def was_oom_killed(self, container: Container) -> bool:
+        """Tell whether the kernel's OOM killer struck in the container's cgroup."""
+        if self._cgroups.root("memory") is None:
+            return False
+        return self._group(container).oom_kills() > 0
+
+    async def delete(self, container: Container) -> None:
+        """Remove cgroups, bundle and the runtime's own state; see the port."""
+        runtime = self._runtimes.get(container.host_config.runtime or self._default_runtime)
+        kind = _kind(runtime) if runtime else ""
+        await self._remover.remove(container.id, self._cgroup_path(container), kind)
+
+    async def sweep(self, keep: Sequence[str]) -> None:
+        """At start: delete what belongs to containers that are not in `keep`.
+
+        Only containers that left something below exec-root are touched: groups of others in the
+        same parent may be another engine's.
+        """
+        await self._remover.sweep(keep)
+
+    def close(self) -> None:
+        """Remove the parent of our groups if nobody uses it; at the end of the daemon."""
+        parent = cgroup_path_parent(self._defaults)
+        with contextlib.suppress(ValueError):
+            self._cgroups.group(parent).remove(timeout=0)
+
+    def _runtime_of(self, host: HostConfig) -> RuntimeInfo:
+        name = host.runtime or self._default_runtime
+        try:
+            return self._runtimes[name]
+        except KeyError:
+            raise InvalidArgument(f"unknown or invalid runtime name: {name}") from None
+
+    def _cgroup_path(self, container: Container) -> str:
+        """As the bundle says: the daemon's default parent may have changed since the start."""
+        written = self._layout.cgroup_path(container.id)
+        return written or cgroup_path(container, self._defaults.cgroup_parent)
+
+    def _group(self, container: Container) -> Cgroup:
+        return self._cgroups.group(self._cgroup_path(container))
+
+    async def _change_freezer(self, container: Container, change: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(change)
+        except FreezeFailed as error:
+            raise Internal(f"{container.id}: {error.strerror}") from None
+        except FileNotFoundError:
+            raise NotRunning(container.id) from None
+
+    def _write_bundle(self, plan: LaunchPlan, runtime: RuntimeInfo) -> None:
+        container, host = plan.container, plan.container.host_config
+        who = look_up_user(plan.rootfs, container.config.user, host.group_add or ())
+        security = parse_security_options(host.security_opt or ())
+        capabilities = capabilities_of(host)
+        seccomp = self._filters.filter(seccomp_choice(host, security), capabilities)
+        spec = build_spec(
+            plan,
+            who,
+            seccomp,
+            compiled_seccomp=_kind(runtime) in _COMPILED_SECCOMP,
+            defaults=self._defaults,
+        )
+        bundle = self._layout.bundle(container.id)
+        try:
+            os.mkdir(bundle, 0o700)
+        except FileExistsError:
+            # An earlier start was cut short; a runtime refuses an ID it still knows.
+            self._remover.remove_now(container.id, self._cgroup_path(container), _kind(runtime))
+            os.mkdir(bundle, 0o700)
+        os.mkdir(os.path.join(bundle, ROOTFS), 0o755)
+        _write(os.path.join(bundle, "config.json"), self._encode(spec))
+
+    def _task(self, plan: LaunchPlan, runtime: RuntimeInfo) -> TaskSpec:
+        container, config = plan.container, plan.container.config
+        bundle = self._layout.bundle(container.id)
+        pid_file, log = f"{bundle}/pid", f"{bundle}/log"
+        console = self._layout.console(container.id) if config.tty else ""
+        argv = [*self._command(runtime, log), "run", "--detach", "--bundle", bundle]
+        argv += ["--pid-file", pid_file]
+        if console:
+            argv += ["--console-socket", console]
+        return TaskSpec(
+            id=container.id,
+            argv=[*argv, container.id],
+            environment=_ENVIRONMENT,
+            pid_file=pid_file,
+            error_log=log,
+            console_socket=console,
+            stdin=config.open_stdin,
+            stdin_once=config.stdin_once,
+            mount_target=f"{bundle}/{ROOTFS}",
+            log=plan.log,
+            terminal_size=_terminal_size(container.host_config.console_size),
+        )
+
+    def _command(self, runtime: RuntimeInfo, log: str) -> list[str]:
+        state = self._layout.state_root(_kind(runtime))
+        return [
+            runtime.path,
+            *runtime.arguments,
+            "--root",
+            state,
+            "--log",
+            log,
+            "--log-format",
+            "json",
+        ]
+
+    def _write_exec(self, exec_: Exec, container: Container, environment: Sequence[str]) -> None:
+        host, config = container.host_config, exec_.config
+        root = _open_process_root(container)
+        try:
+            user = config.user or container.config.user
+            who = look_up_user(root, user, host.group_add or ())
+        finally:
+            os.close(root)
+        process = build_exec(container, config, who, environment, self._defaults)
+        directory = self._layout.exec_directory(exec_.id)
+        os.mkdir(directory, 0o700)
+        _write(f"{directory}/process.json", self._encode(process))
+
+    def _exec_task(self, exec_: Exec, container: Container, runtime: RuntimeInfo) -> TaskSpec:
+        directory = self._layout.exec_directory(exec_.id)
+        config = exec_.config
+        pid_file, log = f"{directory}/pid", f"{directory}/log"
+        console = self._layout.console(exec_.id) if config.tty else ""
+        argv = [*self._command(runtime, log), "exec", "--detach", "--pid-file", pid_file]
+        argv += ["--process", f"{directory}/process.json"]
+        if console:
+            argv += ["--console-socket", console]
+        return TaskSpec(
+            id=exec_.id,
+            argv=[*argv, container.id],
+            environment=_ENVIRONMENT,
+            pid_file=pid_file,
+            error_log=log,
+            console_socket=console,
+            stdin=config.attach_stdin,
+            stdin_once=True,
+            terminal_size=_terminal_size(config.console_size),
+        )
+
+
+def cgroup_path_parent(defaults: Defaults) -> str:
+    """The group our containers' groups lie in, unless they name another."""
+    return os.path.normpath("/" + (defaults.cgroup_parent or "docker").lstrip("/"))
+
+
+def _kind(runtime: RuntimeInfo) -> str:
+    """Which program a runtime is; names its state directory."""
+    return os.path.basename(runtime.path)
+
+
+def _terminal_size(size: Sequence[int] | None) -> tuple[int, int]:
+    return (size[0], size[1]) if size and len(size) == 2 else (0, 0)
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+
+
+def _open_process_root(container: Container) -> int:
+    """The root directory of a container's first process, as that process sees it.
+
+    Raises:
+        NotRunning: the process has ended.
+    """
+    pid = container.state.pid
+    if pid <= 0:
+        raise NotRunning(container.id)
+    try:
+        pidfd = os.pidfd_open(pid)
+        try:
+            root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        finally:
+            os.close(pidfd)
+    except OSError:
+        raise NotRunning(container.id) from None
+    return root
