@@ -103,7 +103,9 @@ class FakeRuntime:
             raise self.refusal
         return self._supervisor.begin(plan.container.id)
 
-    async def launch_exec(self, exec_: Exec, container: Container) -> int:
+    async def launch_exec(
+        self, exec_: Exec, container: Container, *, environment: Sequence[str]
+    ) -> int:
         if self.refusal is not None:
             raise self.refusal
         return self._supervisor.begin(exec_.id)

@@ -22,14 +22,15 @@ from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
-from wharfie.drivers.runtime.supervision import open_supervisor
+from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import ContainerFiles, ContainerStreams
 from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.defaults import ContainerDefaults
+from wharfie.engine.containers.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
@@ -45,7 +46,7 @@ from wharfie.model.lifecycle import is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki.contexts import ContextError, server_context
+from wharfie.pki import InvalidTls, server_context
 from wharfie.state import SqliteStore
 from wharfie.web import Listener, ListenError, Server, UnixListener
 
@@ -129,15 +130,15 @@ class _Builder:
         store = SqliteStore(os.path.join(config.data_root, "engine.db"))
         stack.callback(store.close)
         supervisor = await open_supervisor(config.exec_root)
-        stack.push_async_callback(supervisor.close)
+        stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
         await snapshotter.open()
         stack.push_async_callback(snapshotter.close)
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(exec_root=config.exec_root)
-        stack.push_async_callback(driver.close)
+        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
         volumes = Volumes(store, LocalVolumeDriver(config.data_root), self._events)
@@ -180,6 +181,7 @@ class _Builder:
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         engine.recovery.start_policies()
+        stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
             containers=engine.containers,
@@ -197,6 +199,19 @@ class _Builder:
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
+        """Leave the supervisor to its tasks; without any it is not needed."""
+        if await supervisor.tasks():
+            await supervisor.close()
+        else:
+            await supervisor.shutdown()
+
+    async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
+        config = self._config
+        if not config.live_restore:
+            timeout = float(config.shutdown_timeout)
+            await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
 
     async def _close_nursery(self) -> None:
         await self._nursery.close(grace=_CLOSE_GRACE)
@@ -368,5 +383,5 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
         return None
     try:
         return server_context(cacert=tls.ca, cert=tls.cert, key=tls.key, verify=tls.verify)
-    except ContextError as error:
+    except InvalidTls as error:
         raise ConfigError(str(error)) from None

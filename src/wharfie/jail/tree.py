@@ -44,19 +44,12 @@ class Tree:
             return fd
         if len(self._open) >= _CACHED:
             self.forget()
-        full = self._full(path)
         try:
-            fd = openat2.open_in_root(self._root, full, O_PATH_DIRECTORY)
+            fd = openat2.open_in_root(self._root, self._full(path), O_PATH_DIRECTORY)
         except FileNotFoundError:
             if not path:
                 raise
-            parent, _, name = path.rpartition(b"/")
-            above = self.directory(parent)
-            try:
-                os.mkdir(name, _IMPLIED_MODE, dir_fd=above)
-            except FileExistsError:
-                raise invalid(f"{show(path)}: a symlink that leads nowhere") from None
-            fd = openat2.open_in_root(self._root, full, O_PATH_DIRECTORY)
+            fd = self._make(path)
         self._open[path] = fd
         return fd
 
@@ -70,6 +63,24 @@ class Tree:
         for fd in self._open.values():
             os.close(fd)
         self._open.clear()
+
+    def _make(self, path: bytes) -> int:
+        """Make a directory and those above it."""
+        fd = openat2.open_in_root(self._root, self._full(b""), O_PATH_DIRECTORY)
+        made = b""
+        for name in path.split(b"/"):
+            made = made + b"/" + name if made else name
+            try:
+                below = openat2.open_in_root(self._root, self._full(made), O_PATH_DIRECTORY)
+            except FileNotFoundError:
+                try:
+                    os.mkdir(name, _IMPLIED_MODE, dir_fd=fd)
+                except FileExistsError:
+                    raise invalid(f"{show(made)}: a symlink that leads nowhere") from None
+                below = openat2.open_in_root(self._root, self._full(made), O_PATH_DIRECTORY)
+            os.close(fd)
+            fd = below
+        return fd
 
     def _full(self, path: bytes) -> bytes:
         if not path:

@@ -54,6 +54,11 @@ class Endings:
         self._nursery = nursery
         self._remove = remove
         self._seen: set[str] = set()
+        self._restarts = True
+
+    def suspend_restarts(self) -> None:
+        """The engine is shutting down: what ends stays ended."""
+        self._restarts = False
 
     def on_exit(self, exit_: TaskExit) -> bool:
         """Take up an exit; False when it is not a container's. A repeated one is one."""
@@ -96,7 +101,7 @@ class Endings:
         lasted = _seconds_between(state.started_at, exit_.at)
         handle.failures = 0 if lasted >= restarting.STABLE_AFTER else handle.failures
         policy = record.host_config.restart_policy
-        restarts = restarting.should_restart(
+        restarts = self._restarts and restarting.should_restart(
             policy,
             exit_code=code,
             manually_stopped=state.manually_stopped,

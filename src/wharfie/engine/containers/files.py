@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.formats import passwd
+from wharfie.kernel.path import read_in_root
 from wharfie.model.archive import Archiver, PathStat, Root, RootMount
 from wharfie.model.container import Container
 from wharfie.model.errors import Forbidden, InvalidArgument, NotFound
@@ -20,6 +22,7 @@ from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.snapshot import Change, Snapshotter
 
+_MAX_PASSWD = 8 << 20
 _MANAGED = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 
 
@@ -80,7 +83,7 @@ class ContainerFiles:
                     path,
                     source,
                     no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
-                    copy_uid_gid=copy_uid_gid,
+                    owner=_owner(root, handle.record) if copy_uid_gid else None,
                 )
         self._ledger.publish(handle.record, "extract-to-dir")
 
@@ -128,6 +131,22 @@ class ContainerFiles:
             return False
         inside = [m for m in record.mounts if (path.rstrip("/") + "/").startswith(m.destination)]
         return not any(mount.rw for mount in inside)
+
+
+def _owner(root: Root, record: Container) -> tuple[int, int] | None:
+    """The container's user as numbers, by its own passwd; None when it has none but root."""
+    user = record.config.user
+    if not user:
+        return None
+    files = [
+        read_in_root(root.descriptor, path, limit=_MAX_PASSWD) or b""
+        for path in ("/etc/passwd", "/etc/group")
+    ]
+    try:
+        identity = passwd.resolve(user, *files)
+    except passwd.LookupFailed as error:
+        raise InvalidArgument(str(error)) from None
+    return identity.uid, identity.gid
 
 
 def _open_live(record: Container) -> int | None:

@@ -164,18 +164,25 @@ class Starter:
             )
         directories, defaults = self._ports.directories, self._ports.defaults
         directories.make(record.id)
-        host = record.host_config
-        filled = structs.replace(
-            host,
-            dns=host.dns or defaults.dns,
-            dns_options=host.dns_options or defaults.dns_options,
-            dns_search=host.dns_search or defaults.dns_search,
-        )
-        dressed = structs.replace(record, host_config=filled)
+        host, config = record.host_config, record.config
+        in_host = mode.kind == "host"
         contents = {
-            "hosts": hosts_file(dressed, connection, host_gateway=defaults.host_gateway),
-            "hostname": record.config.hostname + "\n",
-            "resolv.conf": resolv_conf(dressed, host_network=mode.kind == "host"),
+            "hosts": hosts_file(
+                hostname=config.hostname,
+                domainname=config.domainname,
+                extra_hosts=host.extra_hosts or [],
+                connection=connection,
+                host_gateway=defaults.host_gateway,
+                of_host=_read("/etc/hosts") if in_host else None,
+            ),
+            "hostname": config.hostname + "\n",
+            "resolv.conf": resolv_conf(
+                _read(_resolv_conf_of_host(in_host=in_host)),
+                servers=host.dns or defaults.dns,
+                search=host.dns_search or defaults.dns_search,
+                options=host.dns_options or defaults.dns_options,
+                host_network=in_host,
+            ),
         }
         paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
         return structs.replace(
@@ -210,7 +217,7 @@ class Starter:
             namespaces=self._namespaces(record, connection),
             hostname=self._hostname(record),
             mounts=mounts,
-            environment=container_environment(record),
+            environment=container_environment(record, self._hostname(record)),
             log=_log_spec(record),
         )
 
@@ -262,6 +269,22 @@ class Starter:
         record = structs.replace(disconnected(handle.record), state=state)
         await ports.ledger.save_connected(handle, record, None, durable=True)
         await ports.supervisor.settle(handle.id)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _resolv_conf_of_host(*, in_host: bool) -> str:
+    """The host's file; behind systemd's stub resolver the one with the real servers."""
+    real = "/run/systemd/resolve/resolv.conf"
+    if not in_host and "127.0.0.53" in _read("/etc/resolv.conf") and os.path.exists(real):
+        return real
+    return "/etc/resolv.conf"
 
 
 def _log_spec(record: Container) -> LogSpec:

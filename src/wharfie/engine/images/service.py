@@ -209,6 +209,16 @@ class Images:
         self._events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
         return deletions, reclaimed
 
+    def pull(self, ref: str) -> AsyncIterator[Progress]:
+        """Pull an image; yields Docker's messages, refusals are raised at the call.
+
+        Raises:
+            NotSupported: no registry client yet: anything but the embedded busybox.
+        """
+        from wharfie.engine.images import pulling  # noqa: PLC0415 - it needs this module
+
+        return pulling.pull(ref, self._catalog, self.install_default_image)
+
     async def install_default_image(self, busybox: str = "") -> Image:
         """Load `busybox:latest` made of a static busybox of this host.
 

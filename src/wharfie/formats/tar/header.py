@@ -120,32 +120,41 @@ def _check_sum(block: bytes) -> None:
         raise FormatError("invalid tar header: wrong checksum")
 
 
-def build_header(
-    *,
-    path: bytes,
-    prefix: bytes,
-    mode: int,
-    uid: int,
-    gid: int,
-    size: int,
-    mtime: int,
-    type_flag: bytes,
-    link: bytes,
-    device: tuple[int, int],
-) -> bytes:
-    """A ustar header block; the caller has seen to it that everything fits."""
-    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, mtime)
+class Ustar(Struct, frozen=True, kw_only=True, gc=False):
+    """The fields of a ustar header to be written; whoever makes one sees that all fit."""
+
+    path: bytes
+    prefix: bytes = b""
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    mtime: int = 0
+    type_flag: bytes
+    link: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+def build_header(fields: Ustar) -> bytes:
+    """A ustar header block."""
+    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        fields.mode,
+        fields.uid,
+        fields.gid,
+        fields.size,
+        fields.mtime,
+    )
     block = b"".join(
         (
-            path.ljust(100, b"\0"),
+            fields.path.ljust(100, b"\0"),
             numbers,
             b"        ",
-            type_flag,
-            link.ljust(100, b"\0"),
+            fields.type_flag,
+            fields.link.ljust(100, b"\0"),
             b"ustar\x0000",
             bytes(64),
-            b"%07o\0%07o\0" % device,
-            prefix.ljust(155, b"\0"),
+            b"%07o\0%07o\0" % fields.device,
+            fields.prefix.ljust(155, b"\0"),
             bytes(12),
         )
     )

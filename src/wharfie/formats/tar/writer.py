@@ -7,7 +7,7 @@ for what ustar cannot say. Names that are no UTF-8 go out as they are, marked hd
 from __future__ import annotations
 
 from wharfie.formats.tar import pax
-from wharfie.formats.tar.header import BLOCK, build_header
+from wharfie.formats.tar.header import BLOCK, Ustar, build_header
 from wharfie.formats.tar.member import Kind, Member
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
@@ -51,7 +51,7 @@ def encode_member(member: Member) -> bytes:
     for name, value in sorted(member.xattrs.items()):
         keyword = pax.XATTR_PREFIX + name.encode(errors="surrogateescape")
         records.append((keyword, value))
-    header = build_header(
+    fields = Ustar(
         path=path,
         prefix=prefix,
         mode=member.mode,
@@ -63,6 +63,7 @@ def encode_member(member: Member) -> bytes:
         link=link,
         device=member.device,
     )
+    header = build_header(fields)
     return _extended(member.path, seconds, records) + header if records else header
 
 
@@ -73,19 +74,8 @@ def _extended(path: bytes, seconds: int, records: list[tuple[bytes, bytes]]) -> 
             break
     body = pax.encode_records(records)
     name = b"PaxHeaders.0/" + _ascii(path.rstrip(b"/").rpartition(b"/")[2])[:80]
-    header = build_header(
-        path=name,
-        prefix=b"",
-        mode=0,
-        uid=0,
-        gid=0,
-        size=len(body),
-        mtime=seconds,
-        type_flag=b"x",
-        link=b"",
-        device=(0, 0),
-    )
-    return header + body + padding(len(body))
+    fields = Ustar(path=name, size=len(body), mtime=seconds, type_flag=b"x")
+    return build_header(fields) + body + padding(len(body))
 
 
 def _split(path: bytes) -> tuple[bytes | None, bytes]:
