@@ -110,15 +110,27 @@ def launch(request: dict, fds: list[int]) -> dict:
         return {"pid": int(file.read())}
 
 
+ended: dict[int, int] = {}
+
+
+def reap() -> None:
+    """Collect all children: an orphan left in a pid namespace keeps its init from ending."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        ended[pid] = os.waitstatus_to_exitcode(status)
+
+
 def wait(request: dict) -> dict:
     deadline = time.monotonic() + request["timeout"]
     while time.monotonic() < deadline:
-        try:
-            pid, status = os.waitpid(request["pid"], os.WNOHANG)
-        except ChildProcessError:
-            pid = 0
-        if pid:
-            return {"code": os.waitstatus_to_exitcode(status)}
+        reap()
+        if request["pid"] in ended:
+            return {"code": ended.pop(request["pid"])}
         time.sleep(0.002)
     return {"failed": "still running"}
 
