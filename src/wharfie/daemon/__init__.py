@@ -1,1 +1,1 @@
-"""TODO."""
+"""The long-running process: flags and config file, wiring, recovery, signals."""

@@ -331,6 +331,18 @@ class Container(Struct, frozen=True, kw_only=True):
     process_label: str = ""
     app_armor_profile: str = ""
 
+    @property
+    def ports_published(self) -> set[str]:
+        """Ports the container publishes, live or asked for, as "80/tcp"."""
+        live = {port for port, bindings in self.ports.items() if bindings}
+        return live | {port for port, wanted in self.host_config.port_bindings.items() if wanted}
+
+    @property
+    def ports_exposed(self) -> set[str]:
+        """Ports the container exposes, published ones included."""
+        exposed = self.config.exposed_ports
+        return self.ports_published | (set() if exposed is UNSET else set(exposed))
+
 
 class NetworkingConfig(Struct, rename="pascal", frozen=True):
     """Networks a new container joins, by name or ID."""

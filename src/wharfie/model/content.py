@@ -9,30 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import Struct, field
-
+from wharfie.formats.oci.descriptor import Descriptor as Descriptor  # noqa: PLC0414 - re-export
+from wharfie.formats.oci.descriptor import Platform as Platform  # noqa: PLC0414 - re-export
 from wharfie.model.ids import Digest
-
-
-class Platform(Struct, frozen=True, omit_defaults=True):
-    """Operating system and processor of an image."""
-
-    architecture: str = ""
-    os: str = ""
-    variant: str = ""
-    os_version: str = field(default="", name="os.version")
-
-
-class Descriptor(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A typed pointer to a blob; size in bytes."""
-
-    media_type: str = field(name="mediaType")
-    digest: Digest
-    size: int
-    annotations: dict[str, str] = field(default_factory=dict)
-    platform: Platform | None = None
-    urls: list[str] = field(default_factory=list)
-    artifact_type: str = field(default="", name="artifactType")
 
 
 class BlobWriter(Protocol):
@@ -78,3 +57,6 @@ class ContentStore(Protocol):
 
     def digests(self) -> Sequence[Digest]:
         """All blobs."""
+
+    async def scratch(self) -> int:
+        """A nameless file beside the blobs, for bytes on their way; the caller closes it."""

@@ -10,11 +10,12 @@ import re
 import secrets
 from typing import NewType
 
+from wharfie.formats.digest import Digest as Digest  # noqa: PLC0414 - re-export
+
 ContainerId = NewType("ContainerId", str)
 ExecId = NewType("ExecId", str)
 NetworkId = NewType("NetworkId", str)
 EndpointId = NewType("EndpointId", str)
-Digest = NewType("Digest", str)
 ImageId = NewType("ImageId", str)
 ChainId = NewType("ChainId", str)
 SnapshotKey = NewType("SnapshotKey", str)

@@ -5,6 +5,7 @@ Source: Engine API 1.51, definition Volume.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -38,3 +39,13 @@ class VolumeDriver(Protocol):
 
     async def remove(self, volume: Volume) -> None:
         """Delete the data; idempotent."""
+
+    async def usage(self, volume: Volume) -> int:
+        """Bytes of the data, 0 when there is none."""
+
+    async def set_aside(self, known: Collection[str]) -> Sequence[str]:
+        """At start: put away data of volumes not in `known`, so that no new volume finds it.
+
+        A crash between a removal's commit and its deletion leaves such data, and so does a lost
+        database: it is never deleted here. Returns the names concerned.
+        """

@@ -1,1 +1,5 @@
-"""TODO."""
+"""Volumes as directories of this host: `LocalVolumeDriver`."""
+
+from wharfie.drivers.volume.local import LocalVolumeDriver
+
+__all__ = ["LocalVolumeDriver"]

@@ -1,7 +1,16 @@
 """Containers: create, run, watch, remove, and what can be done to and with them."""
 
 from wharfie.engine.containers.files import ContainerFiles
-from wharfie.engine.containers.service import Containers
+from wharfie.engine.containers.processes import Processes
+from wharfie.engine.containers.service import Containers, ContainersPorts, Pruned
 from wharfie.engine.containers.streams import AttachRequest, ContainerStreams
 
-__all__ = ["AttachRequest", "ContainerFiles", "ContainerStreams", "Containers"]
+__all__ = [
+    "AttachRequest",
+    "ContainerFiles",
+    "ContainerStreams",
+    "Containers",
+    "ContainersPorts",
+    "Processes",
+    "Pruned",
+]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct, field, structs
+
+from wharfie.engine.events import EventBus
+from wharfie.model.container import Container, Status
 
 
 class VersionInfo(Struct, frozen=True, kw_only=True):
@@ -21,10 +27,10 @@ class SystemInfo(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    containers_running: int
-    containers_paused: int
-    containers_stopped: int
-    images: int
+    containers_running: int = 0
+    containers_paused: int = 0
+    containers_stopped: int = 0
+    images: int = 0
     kernel_version: str
     operating_system: str
     os_version: str
@@ -42,8 +48,9 @@ class SystemInfo(Struct, frozen=True, kw_only=True):
     storage_status: list[tuple[str, str]]
     log_driver: str
     debug: bool
-    file_descriptors: int
-    event_listeners: int
+    live_restore: bool = True
+    file_descriptors: int = 0
+    event_listeners: int = 0
     labels: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     insecure_registries: list[str] = field(default_factory=list)
@@ -54,10 +61,38 @@ class SystemInfo(Struct, frozen=True, kw_only=True):
 class System:
     """Verbs on the engine as a whole."""
 
+    def __init__(
+        self,
+        *,
+        base: SystemInfo,
+        version: VersionInfo,
+        containers: Callable[[], Sequence[Container]],
+        images: Callable[[], int],
+        file_descriptors: Callable[[], int],
+        events: EventBus,
+    ) -> None:
+        """Take the facts that never change, and where to find the others."""
+        self._base = base
+        self._version = version
+        self._containers = containers
+        self._images = images
+        self._file_descriptors = file_descriptors
+        self._events = events
+
     def info(self) -> SystemInfo:
         """A snapshot of facts; never blocks."""
-        raise NotImplementedError
+        states = Counter(record.state.status for record in self._containers())
+        running = states[Status.RUNNING] + states[Status.RESTARTING]
+        return structs.replace(
+            self._base,
+            containers_running=running,
+            containers_paused=states[Status.PAUSED],
+            containers_stopped=states.total() - running - states[Status.PAUSED],
+            images=self._images(),
+            file_descriptors=self._file_descriptors(),
+            event_listeners=self._events.listeners,
+        )
 
     def version(self) -> VersionInfo:
         """Versions of the engine and what it runs on."""
-        raise NotImplementedError
+        return self._version

@@ -2,33 +2,192 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-from wharfie.model.filters import PruneFilters, VolumeFilters
-from wharfie.model.volume import Volume
+from wharfie.engine.events import EventBus
+from wharfie.engine.volumes.names import check_name
+from wharfie.model import clock
+from wharfie.model.errors import Conflict, InvalidArgument, NoSuchVolume, NotFound
+from wharfie.model.filters import PruneFilters, VolumeFilters, has_labels
+from wharfie.model.ids import generate_id
+from wharfie.model.store import Store
+from wharfie.model.volume import Volume, VolumeDriver
+
+ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+LOCAL = "local"
 
 
 class Volumes:
     """Verbs on volumes; names are exact."""
 
+    def __init__(self, store: Store, driver: VolumeDriver, events: EventBus) -> None:
+        self._store = store
+        self._driver = driver
+        self._events = events
+        self._volumes: dict[str, Volume] = {}
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._uses: Callable[[str], Sequence[str]] = lambda _: ()
+        self._pruning = False
+
+    async def open(self, uses: Callable[[str], Sequence[str]]) -> None:
+        """At start: load records; `uses` tells IDs of the containers that hold a volume."""
+        self._uses = uses
+        self._volumes = {
+            volume.name: volume for volume in self._store.read(lambda tx: tx.volumes.all())
+        }
+        await self._driver.set_aside(self._volumes)
+
     def get(self, name: str) -> Volume:
         """The volume; NoSuchVolume when missing."""
-        raise NotImplementedError
+        try:
+            return self._volumes[name]
+        except KeyError:
+            raise NoSuchVolume(name) from None
+
+    def users(self, name: str) -> Sequence[str]:
+        """IDs of the containers that hold a volume."""
+        return self._uses(name)
 
     def select(self, filters: VolumeFilters) -> Sequence[Volume]:
         """Volumes by name."""
-        raise NotImplementedError
+        return sorted(
+            (volume for volume in self._volumes.values() if self._matches(volume, filters)),
+            key=lambda volume: volume.name,
+        )
+
+    async def usage(self, name: str) -> int:
+        """Bytes of a volume's data; walks all of it."""
+        return await self._driver.usage(self.get(name))
 
     async def create(
         self, name: str, *, driver: str, options: dict[str, str], labels: dict[str, str]
     ) -> Volume:
-        """Make a volume; one that exists is returned as it is. "" makes an anonymous one."""
-        raise NotImplementedError
+        """Make a volume; one that exists is returned as it is. "" makes an anonymous one.
+
+        Raises:
+            InvalidArgument: a name no volume can have.
+            NotFound: no such driver.
+            NotSupported: options the driver does not serve.
+        """
+        driver = driver or LOCAL
+        anonymous = not name
+        if anonymous:
+            name = generate_id()
+            labels = {**labels, ANONYMOUS_LABEL: ""}
+        check_name(name)
+        if driver != LOCAL:
+            raise NotFound(
+                f"create {name}: error looking up volume plugin {driver}: "
+                f'plugin "{driver}" not found'
+            )
+        async with self._locked(name):
+            if name in self._volumes:
+                return self._volumes[name]
+            volume = Volume(
+                name=name,
+                driver=driver,
+                mountpoint=self._driver.mountpoint(name),
+                created=clock.now(),
+                labels=labels,
+                options=options,
+                anonymous=anonymous,
+            )
+            await self._driver.create(volume)
+            await self._store.write(lambda tx: tx.volumes.put(volume), durable=not anonymous)
+            self._volumes[name] = volume
+        self._events.publish("volume", "create", name, {"driver": driver})
+        return volume
 
     async def remove(self, name: str, *, force: bool = False) -> None:
-        """Delete a volume nobody uses; `force` makes a missing one no error."""
-        raise NotImplementedError
+        """Delete a volume nobody uses; `force` makes a missing one no error.
+
+        Raises:
+            NoSuchVolume: nothing has this name.
+            Conflict: a container holds it.
+        """
+        async with self._locked(name):
+            volume = self._volumes.get(name)
+            if volume is None:
+                if force:
+                    return
+                raise NoSuchVolume(name)
+            if users := self._uses(name):
+                raise Conflict(f"remove {name}: volume is in use - [{', '.join(users)}]")
+            await self._delete(volume)
 
     async def prune(self, filters: PruneFilters) -> tuple[Sequence[str], int]:
-        """Delete unused volumes (anonymous only unless `all`); names and bytes reclaimed."""
-        raise NotImplementedError
+        """Delete unused volumes (anonymous only unless `all`); names and bytes reclaimed.
+
+        Raises:
+            InvalidArgument: an `until` filter, which volumes do not have.
+            Conflict: another prune is running.
+        """
+        if filters.until is not None:
+            raise InvalidArgument("invalid filter 'until'")
+        if self._pruning:
+            raise Conflict("a prune operation is already running")
+        self._pruning = True
+        try:
+            removed, reclaimed = await self._prune(filters)
+        finally:
+            self._pruning = False
+        self._events.publish("volume", "prune", "", {"reclaimed": str(reclaimed)})
+        return removed, reclaimed
+
+    async def _prune(self, filters: PruneFilters) -> tuple[list[str], int]:
+        removed: list[str] = []
+        reclaimed = 0
+        for name in sorted(self._volumes):
+            async with self._locked(name):
+                volume = self._volumes.get(name)
+                if volume is None or self._uses(name) or not _is_prunable(volume, filters):
+                    continue
+                size = await self._driver.usage(volume)
+                if self._uses(name):
+                    continue  # a container took it while it was measured
+                await self._delete(volume)
+            removed.append(name)
+            reclaimed += size
+        return removed, reclaimed
+
+    async def _delete(self, volume: Volume) -> None:
+        del self._volumes[volume.name]
+        try:
+            await self._store.write(lambda tx: tx.volumes.delete(volume.name), durable=True)
+        except BaseException:
+            self._volumes[volume.name] = volume
+            raise
+        await self._driver.remove(volume)
+        self._events.publish("volume", "destroy", volume.name, {"driver": volume.driver})
+
+    def _matches(self, volume: Volume, filters: VolumeFilters) -> bool:
+        if filters.names and not any(name in volume.name for name in filters.names):
+            return False
+        if filters.drivers and volume.driver not in filters.drivers:
+            return False
+        if filters.dangling is not None and filters.dangling == bool(self._uses(volume.name)):
+            return False
+        return has_labels(filters.labels, volume.labels)
+
+    @asynccontextmanager
+    async def _locked(self, name: str) -> AsyncIterator[None]:
+        """Hold a name: creating and removing one volume never overlap."""
+        lock, holders = self._locks.get(name, (asyncio.Lock(), 0))
+        self._locks[name] = (lock, holders + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, holders = self._locks.pop(name)
+            if holders > 1:
+                self._locks[name] = (lock, holders - 1)
+
+
+def _is_prunable(volume: Volume, filters: PruneFilters) -> bool:
+    if not (volume.anonymous or filters.all):
+        return False
+    if any(has_labels([unwanted], volume.labels) for unwanted in filters.not_labels):
+        return False
+    return has_labels(filters.labels, volume.labels)

@@ -1,0 +1,197 @@
+"""The content store on a directory.
+
+    <data-root>/
+    ├── content/blobs/sha256/<hex>   whole, verified, read-only
+    └── tmp/blob-*                   being written; emptied at start
+
+A blob is hashed while it is written, both in a thread, synced, and then renamed to its name:
+whoever opens a name reads the whole of it. Writing a blob that is there already is allowed and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+
+from wharfie.formats.digest import DigestError, hex_of, parse_sha256
+from wharfie.model.content import BlobWriter
+from wharfie.model.errors import Internal, InvalidArgument, NotFound
+from wharfie.model.ids import Digest
+
+_BATCH = 1 << 20
+"""Bytes collected before a thread is bothered."""
+_READ_LIMIT = 64 << 20
+"""Bytes `read` will hold in memory: it is for manifests and configs."""
+
+
+class LocalContentStore:
+    """See `model.content.ContentStore`. Making it makes its directories."""
+
+    def __init__(self, data_root: str) -> None:
+        self._blobs = os.path.join(data_root, "content", "blobs", "sha256")
+        self._tmp = os.path.join(data_root, "tmp")
+        os.makedirs(self._blobs, mode=0o700, exist_ok=True)
+        os.makedirs(self._tmp, mode=0o700, exist_ok=True)
+
+    async def writer(self) -> BlobWriter:
+        """Begin a blob."""
+        return await asyncio.to_thread(_LocalBlobWriter, self._tmp, self._blobs)
+
+    def path(self, digest: Digest) -> str:
+        """Absolute path of a blob, present or not.
+
+        Raises:
+            InvalidArgument: not a sha256 digest, so no name of a blob.
+        """
+        try:
+            return os.path.join(self._blobs, hex_of(parse_sha256(digest)))
+        except DigestError as error:
+            raise InvalidArgument(f"{error}: {digest[:80]!r}") from None
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether a blob is there."""
+        return os.path.exists(self.path(digest))
+
+    def size(self, digest: Digest) -> int:
+        """Size of a blob in bytes."""
+        try:
+            return os.stat(self.path(digest)).st_size
+        except FileNotFoundError:
+            raise _missing(digest) from None
+
+    async def read(self, digest: Digest) -> bytes:
+        """A whole small blob."""
+        return await asyncio.to_thread(_read, self.path(digest), digest)
+
+    async def put(self, data: bytes) -> Digest:
+        """Write a whole small blob."""
+        return await asyncio.to_thread(self._put, data)
+
+    async def delete(self, digest: Digest) -> None:
+        """Remove a blob; a missing one is no error."""
+        await asyncio.to_thread(_unlink, self.path(digest))
+
+    def digests(self) -> Sequence[Digest]:
+        """All blobs."""
+        return [Digest(f"sha256:{name}") for name in os.listdir(self._blobs)]
+
+    async def scratch(self) -> int:
+        """A nameless file beside the blobs, for bytes on their way; the caller closes it."""
+        return await asyncio.to_thread(
+            os.open, self._tmp, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600
+        )
+
+    def _put(self, data: bytes) -> Digest:
+        digest = Digest("sha256:" + hashlib.sha256(data).hexdigest())
+        if self.has(digest):
+            return digest
+        writer = _LocalBlobWriter(self._tmp, self._blobs)
+        try:
+            writer.append(data)
+            return writer.publish(digest)
+        finally:
+            writer.drop()
+
+
+class _LocalBlobWriter:
+    """One blob being written; the plain methods block and belong in a thread."""
+
+    def __init__(self, tmp: str, blobs: str) -> None:
+        self._fd, self._path = tempfile.mkstemp(prefix="blob-", dir=tmp)
+        self._blobs = blobs
+        self._hash = hashlib.sha256()
+        self._pending: list[bytes] = []
+        self._pending_size = 0
+        self._open = True
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self._pending.append(data)
+        self._pending_size += len(data)
+        if self._pending_size >= _BATCH:
+            await asyncio.to_thread(self._flush)
+
+    async def commit(self, expected: Digest | None = None) -> Digest:
+        """Sync, verify and publish."""
+        try:
+            return await asyncio.to_thread(self._finish, expected)
+        finally:
+            await self.abort()
+
+    async def abort(self) -> None:
+        """Drop what was written; after a commit nothing happens."""
+        if self._open:
+            await asyncio.to_thread(self.drop)
+
+    def append(self, data: bytes) -> None:
+        """Hash and write, now."""
+        self._hash.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def publish(self, expected: Digest | None) -> Digest:
+        """Verify, sync, rename, sync the directory."""
+        digest = Digest("sha256:" + self._hash.hexdigest())
+        if expected is not None and digest != expected:
+            raise InvalidArgument(f"digest mismatch: expected {expected}, got {digest}")
+        target = os.path.join(self._blobs, hex_of(digest))
+        if not os.path.exists(target):
+            os.fchmod(self._fd, 0o400)
+            os.fdatasync(self._fd)
+            os.rename(self._path, target)
+            _sync_directory(self._blobs)
+        return digest
+
+    def drop(self) -> None:
+        """Close and remove the temporary file, if it is still there."""
+        if self._open:
+            self._open = False
+            self._pending.clear()
+            os.close(self._fd)
+            _unlink(self._path)
+
+    def _flush(self) -> None:
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        for data in pending:
+            self.append(data)
+
+    def _finish(self, expected: Digest | None) -> Digest:
+        if not self._open:
+            raise Internal("the blob was already committed or dropped")
+        self._flush()
+        return self.publish(expected)
+
+
+def _missing(digest: Digest) -> NotFound:
+    return NotFound(f"content digest {digest}: not found")
+
+
+def _read(path: str, digest: Digest) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_READ_LIMIT + 1)
+    except FileNotFoundError:
+        raise _missing(digest) from None
+    if len(data) > _READ_LIMIT:
+        raise InvalidArgument(f"content {digest} is too large to be a document")
+    return data
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

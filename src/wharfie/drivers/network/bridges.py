@@ -1,0 +1,165 @@
+"""Networks on this host: each a bridge with a subnet and its part of the firewall."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv4Network
+
+import msgspec
+
+from wharfie.drivers.network.addresses import AddressBook
+from wharfie.drivers.network.endpoints import BridgeNetwork
+from wharfie.drivers.network.firewall import Firewall
+from wharfie.drivers.network.links import HostLinks
+from wharfie.drivers.network.options import BRIDGE_NAME, BridgeOptions
+from wharfie.drivers.network.settings import NetworkSettings
+from wharfie.model.errors import EngineError, Forbidden, Internal, NoSuchNetwork
+from wharfie.model.ids import NetworkId
+from wharfie.model.network import IPAM, Network
+
+_log = logging.getLogger(__name__)
+
+_DEFAULT_GATEWAY = "DefaultGatewayIPv4"
+
+
+class Bridges:
+    """All bridge networks that work; safe to use from several threads."""
+
+    def __init__(
+        self, links: HostLinks, book: AddressBook, firewall: Firewall, settings: NetworkSettings
+    ) -> None:
+        self._links = links
+        self._book = book
+        self._firewall = firewall
+        self._settings = settings
+        self._networks: dict[NetworkId, BridgeNetwork] = {}
+        self._broken: dict[NetworkId, str] = {}
+        self._lock = threading.Lock()
+
+    def all(self) -> list[BridgeNetwork]:
+        """Every network that works."""
+        with self._lock:
+            return list(self._networks.values())
+
+    def find(self, network_id: NetworkId) -> BridgeNetwork | None:
+        """A network that works, or None."""
+        with self._lock:
+            return self._networks.get(network_id)
+
+    def by_id(self, network_id: NetworkId) -> BridgeNetwork:
+        """A network that works.
+
+        Raises:
+            NoSuchNetwork: there is none.
+        """
+        found = self.find(network_id)
+        if found is None:
+            raise NoSuchNetwork(network_id)
+        return found
+
+    def get(self, network: Network) -> BridgeNetwork:
+        """A recorded network as it stands.
+
+        Raises:
+            Internal: it could not be restored when the daemon started.
+            NoSuchNetwork: it was never made.
+        """
+        reason = self._broken.get(network.id)
+        if reason is not None:
+            raise Internal(f"network {network.name} is not available: {reason}")
+        return self.by_id(network.id)
+
+    def create(self, network: Network) -> Network:
+        """Make a network: claim a subnet, make the bridge, tell the firewall."""
+        with self._lock:
+            known = self._networks.get(network.id)
+            if known is not None:
+                return known.record
+            made = self._make(network, self._links.occupied())
+            try:
+                self._firewall.add_network(made.rules)
+            except OSError:
+                self._unmake(made)
+                raise
+            self._networks[network.id] = made
+            return made.record
+
+    def delete(self, network: Network) -> None:
+        """Take a network away; a bridge made by somebody else stays."""
+        with self._lock:
+            known = self._networks.pop(network.id, None)
+            self._broken.pop(network.id, None)
+            bridge = known.options.bridge if known else BridgeOptions.of(network).bridge
+            self._firewall.delete_network(bridge)
+            if not any(other.options.bridge == bridge for other in self._networks.values()):
+                self._links.delete_own(bridge)
+            self._book.drop(network.id)
+
+    def restore(self, networks: Sequence[Network]) -> None:
+        """Make exactly these networks; one that fails is reported when it is used.
+
+        The firewall is not told: at a restart it is reset as a whole.
+        """
+        with self._lock:
+            for network_id in self._networks:
+                self._book.drop(network_id)
+            self._networks.clear()
+            self._broken.clear()
+            for network in networks:
+                try:
+                    self._networks[network.id] = self._make(network, [])
+                except (EngineError, OSError) as error:
+                    _log.error("network %s is not available: %s", network.name, error)
+                    self._broken[network.id] = str(error)
+
+    def _make(self, network: Network, occupied: Sequence[IPv4Network]) -> BridgeNetwork:
+        options = self._named(BridgeOptions.of(network))
+        for other in self._networks.values():
+            if other.options.bridge == options.bridge:
+                raise Forbidden(
+                    f"cannot create network {network.id} ({options.bridge}): conflicts with "
+                    f"network {other.record.id} ({options.bridge}): networks have same bridge name"
+                )
+        with ExitStack() as undo:
+            ipam = self._book.claim(network.id, network.ipam, occupied)
+            undo.callback(self._book.drop, network.id)
+            subnet = self._book.subnet(network.id)
+            own = self._book.gateway(network.id)
+            existed = self._links.find(options.bridge) is not None
+            if not existed:
+                undo.callback(self._links.delete_own, options.bridge)
+            index = self._links.ensure_bridge(
+                options.bridge,
+                address=own if options.address else None,
+                prefix=subnet.prefixlen,
+                mtu=options.mtu,
+            )
+            settled = msgspec.structs.replace(network, ipam=ipam)
+            if options.default:
+                told = {**network.options, BRIDGE_NAME: options.bridge}
+                settled = msgspec.structs.replace(settled, options=told)
+            made = BridgeNetwork(settled, options, index, subnet, _router(ipam) or own)
+            undo.pop_all()
+        return made
+
+    def _unmake(self, made: BridgeNetwork) -> None:
+        self._links.delete_own(made.options.bridge)
+        self._book.drop(made.record.id)
+
+    def _named(self, options: BridgeOptions) -> BridgeOptions:
+        """The default network does not take a bridge that is another engine's."""
+        if options.default and self._links.is_foreign(options.bridge):
+            return msgspec.structs.replace(options, bridge=self._settings.fallback_bridge)
+        return options
+
+
+def _router(ipam: IPAM) -> IPv4Address | None:
+    """The gateway containers use where it is not the bridge itself. Source: --default-gateway."""
+    for config in ipam.config or []:
+        wished = (config.aux_addresses or {}).get(_DEFAULT_GATEWAY)
+        if wished:
+            return IPv4Address(wished)
+    return None

@@ -1,0 +1,312 @@
+"""Published ports: which host port a binding gets, and the socket that keeps it ours.
+
+A published port is held by a socket bound to it, so that no other program takes it and one that
+has it already is noticed. The socket serves nobody: connections are redirected by the firewall
+before they reach it, what slips through is dropped by a filter. `listen` comes last, once the
+firewall redirects; without it another program with SO_REUSEADDR could still bind the port.
+
+Source: behaviours 64, 166; ip_local_port_range and ip_local_reserved_ports in ip-sysctl.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from wharfie.drivers.network.settings import ANY_HOST
+from wharfie.model.errors import Internal, InvalidArgument, NotSupported
+from wharfie.model.ids import ContainerId
+from wharfie.model.network import PortBinding, PublishedPort
+
+PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
+ANY = IPv4Address(ANY_HOST)
+
+_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
+_RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+_SO_ATTACH_FILTER = 26
+_RETURN_NOTHING = struct.pack("=HBBI", 0x06, 0, 0, 0)
+
+Key = tuple[str, IPv4Address, int]
+
+
+class PortTaken(Internal):
+    """A host port belongs to another container or another program; `own` tells which."""
+
+    def __init__(self, message: str, *, own: bool) -> None:
+        super().__init__(message)
+        self.own = own
+
+
+class _Hold:
+    """One held port: who has it, and its socket (None where the protocol has no sockets)."""
+
+    def __init__(self, owner: ContainerId, holder: socket.socket | None) -> None:
+        self.owner = owner
+        self.socket = holder
+
+
+class PortAllocator:
+    """Host ports of all containers; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._held: dict[Key, _Hold] = {}
+        self._last_ephemeral = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def publish(
+        self,
+        owner: ContainerId,
+        wishes: Sequence[tuple[str, PortBinding]],
+        *,
+        host_binding: str = ANY_HOST,
+    ) -> list[PublishedPort]:
+        """Hold a host port for every wish: all of them, or none.
+
+        Args:
+            owner: for whom.
+            wishes: container port ("80/tcp") and where to publish it.
+            host_binding: host address where a wish names none.
+
+        Raises:
+            InvalidArgument: a wish of the wrong form.
+            NotSupported: an IPv6 host address.
+            PortTaken: with Docker's words.
+        """
+        published: list[PublishedPort] = []
+        with self._lock:
+            try:
+                for spec, binding in wishes:
+                    port, protocol = parse_port(spec)
+                    address = parse_host_address(binding.host_ip or host_binding)
+                    number = self._hold(owner, protocol, address, binding.host_port)
+                    published.append(PublishedPort(port, protocol, str(address), number))
+            except BaseException:
+                for one in published:
+                    self._drop((one.protocol, IPv4Address(one.host_ip), one.host_port))
+                raise
+        return published
+
+    def restore(self, owner: ContainerId, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
+        """Take a running container's ports back; the ones somebody else took meanwhile.
+
+        Those stay recorded as ours: the firewall still redirects them.
+        """
+        lost: list[PublishedPort] = []
+        with self._lock:
+            for one in ports:
+                key = (one.protocol, IPv4Address(one.host_ip), one.host_port)
+                if key in self._held:
+                    continue
+                try:
+                    holder = _bind(*key)
+                except OSError:
+                    holder = None
+                    lost.append(one)
+                self._held[key] = _Hold(owner, holder)
+        return lost
+
+    def listen(self, ports: Sequence[PublishedPort]) -> None:
+        """The firewall redirects now: shut other programs out for good.
+
+        Raises:
+            PortTaken: another program came in between.
+        """
+        for one in ports:
+            if one.protocol != "tcp":
+                continue
+            hold = self._held.get((one.protocol, IPv4Address(one.host_ip), one.host_port))
+            if hold is None or hold.socket is None:
+                continue
+            try:
+                hold.socket.listen(1)
+            except OSError as error:
+                raise _foreign(one.protocol, one.host_ip, one.host_port, error) from None
+
+    def release(self, owner: ContainerId, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
+        """Let ports go; those that were `owner`'s. Repeating it is no error."""
+        released: list[PublishedPort] = []
+        with self._lock:
+            for one in ports:
+                key = (one.protocol, IPv4Address(one.host_ip), one.host_port)
+                hold = self._held.get(key)
+                if hold is not None and hold.owner == owner:
+                    self._drop(key)
+                    released.append(one)
+        return released
+
+    def owned(self, owner: ContainerId, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
+        """Those of `ports` that `owner` holds."""
+        with self._lock:
+            return [
+                one
+                for one in ports
+                if (hold := self._held.get((one.protocol, IPv4Address(one.host_ip), one.host_port)))
+                is not None
+                and hold.owner == owner
+            ]
+
+    def close(self) -> None:
+        """Let all sockets go."""
+        with self._lock:
+            for key in list(self._held):
+                self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        hold = self._held.pop(key, None)
+        if hold is not None and hold.socket is not None:
+            hold.socket.close()
+
+    def _hold(self, owner: ContainerId, protocol: str, address: IPv4Address, wish: str) -> int:
+        first, last = parse_host_ports(wish)
+        if not first:
+            candidates: Iterator[int] = self._ephemeral()
+        else:
+            candidates = iter(range(first, last + 1))
+        problem: PortTaken | None = None
+        for number in candidates:
+            try:
+                self._held[protocol, address, number] = self._try(owner, protocol, address, number)
+            except PortTaken as error:
+                problem = error
+                continue
+            if not first:
+                self._last_ephemeral = number
+            return number
+        if problem is not None and first and first == last:
+            raise problem
+        if first:
+            raise PortTaken(
+                f"Bind for {address}:{first}-{last} failed: all ports are allocated", own=True
+            )
+        raise PortTaken("all ports are allocated", own=True)
+
+    def _try(self, owner: ContainerId, protocol: str, address: IPv4Address, number: int) -> _Hold:
+        others = (held for kind, held, port in self._held if (kind, port) == (protocol, number))
+        if any(other == address or ANY in (other, address) for other in others):
+            raise PortTaken(
+                f"Bind for {address}:{number} failed: port is already allocated", own=True
+            )
+        try:
+            return _Hold(owner, _bind(protocol, address, number))
+        except OSError as error:
+            raise _foreign(protocol, str(address), number, error) from None
+
+    def _ephemeral(self) -> Iterator[int]:
+        first, last = _local_range()
+        reserved = _reserved_ports()
+        count = last - first + 1
+        start = self._last_ephemeral - first + 1 if first <= self._last_ephemeral <= last else 0
+        for step in range(count):
+            number = first + (start + step) % count
+            if number not in reserved:
+                yield number
+
+
+def _foreign(protocol: str, address: str, number: int, error: OSError) -> PortTaken:
+    words = os.strerror(error.errno or errno.EADDRINUSE)
+    words = words[:1].lower() + words[1:]
+    return PortTaken(f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False)
+
+
+def _bind(protocol: str, address: IPv4Address, number: int) -> socket.socket | None:
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    try:
+        holder = socket.socket(socket.AF_INET, kind, PROTOCOLS[protocol])
+    except OSError as error:
+        if protocol == "sctp" and error.errno in (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT):
+            return None
+        raise
+    try:
+        if protocol == "tcp":
+            # Connections that ended a moment ago must not make the port look taken.
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(AttributeError):
+            _drop_everything(holder)
+        holder.bind((str(address), number))
+    except OSError:
+        holder.close()
+        raise
+    return holder
+
+
+def _drop_everything(holder: socket.socket) -> None:
+    program = ctypes.create_string_buffer(_RETURN_NOTHING, len(_RETURN_NOTHING))
+    attach = struct.pack("HP", 1, ctypes.addressof(program))
+    holder.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attach)
+
+
+def _local_range() -> tuple[int, int]:
+    with open(_RANGE, encoding="ascii") as file:
+        first, last = file.read().split()
+    return int(first), int(last)
+
+
+def _reserved_ports() -> frozenset[int]:
+    ports: set[int] = set()
+    with open(_RESERVED, encoding="ascii") as file:
+        for part in file.read().strip().split(","):
+            first, _, last = part.partition("-")
+            if first:
+                ports.update(range(int(first), int(last or first) + 1))
+    return frozenset(ports)
+
+
+def parse_port(spec: str) -> tuple[int, str]:
+    """Parse a container port, "80/tcp" or "80".
+
+    Raises:
+        InvalidArgument: no port number, or an unknown protocol.
+    """
+    number, _, protocol = spec.partition("/")
+    protocol = (protocol or "tcp").lower()
+    if protocol not in PROTOCOLS:
+        raise InvalidArgument(f"invalid proto: {protocol}")
+    if not _is_port(number):
+        raise InvalidArgument(f"invalid containerPort: {spec}")
+    return int(number), protocol
+
+
+def parse_host_ports(wish: str) -> tuple[int, int]:
+    """Parse a host port or range ("8000-8010"); (0, 0) asks for an ephemeral one.
+
+    Raises:
+        InvalidArgument: another form.
+    """
+    if wish in ("", "0"):
+        return 0, 0
+    first, dash, last = wish.partition("-")
+    if not _is_port(first) or (dash and not _is_port(last)) or (dash and int(last) < int(first)):
+        raise InvalidArgument(f"invalid hostPort: {wish}")
+    return int(first), int(last or first)
+
+
+def parse_host_address(value: str) -> IPv4Address:
+    """Parse a host address to publish on.
+
+    Raises:
+        InvalidArgument: no address.
+        NotSupported: an IPv6 address; a client over IPv6 would need a proxy.
+    """
+    try:
+        return IPv4Address(value)
+    except AddressValueError:
+        pass
+    try:
+        IPv6Address(value.strip("[]"))
+    except AddressValueError:
+        raise InvalidArgument(f"invalid IP address: {value}") from None
+    raise NotSupported(f"publishing on the IPv6 address {value} is not supported yet")
+
+
+def _is_port(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= 5 and 0 < int(value) < 65536

@@ -1,0 +1,200 @@
+"""Sandboxes: network namespaces held by descriptors, a few of them made in advance.
+
+A sandbox is never bound to a path. It lives as long as our descriptor or a process inside, and
+the kernel frees it with all its interfaces, whatever way the daemon or the container ends.
+
+Making one takes about a millisecond, most of it under the kernel's network lock; so a thread
+keeps some ready, each with a veth pair whose outer end is not yet a port of any bridge. Taking
+more than are ready makes the pool grow, being idle lets it shrink again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from wharfie.drivers.network.links import HostLinks, random_mac, veth_name, write_sysctl
+from wharfie.formats import rtnetlink
+from wharfie.kernel import netns
+from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+
+_log = logging.getLogger(__name__)
+
+LOOPBACK_INDEX = 1
+FIRST_INDEX = 64
+"""Interface index of the first interface; low ones may be taken by tunnels the kernel adds."""
+
+_NO_IPV6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
+_ANNOUNCE = "/proc/sys/net/ipv4/conf/default/arp_notify"
+_IDLE = 30.0
+
+
+class Veth:
+    """A veth pair of a sandbox: name outside, index, name and address inside."""
+
+    def __init__(self, *, outside: str, index: int, inside: str, mac: str) -> None:
+        self.outside = outside
+        self.index = index
+        self.inside = inside
+        self.mac = mac
+
+
+class Sandbox:
+    """A network namespace we hold, with a netlink socket inside, and perhaps a spare veth."""
+
+    def __init__(self, namespace: int, netlink: NetlinkSocket, spare: Veth | None) -> None:
+        self.namespace = namespace
+        self.netlink = netlink
+        self.spare = spare
+
+    def close(self) -> None:
+        """Let go; closing twice is no error."""
+        self.netlink.close()
+        if self.namespace >= 0:
+            namespace, self.namespace = self.namespace, -1
+            os.close(namespace)
+
+
+class SandboxFactory:
+    """Makes sandboxes, in whatever thread it is called from."""
+
+    def __init__(self, links: HostLinks) -> None:
+        self._links = links
+        self.home = netns.open_current()
+
+    def close(self) -> None:
+        """Free the descriptor of the host's namespace."""
+        if self.home >= 0:
+            home, self.home = self.home, -1
+            os.close(home)
+
+    def bare(self) -> Sandbox:
+        """A namespace with a loopback device."""
+        with netns.inside_new(self.home) as namespace:
+            # New interfaces: no IPv6 unless their network has it; tell neighbours who we are,
+            # for an address may have been another container's before.
+            with contextlib.suppress(FileNotFoundError):
+                write_sysctl(_NO_IPV6, "1")
+            write_sysctl(_ANNOUNCE, "1")
+            netlink = NetlinkSocket(NETLINK_ROUTE)
+            try:
+                netlink.run([rtnetlink.set_up(LOOPBACK_INDEX)])
+            except OSError:
+                netlink.close()
+                raise
+        return Sandbox(namespace, netlink, None)
+
+    def wired(self) -> Sandbox:
+        """A namespace with loopback and a spare veth called "eth0", down."""
+        sandbox = self.bare()
+        try:
+            sandbox.spare = self.add_veth(sandbox.netlink, "eth0", index=FIRST_INDEX)
+        except OSError:
+            sandbox.close()
+            raise
+        return sandbox
+
+    def add_veth(self, netlink: NetlinkSocket, inside: str, *, index: int, mac: str = "") -> Veth:
+        """Make a veth pair between a sandbox and the host.
+
+        Args:
+            netlink: a socket inside the sandbox.
+            inside: interface name there.
+            index: its index, 0 lets the kernel choose.
+            mac: its hardware address, "" for a random one.
+        """
+        outside, mac = veth_name(), mac or random_mac()
+        netlink.run(
+            [rtnetlink.create_veth(inside, outside, namespace=self.home, mac=mac, index=index)]
+        )
+        self._links.netlink.run([rtnetlink.label(outside, self._links.owner)])
+        if not index:
+            index = rtnetlink.parse_link(netlink.run([rtnetlink.get_link(inside)])[0]).index
+        return Veth(outside=outside, index=index, inside=inside, mac=mac)
+
+
+class SandboxPool:
+    """Sandboxes made in advance by a thread of its own."""
+
+    def __init__(self, make: Callable[[], Sandbox], *, ready: int, most_ready: int) -> None:
+        self._make = make
+        self._base = ready
+        self._most = max(ready, most_ready)
+        self._target = ready
+        self._ready: deque[Sandbox] = deque()
+        self._changed = threading.Condition()
+        self._closed = True
+        self._stalled = False
+        self._filler: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def start(self) -> None:
+        """Begin to fill; a started pool is left alone."""
+        with self._changed:
+            if not self._closed:
+                return
+            self._closed = False
+            self._filler = threading.Thread(target=self._fill, name="sandboxes", daemon=True)
+            self._filler.start()
+
+    def close(self) -> None:
+        """Free all that are ready and end the thread; `start` may follow."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            filler, self._filler = self._filler, None
+        if filler is not None:
+            filler.join()
+        while self._ready:
+            self._ready.popleft().close()
+
+    def take(self) -> Sandbox:
+        """A ready sandbox, or one made now. May take milliseconds; not for the event loop.
+
+        Raises:
+            OSError: the kernel has no room for another.
+        """
+        with self._changed:
+            sandbox = self._ready.popleft() if self._ready else None
+            if sandbox is None and not self._closed:
+                self._target = min(self._most, max(1, self._target) * 2)
+            self._stalled = False
+            self._changed.notify()
+        return self._make() if sandbox is None else sandbox
+
+    def _fill(self) -> None:
+        while self._wait_for_room():
+            try:
+                sandbox = self._make()
+            except OSError as error:
+                _log.warning("cannot make a network sandbox in advance: %s", error)
+                with self._changed:
+                    self._stalled = True
+                continue
+            with self._changed:
+                if not self._closed:
+                    self._ready.append(sandbox)
+                    continue
+            sandbox.close()
+
+    def _wait_for_room(self) -> bool:
+        """Wait until another one is wanted; False when the pool is closed."""
+        while True:
+            surplus: list[Sandbox] = []
+            with self._changed:
+                while not self._closed and (self._stalled or len(self._ready) >= self._target):
+                    if not self._changed.wait(_IDLE) and self._target > self._base:
+                        self._target = self._base
+                        while len(self._ready) > self._base:
+                            surplus.append(self._ready.popleft())
+                        break
+                else:
+                    return not self._closed
+            for sandbox in surplus:
+                sandbox.close()

@@ -1,0 +1,78 @@
+"""What the engine fills in when a container's creator said nothing. From the daemon's config."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, field, structs
+
+from wharfie.engine.containers.networking import parse_mode
+from wharfie.model.container import HostConfig, LogConfig, RestartPolicy
+
+_LOG_ROTATION = {"max-size": "10m", "max-file": "5"}
+
+
+class ContainerDefaults(Struct, frozen=True, kw_only=True):
+    """Defaults for new containers.
+
+    Attributes:
+        log_options: of the default log driver; rotation is on unless they say otherwise, so
+            that a log cannot fill the disk.
+        shm_size: bytes of /dev/shm.
+        cgroupns_mode: "private" or "host".
+        stop_timeout: seconds between the stop signal and SIGKILL.
+        cpus: processors of this host.
+        host_gateway: address that `host-gateway` stands for in extra hosts, "" for the
+            gateway of the container's own network.
+    """
+
+    runtime: str = "crun"
+    log_driver: str = "json-file"
+    log_options: dict[str, str] = field(default_factory=dict)
+    shm_size: int = 64 << 20
+    ipc_mode: str = "private"
+    cgroupns_mode: str = "private"
+    stop_timeout: int = 10
+    cpus: int = 1
+    dns: list[str] = field(default_factory=list)
+    dns_options: list[str] = field(default_factory=list)
+    dns_search: list[str] = field(default_factory=list)
+    host_gateway: str = ""
+
+    def fill(self, host: HostConfig) -> HostConfig:
+        """A host config with the engine's defaults where the creator left gaps."""
+        mode = parse_mode(host.network_mode)
+        return structs.replace(
+            host,
+            network_mode=mode.target if mode.kind == "network" else host.network_mode,
+            restart_policy=host.restart_policy if host.restart_policy.name else RestartPolicy(),
+            log_config=self._fill_log(host.log_config),
+            runtime=host.runtime or self.runtime,
+            shm_size=host.shm_size or self.shm_size,
+            ipc_mode=host.ipc_mode or self.ipc_mode,
+            cgroupns_mode=host.cgroupns_mode or self._cgroupns(host),
+            memory_swap=host.memory_swap or 2 * host.memory,
+            oom_kill_disable=host.oom_kill_disable or None,
+            pids_limit=host.pids_limit if (host.pids_limit or 0) > 0 else None,
+            init=host.init if host.init is not UNSET else UNSET,
+        )
+
+    def _cgroupns(self, host: HostConfig) -> str:
+        return "host" if host.privileged and self.cgroupns_mode != "private" else self.cgroupns_mode
+
+    def _fill_log(self, log: LogConfig) -> LogConfig:
+        if log.type and log.type != self.log_driver:
+            return log
+        return LogConfig(type=self.log_driver, config={**self.log_options, **log.config})
+
+
+def log_limits(
+    options: dict[str, str], parse_size: dict[str, int] | None = None
+) -> tuple[int, int]:
+    """Rotation of a json-file log: bytes a file and number of files, defaults filled in."""
+    units = parse_size or {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+    merged = {**_LOG_ROTATION, **options}
+    text = merged["max-size"].strip().lower()
+    if text in ("-1", "0", ""):
+        return 0, 1
+    number = text.rstrip("bkmgi")
+    unit = text[len(number) : len(number) + 1]
+    return int(float(number) * units.get(unit, 1)), max(1, int(merged["max-file"]))

@@ -1,0 +1,303 @@
+"""Starting a container: mount, network, files, run. One way up, one way down.
+
+    root mount (detached) ─┐
+    sandbox and ports ─────┴─▶ managed files ─▶ intent on disk ─▶ OCI runtime ─▶ "running"
+
+Mount and sandbox are held by descriptors, so a crash before the intent leaves nothing. From the
+intent on, recovery finds `state.starting` and asks the supervisor whether the task exists. Undo
+is `bring_down`, the same for failure, exit, crash and removal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from msgspec import Struct, structs
+
+from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
+from wharfie.engine.containers.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.directories import ContainerDirectories
+from wharfie.engine.containers.environment import container_environment
+from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.managed_files import hosts_file, resolv_conf
+from wharfie.engine.containers.mounts import bundle_mounts
+from wharfie.engine.containers.networking import (
+    connected,
+    disconnected,
+    parse_mode,
+    wanted_ports,
+)
+from wharfie.engine.networks import Networks
+from wharfie.model.clock import rfc3339
+from wharfie.model.container import Container, Status
+from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
+from wharfie.model.ids import SnapshotKey
+from wharfie.model.lifecycle import has_process
+from wharfie.model.network import Connection, JoinRequest
+from wharfie.model.runtime import BundleMount, LaunchPlan, Namespaces, Runtime
+from wharfie.model.snapshot import Snapshotter
+from wharfie.model.task import LogSpec, TaskSupervisor
+
+_MANAGED = ("resolv.conf", "hostname", "hosts")
+
+
+class StartPorts(Struct, frozen=True, kw_only=True):
+    """What starting needs of the rest of the engine."""
+
+    catalogue: Catalogue
+    ledger: Ledger
+    networks: Networks
+    snapshotter: Snapshotter
+    runtime: Runtime
+    supervisor: TaskSupervisor
+    directories: ContainerDirectories
+    defaults: ContainerDefaults
+
+
+class Starter:
+    """Brings containers up and down. The caller holds the container's lock."""
+
+    def __init__(self, ports: StartPorts) -> None:
+        self._ports = ports
+
+    async def start(self, handle: ContainerHandle, *, automatic: bool = False) -> None:
+        """Start a container whose state allows it.
+
+        Raises:
+            StartFailed: its process cannot run; recorded as its exit code.
+            EngineError: the network, a mount or the host refused; recorded as its error.
+        """
+        ports = self._ports
+        before = handle.record
+        try:
+            pid = await self._bring_up(handle)
+        except EngineError as error:
+            await self._failed(handle, before, error)
+            raise
+        state = structs.replace(
+            handle.record.state,
+            status=Status.RUNNING,
+            starting=False,
+            pid=pid,
+            exit_code=0,
+            error="",
+            oom_killed=False,
+            started_at=rfc3339(time.time_ns()),
+            manually_stopped=False,
+            restart_count=handle.record.state.restart_count if automatic else 0,
+        )
+        await ports.ledger.save(handle, structs.replace(handle.record, state=state))
+        ports.ledger.publish(handle.record, "start")
+
+    async def bring_down(self, handle: ContainerHandle) -> None:
+        """Free network, cgroups, bundle; idempotent, also for what never came up."""
+        ports = self._ports
+        if handle.connection is not None:
+            await ports.networks.leave(handle.id, handle.connection)
+        await ports.runtime.delete(handle.record)
+
+    async def _bring_up(self, handle: ContainerHandle) -> int:
+        ports = self._ports
+        rootfs, connection = await self._acquire(handle.record)
+        try:
+            record = await asyncio.to_thread(self._write_files, handle.record, connection)
+            if connection is not None:
+                record = connected(record, connection)
+            state = structs.replace(record.state, starting=True)
+            record = structs.replace(record, state=state)
+            await ports.ledger.save_connected(handle, record, connection)
+            pid = await ports.runtime.launch(self._plan(record, rootfs, connection))
+        finally:
+            os.close(rootfs)
+        if connection is not None:
+            await ports.networks.started(handle.id, pid, connection)
+        return pid
+
+    async def _acquire(self, record: Container) -> tuple[int, Connection | None]:
+        """Mount and join side by side; if one fails the other is given back."""
+        rootfs, connection = await asyncio.gather(
+            self._ports.snapshotter.mount(SnapshotKey(record.id)),
+            self._join(record),
+            return_exceptions=True,
+        )
+        if isinstance(rootfs, BaseException) or isinstance(connection, BaseException):
+            if isinstance(rootfs, int):
+                os.close(rootfs)
+            if isinstance(connection, Connection):
+                await self._ports.networks.leave(record.id, connection)
+            failures = [e for e in (rootfs, connection) if isinstance(e, BaseException)]
+            raise failures[0]
+        return rootfs, connection
+
+    async def _join(self, record: Container) -> Connection | None:
+        mode = parse_mode(record.host_config.network_mode)
+        if mode.kind in ("host", "container"):
+            return None
+        networks = self._ports.networks
+        joins = []
+        if mode.kind == "network":
+            joins = [
+                (networks.get(attachment.settings.network_id or name), attachment.settings)
+                for name, attachment in record.networks.items()
+            ]
+        return await networks.join(
+            JoinRequest(
+                container_id=record.id,
+                container_name=record.name,
+                networks=joins,
+                publish=wanted_ports(record.config, record.host_config) if joins else {},
+            )
+        )
+
+    def _write_files(self, record: Container, connection: Connection | None) -> Container:
+        """Write hosts, hostname and resolv.conf; a container in another's network shares them."""
+        mode = parse_mode(record.host_config.network_mode)
+        if mode.kind == "container":
+            other = self._shared(mode.target)
+            return structs.replace(
+                record,
+                hosts_path=other.hosts_path,
+                hostname_path=other.hostname_path,
+                resolv_conf_path=other.resolv_conf_path,
+            )
+        directories, defaults = self._ports.directories, self._ports.defaults
+        directories.make(record.id)
+        host, config = record.host_config, record.config
+        in_host = mode.kind == "host"
+        contents = {
+            "hosts": hosts_file(
+                hostname=config.hostname,
+                domainname=config.domainname,
+                extra_hosts=host.extra_hosts or [],
+                connection=connection,
+                host_gateway=defaults.host_gateway,
+                of_host=_read("/etc/hosts") if in_host else None,
+            ),
+            "hostname": config.hostname + "\n",
+            "resolv.conf": resolv_conf(
+                _read(_resolv_conf_of_host(in_host=in_host)),
+                servers=host.dns or defaults.dns,
+                search=host.dns_search or defaults.dns_search,
+                options=host.dns_options or defaults.dns_options,
+                host_network=in_host,
+            ),
+        }
+        paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
+        return structs.replace(
+            record,
+            hosts_path=paths["hosts"],
+            hostname_path=paths["hostname"],
+            resolv_conf_path=paths["resolv.conf"],
+        )
+
+    def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
+        mounts = bundle_mounts(record.mounts)
+        taken = {mount.destination for mount in mounts}
+        managed = zip(
+            _MANAGED,
+            (record.resolv_conf_path, record.hostname_path, record.hosts_path),
+            strict=True,
+        )
+        access = "ro" if record.host_config.readonly_rootfs else "rw"
+        mounts += [
+            BundleMount(
+                type="bind",
+                source=path,
+                destination=f"/etc/{name}",
+                options=["rbind", access, "rprivate"],
+            )
+            for name, path in managed
+            if f"/etc/{name}" not in taken
+        ]
+        return LaunchPlan(
+            container=record,
+            rootfs=rootfs,
+            namespaces=self._namespaces(record, connection),
+            hostname=self._hostname(record),
+            mounts=mounts,
+            environment=container_environment(record, self._hostname(record)),
+            log=_log_spec(record),
+        )
+
+    def _hostname(self, record: Container) -> str:
+        mode = parse_mode(record.host_config.network_mode)
+        if mode.kind == "container" and not record.config.hostname:
+            return self._shared(mode.target).config.hostname
+        return record.config.hostname
+
+    def _namespaces(self, record: Container, connection: Connection | None) -> Namespaces:
+        host = record.host_config
+        mode = parse_mode(host.network_mode)
+        network: str | None = ""
+        if mode.kind == "container":
+            network = f"/proc/{self._shared(mode.target).state.pid}/ns/net"
+        elif connection is not None:
+            network = connection.namespace
+        pid: str | None = "" if host.pid_mode == "host" else None
+        if host.pid_mode.startswith("container:"):
+            target = self._shared(host.pid_mode.removeprefix("container:"))
+            pid = f"/proc/{target.state.pid}/ns/pid"
+        return Namespaces(
+            network=network,
+            pid=pid,
+            ipc="" if host.ipc_mode == "host" else None,
+            uts="" if host.uts_mode == "host" else None,
+            cgroup="" if host.cgroupns_mode == "host" else None,
+        )
+
+    def _shared(self, ref: str) -> Container:
+        other = self._ports.catalogue.find(ref).record
+        if not has_process(other.state.status):
+            raise Conflict(
+                f"cannot join network namespace of a non running container: container {other.name} "
+                f"is {other.state.status.value}"
+            )
+        return other
+
+    async def _failed(self, handle: ContainerHandle, before: Container, error: EngineError) -> None:
+        """Take back what came up, record why it did not, let attached clients go."""
+        ports = self._ports
+        await self.bring_down(handle)
+        code = error.exit_code if isinstance(error, StartFailed) else 128
+        state = structs.replace(
+            before.state, starting=False, pid=0, exit_code=code, error=error.message
+        )
+        if state.status is Status.RESTARTING:
+            state = structs.replace(state, status=Status.EXITED)
+        record = structs.replace(disconnected(handle.record), state=state)
+        await ports.ledger.save_connected(handle, record, None, durable=True)
+        await ports.supervisor.settle(handle.id)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _resolv_conf_of_host(*, in_host: bool) -> str:
+    """The host's file; behind systemd's stub resolver the one with the real servers."""
+    real = "/run/systemd/resolve/resolv.conf"
+    if not in_host and "127.0.0.53" in _read("/etc/resolv.conf") and os.path.exists(real):
+        return real
+    return "/etc/resolv.conf"
+
+
+def _log_spec(record: Container) -> LogSpec:
+    log = record.host_config.log_config
+    if log.type != "json-file":
+        return LogSpec(driver="none")
+    try:
+        size, files = log_limits(log.config)
+    except ValueError as error:
+        raise Internal(f"log options of {record.name}: {error}") from error
+    return LogSpec(
+        path=record.log_path,
+        max_size=size,
+        max_files=files,
+        compress=log.config.get("compress") == "true",
+    )

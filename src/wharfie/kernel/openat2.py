@@ -1,0 +1,71 @@
+"""openat2(2): opening paths that may not lead out of a directory.
+
+The kernel walks the path itself, so nobody can swap a component between a check and its use.
+
+Source: openat2(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from typing import Final
+
+RESOLVE_NO_XDEV: Final = 0x01
+RESOLVE_NO_MAGICLINKS: Final = 0x02
+RESOLVE_NO_SYMLINKS: Final = 0x04
+RESOLVE_BENEATH: Final = 0x08
+RESOLVE_IN_ROOT: Final = 0x10
+
+_SYS_OPENAT2 = 437
+_RETRIES = 64
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.restype = ctypes.c_long
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (
+        ("flags", ctypes.c_uint64),
+        ("mode", ctypes.c_uint64),
+        ("resolve", ctypes.c_uint64),
+    )
+
+
+def openat2(directory: int, path: str | bytes, flags: int, resolve: int, mode: int = 0) -> int:
+    """Open `path` relative to `directory`; the caller closes the descriptor.
+
+    Args:
+        directory: descriptor the path starts from; the root of it with RESOLVE_IN_ROOT.
+        path: "" is not allowed; "." is the directory itself.
+        flags: O_*; O_CLOEXEC is added.
+        resolve: RESOLVE_*.
+        mode: permissions of a file made with O_CREAT.
+
+    Raises:
+        OSError: EXDEV for a path that leads out or crosses a mount, ELOOP for a refused symlink.
+    """
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
+    name = ctypes.c_char_p(os.fsencode(path))
+    for _ in range(_RETRIES):
+        fd = int(
+            _syscall(
+                ctypes.c_long(_SYS_OPENAT2),
+                ctypes.c_int(directory),
+                name,
+                ctypes.byref(how),
+                ctypes.c_size_t(ctypes.sizeof(how)),
+            )
+        )
+        if fd >= 0:
+            return fd
+        number = ctypes.get_errno()
+        if number not in {errno.EAGAIN, errno.EINTR}:  # EAGAIN: a rename raced with "..", retry
+            raise OSError(number, os.strerror(number), os.fsdecode(path))
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), os.fsdecode(path))
+
+
+def open_in_root(root: int, path: str | bytes, flags: int) -> int:
+    """Open a path as if `root` were "/": absolute symlinks and ".." stay inside."""
+    return openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)

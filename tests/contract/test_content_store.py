@@ -1,0 +1,102 @@
+"""What every ContentStore must do, checked on the real one and on the fake."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.fake_content import FakeContentStore
+from wharfie.drivers.content import LocalContentStore
+from wharfie.formats.digest import sha256_digest
+from wharfie.model.content import ContentStore
+from wharfie.model.errors import Internal, InvalidArgument, NotFound
+from wharfie.model.ids import Digest
+
+
+@pytest.fixture(params=["local", "fake"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ContentStore:
+    if request.param == "fake":
+        return FakeContentStore()
+    return LocalContentStore(str(tmp_path))
+
+
+ABSENT = sha256_digest(b"never written")
+
+
+async def test_what_is_written_is_read(store: ContentStore) -> None:
+    data = [b"a" * 700_000, b"", b"b" * 700_000, b"c"]
+    writer = await store.writer()
+    for piece in data:
+        await writer.write(piece)
+    digest = await writer.commit()
+    assert digest == sha256_digest(b"".join(data))
+    assert await store.read(digest) == b"".join(data)
+    assert store.size(digest) == 1_400_001
+    assert list(store.digests()) == [digest]
+
+
+async def test_nothing_is_visible_before_the_commit(store: ContentStore) -> None:
+    writer = await store.writer()
+    await writer.write(b"x" * (2 << 20))
+    assert not store.digests()
+    await writer.abort()
+    assert not store.digests()
+
+
+async def test_a_wrong_digest_keeps_nothing(store: ContentStore) -> None:
+    writer = await store.writer()
+    await writer.write(b"x")
+    with pytest.raises(InvalidArgument):
+        await writer.commit(ABSENT)
+    assert not store.digests()
+    with pytest.raises(Internal):
+        await writer.commit()
+
+
+async def test_an_abort_after_the_commit_changes_nothing(store: ContentStore) -> None:
+    writer = await store.writer()
+    await writer.write(b"x")
+    digest = await writer.commit(sha256_digest(b"x"))
+    await writer.abort()
+    assert store.has(digest)
+
+
+async def test_writing_twice_is_writing_once(store: ContentStore) -> None:
+    first = await store.put(b"same")
+    assert await store.put(b"same") == first
+    writer = await store.writer()
+    await writer.write(b"same")
+    assert await writer.commit(first) == first
+    assert list(store.digests()) == [first]
+
+
+async def test_a_missing_blob_is_not_found(store: ContentStore) -> None:
+    assert not store.has(ABSENT)
+    with pytest.raises(NotFound):
+        store.size(ABSENT)
+    with pytest.raises(NotFound):
+        await store.read(ABSENT)
+    await store.delete(ABSENT)
+
+
+async def test_a_deleted_blob_is_gone(store: ContentStore) -> None:
+    digest = await store.put(b"x")
+    await store.delete(digest)
+    assert not store.has(digest)
+
+
+async def test_scratch_files_have_no_name(store: ContentStore) -> None:
+    fd = await store.scratch()
+    os.write(fd, b"x")
+    os.lseek(fd, 0, os.SEEK_SET)
+    assert os.read(fd, 9) == b"x"
+    assert not store.digests()
+    os.close(fd)
+
+
+@pytest.mark.parametrize("digest", ["sha256:../../x", "sha256:", "x", "sha512:" + "0" * 128])
+async def test_only_sha256_digests_name_paths(store: ContentStore, digest: str) -> None:
+    with pytest.raises(InvalidArgument):
+        store.path(Digest(digest))

@@ -1,0 +1,228 @@
+"""Fakes of the ports the engine stands on: processes that end when a test says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wharfie.model.container import Container
+from wharfie.model.errors import NoSuchImage, NotFound, StartFailed
+from wharfie.model.exec import Exec
+from wharfie.model.ids import ContainerId, ImageId, NetworkId, SnapshotKey
+from wharfie.model.image import Image, ImageConfig, ImageDocument
+from wharfie.model.network import Connection, Endpoint, JoinRequest, Network
+from wharfie.model.runtime import LaunchPlan, RuntimeInfo
+from wharfie.model.task import (
+    Attachment,
+    AttachmentEnd,
+    AttachSpec,
+    TaskExit,
+    TaskStatus,
+)
+
+
+class FakeSupervisor:
+    """Holds tasks that exist only by name. See `model.task.TaskSupervisor`."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._next_pid = 1000
+        self.held: dict[str, TaskStatus] = {}
+        self.settled: list[str] = []
+        self.signals: list[tuple[str, int]] = []
+        self.ignored: set[int] = set()
+        self.on_exit: Callable[[TaskExit], None] = lambda exit_: None
+
+    def subscribe(
+        self,
+        *,
+        on_exit: Callable[[TaskExit], None],
+        on_attachment_end: Callable[[AttachmentEnd], None],
+    ) -> None:
+        self.on_exit = on_exit
+
+    async def tasks(self) -> Sequence[TaskStatus]:
+        return list(self.held.values())
+
+    def begin(self, task_id: str) -> int:
+        self._next_pid += 1
+        self.held[task_id] = TaskStatus(task_id, self._next_pid)
+        return self._next_pid
+
+    def end(self, task_id: str, code: int) -> None:
+        """Let a task end, as the kernel would tell it."""
+        exit_ = TaskExit(task_id, code, self._clock())
+        self.held[task_id] = TaskStatus(task_id, self.held[task_id].pid, exit_)
+        self.on_exit(exit_)
+
+    async def attach(self, task_id: str, connection: int, spec: AttachSpec) -> Attachment:
+        return Attachment(1)
+
+    async def release(self, attachment: Attachment) -> None:
+        return None
+
+    async def resize(self, task_id: str, *, rows: int, columns: int) -> None:
+        return None
+
+    async def signal(self, task_id: str, number: int) -> bool:
+        self.signals.append((task_id, number))
+        task = self.held.get(task_id)
+        if task is None or task.exit is not None:
+            return False
+        if number not in self.ignored:
+            self.end(task_id, 128 + number)
+        return True
+
+    async def settle(self, task_id: str) -> None:
+        self.settled.append(task_id)
+        self.held.pop(task_id, None)
+
+
+class FakeRuntime:
+    """Starts tasks of a `FakeSupervisor`. See `model.runtime.Runtime`."""
+
+    runtimes: Mapping[str, RuntimeInfo] = {"crun": RuntimeInfo("crun", "/usr/bin/crun")}
+    default_runtime = "crun"
+
+    def __init__(self, supervisor: FakeSupervisor) -> None:
+        self._supervisor = supervisor
+        self.refusal: StartFailed | None = None
+        self.plans: list[LaunchPlan] = []
+        self.deleted: list[str] = []
+        self.paused: set[str] = set()
+        self.oom: set[str] = set()
+
+    def check(self, host: object) -> None:
+        return None
+
+    async def launch(self, plan: LaunchPlan) -> int:
+        os.fstat(plan.rootfs)
+        self.plans.append(plan)
+        if self.refusal is not None:
+            raise self.refusal
+        return self._supervisor.begin(plan.container.id)
+
+    async def launch_exec(
+        self, exec_: Exec, container: Container, *, environment: Sequence[str]
+    ) -> int:
+        if self.refusal is not None:
+            raise self.refusal
+        return self._supervisor.begin(exec_.id)
+
+    async def pause(self, container: Container) -> None:
+        self.paused.add(container.id)
+
+    async def unpause(self, container: Container) -> None:
+        self.paused.discard(container.id)
+
+    async def pids(self, container: Container) -> Sequence[int]:
+        return [container.state.pid]
+
+    async def kill_all(self, container: Container) -> None:
+        return None
+
+    async def was_oom_killed(self, container: Container) -> bool:
+        return container.id in self.oom
+
+    async def delete(self, container: Container) -> None:
+        self.deleted.append(container.id)
+
+    async def sweep(self, keep: Sequence[str]) -> None:
+        return None
+
+
+class FakeSnapshotter:
+    """Counts open root mounts. The few methods containers use of `model.snapshot.Snapshotter`."""
+
+    def __init__(self) -> None:
+        self.keys: set[SnapshotKey] = set()
+        self.refusal: Exception | None = None
+
+    async def prepare(self, key: SnapshotKey, parent: object) -> None:
+        self.keys.add(key)
+
+    async def mount(self, key: SnapshotKey, *, read_only: bool = False) -> int:
+        if self.refusal is not None:
+            raise self.refusal
+        if key not in self.keys:
+            raise NotFound(f"no snapshot {key}")
+        return os.open("/", os.O_PATH | os.O_CLOEXEC)
+
+    async def usage(self, key: SnapshotKey) -> int:
+        return 100
+
+    async def remove(self, key: SnapshotKey) -> None:
+        self.keys.discard(key)
+
+
+class FakeImages:
+    """One image, "busybox"."""
+
+    def __init__(self) -> None:
+        self.image = Image(
+            id=ImageId("sha256:" + "ab" * 32),
+            document=ImageDocument(config=ImageConfig(cmd=["sh"], env=["PATH=/bin"])),
+            tags=["docker.io/library/busybox:latest"],
+        )
+
+    def get(self, ref: str, *, platform: str = "") -> Image:
+        if ref in ("busybox", self.image.id):
+            return self.image
+        raise NoSuchImage(f"{ref}:latest")
+
+
+@dataclass
+class FakeNetworks:
+    """Predefined networks; joins are counted."""
+
+    joined: dict[ContainerId, Connection] = field(default_factory=dict)
+    refusal: Exception | None = None
+
+    def get(self, ref: str) -> Network:
+        return Network(id=NetworkId(f"{ref}-id"), name=ref.removesuffix("-id"), created="")
+
+    async def join(self, request: JoinRequest) -> Connection:
+        if self.refusal is not None:
+            raise self.refusal
+        endpoints = {
+            network.name: Endpoint(
+                id="e" * 64,  # type: ignore[arg-type]
+                network_id=network.id,
+                interface="eth0",
+                host_interface="veth0",
+                mac_address="02:42:ac:11:00:02",
+                address="172.17.0.2",
+                prefix=16,
+                gateway="172.17.0.1",
+            )
+            for network, _ in request.networks
+        }
+        connection = Connection(sandbox_id="5" * 64, namespace="/proc/1/fd/9", endpoints=endpoints)
+        self.joined[request.container_id] = connection
+        return connection
+
+    async def started(self, container_id: ContainerId, pid: int, connection: Connection) -> None:
+        return None
+
+    async def leave(self, container_id: ContainerId, connection: Connection) -> None:
+        self.joined.pop(container_id, None)
+
+
+class FakeVolumes:
+    """Remembers what was removed."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self.removed: list[str] = []
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        self.removed.append(name)
+
+
+class FakeArchiver:
+    """Never called where no volume is filled."""
+
+
+class FakeLogReader:
+    """Never called where no log is read."""

@@ -1,0 +1,26 @@
+"""The genuine docker command line, Go and all: the client whose opinion counts most."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FETCHED = Path(__file__).parents[2] / "build/docker-cli/usr/bin/docker"
+
+
+def docker_cli() -> str:
+    """Path of a genuine docker CLI: on PATH, or where `script/test` unpacks Debian's package.
+
+    Skips the test without one; fails it in continuous integration.
+    """
+    for candidate in (shutil.which("docker"), str(FETCHED)):
+        if candidate is None or not os.access(candidate, os.X_OK):
+            continue
+        says = subprocess.run([candidate, "--version"], capture_output=True, text=True).stdout
+        if says.startswith("Docker version "):  # Podman's look-alike says otherwise
+            return candidate
+    if os.environ.get("CI"):
+        pytest.fail("no genuine docker CLI, and CI is set")
+    pytest.skip("no genuine docker CLI: script/test fetches one")
