@@ -16,7 +16,9 @@ from contextlib import AsyncExitStack
 
 from wharfie import __version__
 from wharfie.api import Services, application
+from wharfie.api.services import Graph, NoGraph
 from wharfie.daemon.config import Config, ConfigError
+from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
@@ -27,7 +29,7 @@ from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtim
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerStreams
+from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
 from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.defaults import ContainerDefaults
 from wharfie.engine.containers.shutdown import stop_all
@@ -96,19 +98,18 @@ async def open_daemon(config: Config) -> Daemon:
     tls = _tls_context(config)
     chosen = listeners(config, tls)
     async with AsyncExitStack() as stack:
-        services = await _open_services(config, stack, insecure_warnings(chosen))
-        server = Server(application(services))
+        builder = _Builder(config, stack)
+        services = await _open(builder, insecure_warnings(chosen))
+        server = Server(application(services, graph=builder.graph))
         stack.push_async_callback(server.close)
         daemon = Daemon(config, stack.pop_all(), server)
     daemon.listen_on(chosen)
     return daemon
 
 
-async def _open_services(
-    config: Config, stack: AsyncExitStack, warnings: Sequence[str]
-) -> Services:
+async def _open(builder: _Builder, warnings: Sequence[str]) -> Services:
     try:
-        return await _Builder(config, stack).open(warnings)
+        return await builder.open(warnings)
     except (EngineError, OSError) as error:
         raise StartError(str(error)) from error
 
@@ -123,6 +124,7 @@ class _Builder:
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
+        self.graph: Graph = NoGraph()
 
     async def open(self, warnings: Sequence[str]) -> Services:
         """Open everything and recover."""
@@ -133,6 +135,7 @@ class _Builder:
         stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
         await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
         stack.push_async_callback(snapshotter.close)
         archiver = JailArchiver()
         await archiver.open()
@@ -195,6 +198,9 @@ class _Builder:
             execs=execs,
             images=images,
             networks=networks,
+            attachments=ContainerNetworks(
+                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
+            ),
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,

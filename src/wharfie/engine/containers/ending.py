@@ -19,6 +19,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.networking import disconnected
 from wharfie.engine.containers.starting import Starter
+from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import ExitStatus, Status
 from wharfie.model.errors import EngineError
@@ -41,6 +42,7 @@ class Endings:
         catalogue: Catalogue,
         ledger: Ledger,
         starter: Starter,
+        networks: Networks,
         runtime: Runtime,
         supervisor: TaskSupervisor,
         nursery: Nursery,
@@ -49,6 +51,7 @@ class Endings:
         self._catalogue = catalogue
         self._ledger = ledger
         self._starter = starter
+        self._networks = networks
         self._runtime = runtime
         self._supervisor = supervisor
         self._nursery = nursery
@@ -118,11 +121,14 @@ class Endings:
             finished_at=rfc3339(exit_.at),
         )
         record = structs.replace(disconnected(record), state=ended)
+        connection = handle.connection
         await self._ledger.save_connected(handle, record, None, durable=True)
         if oom:
             self._ledger.publish(record, "oom")
         duration = str(max(0, int(lasted)))
         self._ledger.publish(record, "die", exitCode=str(code), execDuration=duration)
+        if connection is not None:
+            self._networks.announce_left(handle.id, connection)
         handle.waiters.ended(ExitStatus(code))
         return restarts
 

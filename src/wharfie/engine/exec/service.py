@@ -174,7 +174,12 @@ class Execs:
         self._publish(container, f"exec_start: {' '.join(exec_.config.cmd)}", exec_)
         handle.record = structs.replace(handle.record, running=True)
         try:
-            environment = exec_environment(container, container.config.hostname, exec_.config)
+            environment = exec_environment(
+                container.config.env,
+                exec_.config.env,
+                hostname=container.config.hostname,
+                tty=exec_.config.tty,
+            )
             pid = await self._runtime.launch_exec(exec_, container, environment=environment)
         except EngineError as error:
             self._end(handle, error.exit_code if isinstance(error, StartFailed) else 128)
