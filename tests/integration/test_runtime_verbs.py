@@ -12,6 +12,7 @@ from support.runtime_world import PATH, World, make_container
 from wharfie.drivers.runtime import find_runtimes
 from wharfie.model.container import Config, HostConfig
 from wharfie.model.errors import InvalidArgument, NotRunning, StartFailed
+from wharfie.model.runtime import Namespaces
 
 pytestmark = pytest.mark.root
 
@@ -135,8 +136,6 @@ async def test_oom_kill_is_noticed(world: World) -> None:
 
 
 async def test_delete_kills_what_a_shared_pid_namespace_left(world: World) -> None:
-    from wharfie.model.runtime import Namespaces
-
     script = "sleep 60 & sleep 0.05"
     container = await world.launch(
         make_container(["sh", "-c", script]), namespaces=Namespaces(pid="", cgroup="")
@@ -154,8 +153,6 @@ async def test_nested_groups_are_removed(world: World) -> None:
         "mkdir /sys/fs/cgroup/freezer/deep 2>/dev/null || mkdir /sys/fs/cgroup/deep; "
         "mkdir /sys/fs/cgroup/freezer/deep/er; exit 0"
     )
-    from wharfie.model.runtime import Namespaces
-
     container = await world.launch(
         make_container(["sh", "-c", script], host=host), namespaces=Namespaces()
     )
