@@ -106,7 +106,7 @@ async def _errors(
 
 
 async def test_calls_that_reach_the_host_are_refused(world: World, probe: str) -> None:
-    refused = (
+    refused = (  # noqa: SIM905
         "mount reboot init_module swapon acct add_key keyctl perf_event_open open_by_handle_at "
         "setns kexec_load bpf userfaultfd io_uring_setup"
     ).split()
