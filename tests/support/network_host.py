@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -136,7 +135,9 @@ class Host:
         )
         return done.returncode, done.stdout
 
-    def socket(self, where: int | Container | None, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    def socket(
+        self, where: int | Container | None, kind: int = socket.SOCK_STREAM
+    ) -> socket.socket:
         """A socket on the host (None), outside, or in a container."""
 
         def make() -> socket.socket:
@@ -286,7 +287,7 @@ def run_on_host(exec_root: str, body: Callable[[Host], Awaitable[None]]) -> None
         try:
             netns.unshare()
             asyncio.run(main())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
             failures.append(error)
 
     runner = threading.Thread(target=thread, name="host")
@@ -314,9 +315,3 @@ def _new_namespace() -> int:
     thread.start()
     thread.join()
     return made[0]
-
-
-def kill(pid: int) -> None:
-    """SIGKILL and reap a child."""
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)

@@ -126,7 +126,7 @@ class RecordingDaemon:
             return False
         method, target, _ = line.split()
         headers: dict[str, str] = {}
-        while (line := reader.readline().decode().strip()):  # type: ignore[attr-defined]
+        while line := reader.readline().decode().strip():  # type: ignore[attr-defined]
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         body = self._body(reader, headers)

@@ -7,7 +7,6 @@ along the type it is to become, then converted. Source: api.md §2; moby's httpu
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Mapping
 from email.message import Message
@@ -26,6 +25,7 @@ _WORDS = frozenset({"Cmd", "Entrypoint", "Shell", "CapAdd", "CapDrop"})
 _DECODER = msgspec.json.Decoder()
 _BEHIND = re.compile(r"JSON is malformed: trailing characters")
 _Straighten = Callable[[object], object]
+_STRAIGHTENERS: dict[type, _Straighten] = {}
 
 
 def check_content_type(value: str, *, has_body: bool) -> None:
@@ -85,9 +85,11 @@ def convert(document: object, kind: type[T]) -> T:
         raise InvalidArgument("invalid JSON: nested too deeply") from None
 
 
-@functools.cache
-def _straightener(kind: type) -> _Straighten:
-    return _for(inspect.type_info(kind))
+def _straightener(kind: type[T]) -> _Straighten:
+    made = _STRAIGHTENERS.get(kind)
+    if made is None:
+        made = _STRAIGHTENERS[kind] = _for(inspect.type_info(kind))
+    return made
 
 
 def _for(info: inspect.Type) -> _Straighten:

@@ -37,9 +37,7 @@ def log_request(request: Request, names: Mapping[str, str], body: bytes) -> None
 def log_failure(request: Request, status: int, message: str) -> None:
     """Log an answer from 500 on at error level, others at debug."""
     level = logging.ERROR if status >= 500 and status != 501 else logging.DEBUG
-    _log.log(
-        level, "Handler for %s %s returned error: %s", request.method, request.path, message
-    )
+    _log.log(level, "Handler for %s %s returned error: %s", request.method, request.path, message)
 
 
 def mask(value: object) -> object:

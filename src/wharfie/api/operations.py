@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -92,7 +92,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     handle: Callable[[Context, object], Outcome | Awaitable[Outcome]]
 
 
-class Routes(Generic[C]):
+class Routes:
     """Operations of one tag, collected by decorators."""
 
     def __init__(self) -> None:

@@ -8,7 +8,12 @@ from typing import Protocol
 from msgspec import Struct
 
 from wharfie.api.listing import ContainerListing
-from wharfie.engine.containers import ContainerFiles, Containers, ContainerStreams
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerNetworks,
+    Containers,
+    ContainerStreams,
+)
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
@@ -32,6 +37,7 @@ class Services(Struct, frozen=True, kw_only=True):
     execs: Execs
     images: Images
     networks: Networks
+    attachments: ContainerNetworks
     volumes: Volumes
     system: System
     events: EventBus

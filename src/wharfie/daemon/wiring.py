@@ -16,20 +16,23 @@ from contextlib import AsyncExitStack
 
 from wharfie import __version__
 from wharfie.api import Services, application
+from wharfie.api.services import Graph, NoGraph
 from wharfie.daemon.config import Config, ConfigError
+from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
-from wharfie.drivers.runtime.supervision import open_supervisor
+from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerStreams
+from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
 from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.defaults import ContainerDefaults
+from wharfie.engine.containers.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
@@ -45,7 +48,7 @@ from wharfie.model.lifecycle import is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki.contexts import ContextError, server_context
+from wharfie.pki import InvalidTls, server_context
 from wharfie.state import SqliteStore
 from wharfie.web import Listener, ListenError, Server, UnixListener
 
@@ -95,19 +98,18 @@ async def open_daemon(config: Config) -> Daemon:
     tls = _tls_context(config)
     chosen = listeners(config, tls)
     async with AsyncExitStack() as stack:
-        services = await _open_services(config, stack, insecure_warnings(chosen))
-        server = Server(application(services))
+        builder = _Builder(config, stack)
+        services = await _open(builder, insecure_warnings(chosen))
+        server = Server(application(services, graph=builder.graph))
         stack.push_async_callback(server.close)
         daemon = Daemon(config, stack.pop_all(), server)
     daemon.listen_on(chosen)
     return daemon
 
 
-async def _open_services(
-    config: Config, stack: AsyncExitStack, warnings: Sequence[str]
-) -> Services:
+async def _open(builder: _Builder, warnings: Sequence[str]) -> Services:
     try:
-        return await _Builder(config, stack).open(warnings)
+        return await builder.open(warnings)
     except (EngineError, OSError) as error:
         raise StartError(str(error)) from error
 
@@ -122,6 +124,7 @@ class _Builder:
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
+        self.graph: Graph = NoGraph()
 
     async def open(self, warnings: Sequence[str]) -> Services:
         """Open everything and recover."""
@@ -129,18 +132,21 @@ class _Builder:
         store = SqliteStore(os.path.join(config.data_root, "engine.db"))
         stack.callback(store.close)
         supervisor = await open_supervisor(config.exec_root)
-        stack.push_async_callback(supervisor.close)
+        stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
         await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
         stack.push_async_callback(snapshotter.close)
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(exec_root=config.exec_root)
-        stack.push_async_callback(driver.close)
+        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
-        volumes = Volumes(store, LocalVolumeDriver(config.data_root), self._events)
+        volume_driver = LocalVolumeDriver(config.data_root)
+        stack.push_async_callback(volume_driver.close)
+        volumes = Volumes(store, volume_driver, self._events)
         networks = Networks(store, driver, self._events)
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
@@ -175,11 +181,18 @@ class _Builder:
             nursery=self._nursery,
         )
         self._subscribe(supervisor, engine, streams, execs)
-        await self._recover(engine, store, networks, images, volumes)
+        await self._recover(
+            engine,
+            store=store,
+            snapshotter=snapshotter,
+            networks=networks,
+            images=images,
+            volumes=volumes,
+        )
         await runtime.sweep([handle.id for handle in engine.catalogue])
-        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         engine.recovery.start_policies()
+        stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
             containers=engine.containers,
@@ -193,10 +206,26 @@ class _Builder:
             execs=execs,
             images=images,
             networks=networks,
+            attachments=ContainerNetworks(
+                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
+            ),
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
+        """Leave the supervisor to its tasks; without any it is not needed."""
+        if await supervisor.tasks():
+            await supervisor.close()
+        else:
+            await supervisor.shutdown()
+
+    async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
+        config = self._config
+        if not config.live_restore:
+            timeout = float(config.shutdown_timeout)
+            await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
 
     async def _close_nursery(self) -> None:
         await self._nursery.close(grace=_CLOSE_GRACE)
@@ -252,7 +281,9 @@ class _Builder:
     async def _recover(
         self,
         engine: ContainerEngine,
+        *,
         store: SqliteStore,
+        snapshotter: OverlaySnapshotter,
         networks: Networks,
         images: Images,
         volumes: Volumes,
@@ -263,6 +294,8 @@ class _Builder:
         live = await engine.recovery.load(containers, connections)
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
+        # Before the images: layers under snapshots nobody has are then collected with them.
+        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
         await engine.recovery.reconcile()
 
@@ -368,5 +401,5 @@ def _tls_context(config: Config) -> ssl.SSLContext | None:
         return None
     try:
         return server_context(cacert=tls.ca, cert=tls.cert, key=tls.key, verify=tls.verify)
-    except ContextError as error:
+    except InvalidTls as error:
         raise ConfigError(str(error)) from None

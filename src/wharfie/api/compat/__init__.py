@@ -82,9 +82,7 @@ def lower_content_type(version: Version, content_type: str) -> str:
 
 
 @functools.cache
-def _document_changes(
-    operation: str, version: Version
-) -> tuple[Callable[[Document], None], ...]:
+def _document_changes(operation: str, version: Version) -> tuple[Callable[[Document], None], ...]:
     found = (c.documents.get(operation) for c in CHANGES if version < c.version)
     return tuple(change for change in found if change is not None)
 

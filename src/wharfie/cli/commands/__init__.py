@@ -26,6 +26,7 @@ GLOBAL_FLAGS = """
 """  # noqa: E501
 
 GROUPS = {
+    "cert": "Manage TLS certificates of a daemon and its clients",
     "container": "Manage containers",
     "image": "Manage images",
     "network": "Manage networks",
@@ -45,6 +46,10 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "cert client": ("cert", "CLIENT", "Create one more client certificate"),
+    "cert create": ("cert", "CREATE", "Create a CA, a server and a client certificate"),
+    "cert inspect": ("cert", "INSPECT", "Show what certificates say and what is wrong with them"),
+    "cert server": ("cert", "SERVER", "Create one more server certificate"),
     "container attach": (
         "attach",
         "ATTACH",

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 import msgspec
 
@@ -18,9 +18,11 @@ from wharfie.drivers.network.options import BRIDGE_NAME, BridgeOptions
 from wharfie.drivers.network.settings import NetworkSettings
 from wharfie.model.errors import EngineError, Forbidden, Internal, NoSuchNetwork
 from wharfie.model.ids import NetworkId
-from wharfie.model.network import Network
+from wharfie.model.network import IPAM, Network
 
 _log = logging.getLogger(__name__)
+
+_DEFAULT_GATEWAY = "DefaultGatewayIPv4"
 
 
 class Bridges:
@@ -125,13 +127,13 @@ class Bridges:
             ipam = self._book.claim(network.id, network.ipam, occupied)
             undo.callback(self._book.drop, network.id)
             subnet = self._book.subnet(network.id)
-            gateway = self._book.gateway(network.id)
+            own = self._book.gateway(network.id)
             existed = self._links.find(options.bridge) is not None
             if not existed:
                 undo.callback(self._links.delete_own, options.bridge)
             index = self._links.ensure_bridge(
                 options.bridge,
-                address=gateway if options.address else None,
+                address=own if options.address else None,
                 prefix=subnet.prefixlen,
                 mtu=options.mtu,
             )
@@ -139,7 +141,7 @@ class Bridges:
             if options.default:
                 told = {**network.options, BRIDGE_NAME: options.bridge}
                 settled = msgspec.structs.replace(settled, options=told)
-            made = BridgeNetwork(settled, options, index, subnet, gateway)
+            made = BridgeNetwork(settled, options, index, subnet, _router(ipam) or own)
             undo.pop_all()
         return made
 
@@ -152,3 +154,12 @@ class Bridges:
         if options.default and self._links.is_foreign(options.bridge):
             return msgspec.structs.replace(options, bridge=self._settings.fallback_bridge)
         return options
+
+
+def _router(ipam: IPAM) -> IPv4Address | None:
+    """The gateway containers use where it is not the bridge itself. Source: --default-gateway."""
+    for config in ipam.config or []:
+        wished = (config.aux_addresses or {}).get(_DEFAULT_GATEWAY)
+        if wished:
+            return IPv4Address(wished)
+    return None

@@ -1,0 +1,136 @@
+"""What a request to make a network must look like. Pure; texts are Docker's.
+
+Source: behaviours 152, 159; moby `api/types/network` ValidateIPAM.
+"""
+
+from __future__ import annotations
+
+from ipaddress import (
+    IPv4Network,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+from wharfie.engine.networks.defaults import RESERVED
+from wharfie.engine.networks.requests import NetworkCreate
+from wharfie.model.errors import Forbidden, InvalidArgument, NotFound, NotSupported
+from wharfie.model.network import IPAM, IPAMConfig
+
+BRIDGE_DRIVER = "bridge"
+_SINGLE = ("host", "null")
+_LATER = ("overlay", "macvlan", "ipvlan")
+
+Block = IPv4Network | IPv6Network
+
+
+def check_create(request: NetworkCreate) -> None:
+    """Refuse what no network can be.
+
+    Raises:
+        InvalidArgument, Forbidden, NotFound, NotSupported: with the reason.
+    """
+    if not request.name.strip():
+        raise InvalidArgument("invalid name: name is empty")
+    if request.name in RESERVED:
+        raise Forbidden(f"operation is not permitted on predefined {request.name} network")
+    _check_driver(request.driver or BRIDGE_DRIVER)
+    if request.scope not in ("", "local") or request.ingress:
+        raise NotSupported("this engine makes networks of scope local only")
+    if request.config_only:
+        raise NotSupported("configuration-only networks are not supported by this engine yet")
+    if request.enable_ipv6:
+        raise NotSupported("IPv6 networks are not supported by this engine yet")
+    if request.enable_ipv4 is False:
+        raise NotSupported("networks without IPv4 are not supported by this engine yet")
+    if request.ipam is not None:
+        check_ipam(request.ipam)
+
+
+def _check_driver(driver: str) -> None:
+    if driver == BRIDGE_DRIVER:
+        return
+    if driver in _SINGLE:
+        raise Forbidden(f'only one instance of "{driver}" network is allowed')
+    if driver in _LATER:
+        raise NotSupported(f"the {driver} network driver is not supported by this engine yet")
+    raise NotFound(f'plugin "{driver}" not found')
+
+
+def check_ipam(ipam: IPAM) -> None:
+    """Refuse malformed subnets, ranges and addresses; all faults in one message.
+
+    Raises:
+        InvalidArgument: with one line a fault.
+        NotFound: another IPAM driver than the built-in one.
+    """
+    if ipam.driver not in ("", "default"):
+        raise NotFound(f'plugin "{ipam.driver}" not found')
+    faults: list[str] = []
+    for config in ipam.config or []:
+        faults += _faults(config)
+    if faults:
+        raise InvalidArgument("invalid network config:\n" + "\n".join(faults))
+
+
+def _faults(config: IPAMConfig) -> list[str]:
+    if not config.subnet:
+        given = config.ip_range or config.gateway or config.aux_addresses
+        return ["invalid subnet : invalid CIDR block notation"] if given else []
+    subnet = _block(config.subnet)
+    if subnet is None:
+        return [f"invalid subnet {config.subnet}: invalid CIDR block notation"]
+    faults = []
+    if config.subnet.partition("/")[0] != str(subnet.network_address):
+        faults.append(f"invalid subnet {config.subnet}: it should be {subnet}")
+    if subnet.version == 6:
+        faults.append(f"invalid subnet {config.subnet}: IPv6 is not enabled on this network")
+    elif subnet.prefixlen > 30:
+        faults.append(f"invalid subnet {config.subnet}: it has no room for containers")
+    if config.ip_range:
+        faults += _range_faults(config.ip_range, subnet)
+    if config.gateway:
+        faults += _address_faults("gateway", config.gateway, subnet)
+    for address in (config.aux_addresses or {}).values():
+        faults += _address_faults("auxiliary address", address, subnet)
+    return faults
+
+
+def _range_faults(value: str, subnet: Block) -> list[str]:
+    block = _block(value)
+    if block is None:
+        return [f"invalid ip-range {value}: invalid CIDR block notation"]
+    if block.version != subnet.version:
+        return [f"invalid ip-range {value}: parent subnet is an IPv{subnet.version} block"]
+    faults = []
+    if block.prefixlen < subnet.prefixlen:
+        faults.append(
+            f"invalid ip-range {value}: CIDR block is bigger than its parent subnet {subnet}"
+        )
+    if value.partition("/")[0] != str(block.network_address):
+        faults.append(f"invalid ip-range {value}: it should be {block}")
+    if block.network_address not in subnet:
+        faults.append(f"invalid ip-range {value}: parent subnet {subnet} doesn't contain ip-range")
+    return faults
+
+
+def _address_faults(what: str, value: str, subnet: Block) -> list[str]:
+    try:
+        address = ip_address(value)
+    except ValueError:
+        return [f"invalid {what} {value}: invalid address"]
+    if address.version != subnet.version:
+        return [f"invalid {what} {value}: parent subnet is an IPv{subnet.version} block"]
+    if address not in subnet:
+        return [f"invalid {what} {value}: parent subnet {subnet} doesn't contain this address"]
+    return []
+
+
+def _block(value: str) -> Block | None:
+    """A CIDR block, host bits masked; None where it is none (a length is required)."""
+    if "/" not in value or not value.rpartition("/")[2].isdigit():
+        return None
+    try:
+        return ip_network(value, strict=False)
+    except ValueError:
+        return None
