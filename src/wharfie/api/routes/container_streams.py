@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from urllib.parse import quote_plus
 
 import msgspec
 from msgspec import Struct
@@ -111,8 +112,10 @@ async def _spell(
 
 
 def _details(attributes: dict[str, str]) -> bytes:
-    """Attributes as `k=v,k2=v2 `. Source: behaviours 92."""
-    text = ",".join(f"{key}={value}" for key, value in sorted(attributes.items()))
+    """Attributes as `k=v,k2=v2 `, URL-encoded. Source: behaviours 92."""
+    text = ",".join(
+        f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(attributes.items())
+    )
     return f"{text} ".encode()
 
 

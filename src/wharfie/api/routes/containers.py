@@ -132,8 +132,11 @@ def _shown(context: Context, ref: str, size: tuple[int, int] | None) -> Containe
 
 def _start(incoming: Incoming) -> ByRef:
     length = incoming.request.body.length
-    if length is not None and length > _MAX_START_BODY:
-        raise InvalidArgument("starting container with non-empty request body was deprecated")
+    if length is None or length > _MAX_START_BODY:
+        raise InvalidArgument(
+            "starting container with non-empty request body was deprecated since API v1.22 "
+            "and removed in v1.24"
+        )
     if incoming.query.text("checkpoint"):
         raise NotSupported("checkpoints are not supported by this engine yet")
     return ByRef(incoming.ref)

@@ -40,7 +40,7 @@ def _create(incoming: Incoming) -> Create:
     return Create(incoming.ref, convert(incoming.document, ExecConfig))
 
 
-@routes.add("POST", "/containers/{ref:.*}/exec", _create, body=BodyKind.JSON)
+@routes.add("POST", "/containers/{ref:.*}/exec", _create, body=BodyKind.OPTIONAL_JSON)
 async def create(context: Context, command: Create) -> Outcome:
     """ContainerExec."""
     made = await context.services.execs.create(command.ref, command.config)

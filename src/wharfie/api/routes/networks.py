@@ -18,7 +18,9 @@ from wharfie.api.operations import (
 )
 from wharfie.api.services import Context
 from wharfie.engine.networks import NetworkCreate
+from wharfie.model.errors import NoSuchContainer
 from wharfie.model.filters import NetworkFilters, PruneFilters
+from wharfie.model.ids import ContainerId
 from wharfie.model.network import EndpointSettings
 from wharfie.wire.networks import NetworkCreated, NetworkInspect, NetworksPruned
 
@@ -43,15 +45,23 @@ def inspect(context: Context, command: ByRef) -> Outcome:
     services = context.services
     network = services.networks.get(command.ref)
     endpoints = services.networks.endpoints(network)
-    names = {key: services.containers.get(key).name for key in endpoints}
+    names = {key: name for key in endpoints if (name := _name(context, key))}
     return Json(NetworkInspect.of(network, endpoints, names))
+
+
+def _name(context: Context, container_id: ContainerId) -> str:
+    """A container's name, "" for one that is just being removed."""
+    try:
+        return context.services.containers.get(container_id).name
+    except NoSuchContainer:
+        return ""
 
 
 def _create(incoming: Incoming) -> NetworkCreate:
     return convert(incoming.document, NetworkCreate)
 
 
-@routes.add("POST", "/networks/create", _create, body=BodyKind.JSON)
+@routes.add("POST", "/networks/create", _create, body=BodyKind.OPTIONAL_JSON)
 async def create(context: Context, command: NetworkCreate) -> Outcome:
     """NetworkCreate."""
     made = await context.services.networks.create(command)
@@ -85,7 +95,7 @@ def _connect(incoming: Incoming) -> Connect:
     return Connect(ref=incoming.ref, container=body.container, settings=body.endpoint_config)
 
 
-@routes.add("POST", "/networks/{ref:.*}/connect", _connect, body=BodyKind.JSON)
+@routes.add("POST", "/networks/{ref:.*}/connect", _connect, body=BodyKind.OPTIONAL_JSON)
 async def connect(context: Context, command: Connect) -> Outcome:
     """NetworkConnect."""
     await context.services.attachments.connect(command.container, command.ref, command.settings)
@@ -112,7 +122,7 @@ def _disconnect(incoming: Incoming) -> Disconnect:
     return Disconnect(ref=incoming.ref, container=body.container, force=body.force)
 
 
-@routes.add("POST", "/networks/{ref:.*}/disconnect", _disconnect, body=BodyKind.JSON)
+@routes.add("POST", "/networks/{ref:.*}/disconnect", _disconnect, body=BodyKind.OPTIONAL_JSON)
 async def disconnect(context: Context, command: Disconnect) -> Outcome:
     """NetworkDisconnect."""
     await context.services.attachments.disconnect(

@@ -38,7 +38,7 @@ def _create(incoming: Incoming) -> VolumeCreate:
     return convert(incoming.document, VolumeCreate)
 
 
-@routes.add("POST", "/volumes/create", _create, body=BodyKind.JSON)
+@routes.add("POST", "/volumes/create", _create, body=BodyKind.OPTIONAL_JSON)
 async def create(context: Context, command: VolumeCreate) -> Outcome:
     """VolumeCreate."""
     if command.cluster_volume_spec is not None:
