@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,15 @@ async def test_a_deleted_blob_is_gone(store: ContentStore) -> None:
     digest = await store.put(b"x")
     await store.delete(digest)
     assert not store.has(digest)
+
+
+async def test_scratch_files_have_no_name(store: ContentStore) -> None:
+    fd = await store.scratch()
+    os.write(fd, b"x")
+    os.lseek(fd, 0, os.SEEK_SET)
+    assert os.read(fd, 9) == b"x"
+    assert not store.digests()
+    os.close(fd)
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "sha256:", "x", "sha512:" + "0" * 128])

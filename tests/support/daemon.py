@@ -19,7 +19,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,7 +77,8 @@ class Daemon:
         if tls:
             self._make_certs()
         self._process: subprocess.Popen[bytes] | None = None
-        self._containers: set[str] = set()
+        # A parent of their own tells this daemon's cgroups from everybody else's.
+        self._cgroup_parent = self.directory.name
         self._first_mounts = self.namespaces.mounts()
 
     def __enter__(self) -> "Daemon":
@@ -91,7 +91,6 @@ class Daemon:
         """Stop the daemon, by force if need be, and remove everything it left."""
         try:
             if self.pid:
-                self.note_containers()
                 os.kill(self.pid, signal.SIGTERM)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._wait(STOP_SECONDS)
@@ -99,7 +98,7 @@ class Daemon:
             self.namespaces.close()
             if self._process is not None:
                 self._process.wait()
-            for path in self.cgroups():
+            for path in self._all_cgroups():
                 with contextlib.suppress(OSError):
                     path.rmdir()
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -112,6 +111,7 @@ class Daemon:
             *("-H", self.host),
             *("--data-root", str(self.data_root), "--exec-root", str(self.exec_root)),
             *("--pidfile", str(self.pidfile), "--config-file", str(self.directory / "none.json")),
+            *("--cgroup-parent", f"/{self._cgroup_parent}"),
             *self._flags,
             *flags,
         ]
@@ -144,13 +144,11 @@ class Daemon:
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
         """End the daemon by SIGTERM; returns its exit status."""
-        self.note_containers()
         os.kill(self.pid, signal.SIGTERM)
         return self._wait(seconds)
 
     def kill9(self) -> None:
         """End the daemon by SIGKILL: it gets no chance to put anything in order."""
-        self.note_containers()
         os.kill(self.pid, signal.SIGKILL)
         assert self._wait(STOP_SECONDS) == -signal.SIGKILL
 
@@ -222,31 +220,14 @@ class Daemon:
         assert response.status == 200, reply
         assert b'"error"' not in reply, reply
 
-    def note_containers(self) -> None:
-        """Remember the containers made so far, whose cgroups `leftovers` looks for."""
-        wanted = urllib.parse.quote(json.dumps({"type": ["container"]}))
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            status, reply = self.request(
-                "GET", f"/events?since=1&until=4102444800.0&filters={wanted}", timeout=2
-            )
-            if status == 200:
-                events = [json.loads(line) for line in reply.splitlines()]
-                self._containers.update(event["Actor"]["ID"] for event in events)
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            status, reply = self.request("GET", "/containers/json?all=1", timeout=5)
-            if status == 200:
-                self._containers.update(entry["Id"] for entry in json.loads(reply))
-
     def cgroups(self) -> list[Path]:
-        """Cgroups named after this daemon's containers, innermost first."""
-        found = []
-        for folder, names, _ in os.walk("/sys/fs/cgroup", topdown=False):
-            found += [
-                Path(folder) / name
-                for name in names
-                if any(container in name for container in self._containers)
-            ]
-        return found
+        """Cgroups below this daemon's own parent, innermost first."""
+        return [path for path in self._all_cgroups() if path.name != self._cgroup_parent]
+
+    def _all_cgroups(self) -> list[Path]:
+        root = Path("/sys/fs/cgroup")
+        parents = [*root.glob(self._cgroup_parent), *root.glob(f"*/{self._cgroup_parent}")]
+        return [Path(folder) for top in parents for folder, _, _ in os.walk(top, topdown=False)]
 
     def leftovers(self) -> dict[str, list[str]]:
         """What is still there, by kind; kinds with nothing left are left out.

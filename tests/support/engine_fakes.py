@@ -93,6 +93,9 @@ class FakeRuntime:
         self.paused: set[str] = set()
         self.oom: set[str] = set()
 
+    def check(self, host: object) -> None:
+        return None
+
     async def launch(self, plan: LaunchPlan) -> int:
         os.fstat(plan.rootfs)
         self.plans.append(plan)
@@ -100,7 +103,9 @@ class FakeRuntime:
             raise self.refusal
         return self._supervisor.begin(plan.container.id)
 
-    async def launch_exec(self, exec_: Exec, container: Container) -> int:
+    async def launch_exec(
+        self, exec_: Exec, container: Container, *, environment: Sequence[str]
+    ) -> int:
         if self.refusal is not None:
             raise self.refusal
         return self._supervisor.begin(exec_.id)
@@ -202,6 +207,9 @@ class FakeNetworks:
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         self.joined.pop(container_id, None)
+
+    def announce_left(self, container_id: ContainerId, connection: Connection) -> None:
+        assert container_id not in self.joined
 
 
 class FakeVolumes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 
 from wharfie.model.content import BlobWriter
@@ -43,6 +44,9 @@ class FakeContentStore:
 
     def digests(self) -> Sequence[Digest]:
         return list(self.blobs)
+
+    async def scratch(self) -> int:
+        return os.memfd_create("scratch")
 
     def _get(self, digest: Digest) -> bytes:
         try:

@@ -112,9 +112,18 @@ class Archiver(Protocol):
         source: AsyncIterator[bytes],
         *,
         no_overwrite_dir_non_dir: bool = False,
-        copy_uid_gid: bool = False,
+        owner: tuple[int, int] | None = None,
     ) -> None:
         """Unpack a tar (plain, gzip, bzip2, xz or zstd) into a directory inside.
+
+        Args:
+            root: where.
+            path: the directory, its symlinks followed inside the root.
+            source: the archive.
+            no_overwrite_dir_non_dir: no directory is replaced by a file, nor a file by a
+                directory.
+            owner: uid and gid all members get (`copyUIDGID`: the container's user); None takes
+                the archive's.
 
         Raises:
             NotFound: no such directory.

@@ -57,3 +57,6 @@ class ContentStore(Protocol):
 
     def digests(self) -> Sequence[Digest]:
         """All blobs."""
+
+    async def scratch(self) -> int:
+        """A nameless file beside the blobs, for bytes on their way; the caller closes it."""

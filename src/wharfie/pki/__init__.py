@@ -1,6 +1,11 @@
 """Certificates of a daemon and its clients: made, read, described, and turned into TLS contexts.
 
-`contexts` needs only `ssl`; everything else imports `cryptography` (tens of milliseconds), so
-import the module you need. `files` is the directory of six PEM files, `certificates` and `keys`
-are values, `inspection` says what is wrong with a certificate. No module reads a clock.
+What is exported here needs only `ssl`. Everything else imports `cryptography` (tens of
+milliseconds): `directory` has the verbs on a directory of six PEM files, `certificates` and
+`keys` are values, `inspection` says what is wrong with a certificate. No module reads a clock.
 """
+
+from wharfie.pki.contexts import client_context, server_context
+from wharfie.pki.errors import InvalidTls, PkiError
+
+__all__ = ["InvalidTls", "PkiError", "client_context", "server_context"]

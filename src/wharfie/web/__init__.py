@@ -1,1 +1,36 @@
-"""TODO."""
+"""HTTP/1.1 machinery that knows no Docker: server, routing, streams, connections taken over.
+
+A handler is called with a `Request` and answers with a `Response`, a `Stream` or a `Hijack`, or
+with an awaitable of one. A plain answer costs no task; everything else runs in the server's
+nursery. `Server` serves any number of listeners with one handler.
+"""
+
+from wharfie.web.errors import ClientGone, HttpError, ListenError
+from wharfie.web.listeners import FdListener, Listener, TcpListener, UnixListener
+from wharfie.web.reply import Hijack, Reply, Response, Stream, encode_fields
+from wharfie.web.request import Body, Request
+from wharfie.web.routing import Match, Router, split_version
+from wharfie.web.server import Handler, Limits, Server
+
+__all__ = [
+    "Body",
+    "ClientGone",
+    "FdListener",
+    "Handler",
+    "Hijack",
+    "HttpError",
+    "Limits",
+    "ListenError",
+    "Listener",
+    "Match",
+    "Reply",
+    "Request",
+    "Response",
+    "Router",
+    "Server",
+    "Stream",
+    "TcpListener",
+    "UnixListener",
+    "encode_fields",
+    "split_version",
+]

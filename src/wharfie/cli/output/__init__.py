@@ -1,1 +1,1 @@
-"""TODO."""
+"""What commands print: aligned tables, rows by template, progress."""

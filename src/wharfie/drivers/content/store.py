@@ -79,6 +79,12 @@ class LocalContentStore:
         """All blobs."""
         return [Digest(f"sha256:{name}") for name in os.listdir(self._blobs)]
 
+    async def scratch(self) -> int:
+        """A nameless file beside the blobs, for bytes on their way; the caller closes it."""
+        return await asyncio.to_thread(
+            os.open, self._tmp, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600
+        )
+
     def _put(self, data: bytes) -> Digest:
         digest = Digest("sha256:" + hashlib.sha256(data).hexdigest())
         if self.has(digest):

@@ -23,17 +23,14 @@ _log = logging.getLogger(__name__)
 
 
 class LocalVolumeDriver:
-    """See `model.volume.VolumeDriver`. `open` before the first verb, `close` after the last."""
+    """See `model.volume.VolumeDriver`. Making it makes its directories; `close` at the end."""
 
     def __init__(self, data_root: str) -> None:
         self._directory = os.path.join(data_root, "volumes")
-        self._tmp = os.path.join(data_root, "tmp")
-
-    async def open(self) -> None:
-        """Make directories."""
-        await asyncio.to_thread(os.makedirs, self._directory, 0o701, exist_ok=True)
-        await asyncio.to_thread(os.makedirs, self._tmp, 0o700, exist_ok=True)
-        self._trash = Trash(self._tmp)
+        tmp = os.path.join(data_root, "tmp")
+        os.makedirs(self._directory, mode=0o701, exist_ok=True)
+        os.makedirs(tmp, mode=0o700, exist_ok=True)
+        self._trash = Trash(tmp)
 
     async def close(self) -> None:
         """Stop deleting; the rest goes at the next start."""

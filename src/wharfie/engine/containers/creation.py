@@ -102,8 +102,7 @@ class Creator:
         complete = structs.replace(spec, config=config, host_config=host)
         check_create(complete, cpus=self._ports.defaults.cpus)
         log_limits(host.log_config.config)
-        if host.runtime not in self._ports.runtime.runtimes:
-            raise InvalidArgument(f"unknown or invalid runtime name: {host.runtime}")
+        self._ports.runtime.check(host)
         return complete
 
     async def _make(

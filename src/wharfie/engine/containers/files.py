@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.formats import passwd
+from wharfie.kernel.path import read_in_root
 from wharfie.model.archive import Archiver, PathStat, Root, RootMount
 from wharfie.model.container import Container
 from wharfie.model.errors import Forbidden, InvalidArgument, NotFound
@@ -20,6 +22,9 @@ from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.snapshot import Change, Snapshotter
 
+_MAX_PASSWD = 8 << 20
+_MODIFIED = 0
+_MADE_BY_RUNTIME = {"/dev", "/proc", "/sys", "/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue"}
 _MANAGED = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 
 
@@ -80,7 +85,7 @@ class ContainerFiles:
                     path,
                     source,
                     no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
-                    copy_uid_gid=copy_uid_gid,
+                    owner=_owner(root, handle.record) if copy_uid_gid else None,
                 )
         self._ledger.publish(handle.record, "extract-to-dir")
 
@@ -88,8 +93,7 @@ class ContainerFiles:
         """What the container changed in its root file system."""
         record = self._catalogue.find(ref).record
         changes = await self._snapshotter.changes(SnapshotKey(record.id))
-        hidden = _MANAGED | {mount.destination for mount in record.mounts}
-        return [change for change in changes if change.path not in hidden]
+        return _without_mountpoints(changes, {mount.destination for mount in record.mounts})
 
     async def export(self, ref: str) -> AsyncIterator[bytes]:
         """The container's root file system as a tar stream, without volumes."""
@@ -128,6 +132,41 @@ class ContainerFiles:
             return False
         inside = [m for m in record.mounts if (path.rstrip("/") + "/").startswith(m.destination)]
         return not any(mount.rw for mount in inside)
+
+
+def _without_mountpoints(changes: Sequence[Change], mounted: set[str]) -> list[Change]:
+    """Drop mount points, and directories that only changed because one was made in them."""
+    hidden = _MANAGED | _MADE_BY_RUNTIME | mounted
+    kept = [change for change in changes if change.path not in hidden]
+    parents = {parent for path in hidden for parent in _parents(path)}
+    alive = {parent for change in kept if change.path not in parents or change.kind != _MODIFIED
+             for parent in _parents(change.path)}  # fmt: skip
+    return [
+        change
+        for change in kept
+        if change.kind != _MODIFIED or change.path not in parents or change.path in alive
+    ]
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(2, len(parts))]
+
+
+def _owner(root: Root, record: Container) -> tuple[int, int] | None:
+    """The container's user as numbers, by its own passwd; None when it has none but root."""
+    user = record.config.user
+    if not user:
+        return None
+    files = [
+        read_in_root(root.descriptor, path, limit=_MAX_PASSWD) or b""
+        for path in ("/etc/passwd", "/etc/group")
+    ]
+    try:
+        identity = passwd.resolve(user, *files)
+    except passwd.LookupFailed as error:
+        raise InvalidArgument(str(error)) from None
+    return identity.uid, identity.gid
 
 
 def _open_live(record: Container) -> int | None:

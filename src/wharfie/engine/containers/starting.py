@@ -21,7 +21,17 @@ from wharfie.engine.containers.defaults import ContainerDefaults, log_limits
 from wharfie.engine.containers.directories import ContainerDirectories
 from wharfie.engine.containers.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
-from wharfie.engine.containers.managed_files import hosts_file, resolv_conf
+from wharfie.engine.containers.managed_files import (
+    Resolver,
+    external_resolver,
+    host_mode_hosts_file,
+    hostname_file,
+    hosts_file,
+    legacy_resolver_file,
+    own_names,
+    parse_resolver,
+    wants_systemd_file,
+)
 from wharfie.engine.containers.mounts import bundle_mounts
 from wharfie.engine.containers.networking import (
     connected,
@@ -31,7 +41,7 @@ from wharfie.engine.containers.networking import (
 )
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
-from wharfie.model.container import Container, Status
+from wharfie.model.container import Container, HostConfig, Status
 from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
@@ -162,20 +172,14 @@ class Starter:
                 hostname_path=other.hostname_path,
                 resolv_conf_path=other.resolv_conf_path,
             )
-        directories, defaults = self._ports.directories, self._ports.defaults
+        directories = self._ports.directories
         directories.make(record.id)
-        host = record.host_config
-        filled = structs.replace(
-            host,
-            dns=host.dns or defaults.dns,
-            dns_options=host.dns_options or defaults.dns_options,
-            dns_search=host.dns_search or defaults.dns_search,
-        )
-        dressed = structs.replace(record, host_config=filled)
+        host, config = record.host_config, record.config
+        in_host = mode.kind == "host"
         contents = {
-            "hosts": hosts_file(dressed, connection, host_gateway=defaults.host_gateway),
-            "hostname": record.config.hostname + "\n",
-            "resolv.conf": resolv_conf(dressed, host_network=mode.kind == "host"),
+            "hosts": self._hosts(record, connection),
+            "hostname": hostname_file(config.hostname),
+            "resolv.conf": legacy_resolver_file(self._resolver(host, in_host=in_host)).content,
         }
         paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
         return structs.replace(
@@ -183,6 +187,33 @@ class Starter:
             hosts_path=paths["hosts"],
             hostname_path=paths["hostname"],
             resolv_conf_path=paths["resolv.conf"],
+        )
+
+    def _hosts(self, record: Container, connection: Connection | None) -> str:
+        extra = record.host_config.extra_hosts or []
+        if connection is None:
+            gateway = self._ports.defaults.host_gateway or "127.0.0.1"
+            return host_mode_hosts_file(_read("/etc/hosts"), extra_hosts=extra, gateway=gateway)
+        endpoints = connection.endpoints.values()
+        gateways = (endpoint.gateway for endpoint in endpoints if endpoint.gateway)
+        return hosts_file(
+            addresses=[endpoint.address for endpoint in endpoints if endpoint.address],
+            names=own_names(record.config.hostname, record.config.domainname),
+            extra_hosts=extra,
+            gateway=self._ports.defaults.host_gateway or next(gateways, ""),
+        )
+
+    def _resolver(self, host: HostConfig, *, in_host: bool) -> Resolver:
+        defaults = self._ports.defaults
+        text = _read("/etc/resolv.conf")
+        if not in_host and wants_systemd_file(text):
+            text = _read("/run/systemd/resolve/resolv.conf") or text
+        return external_resolver(
+            parse_resolver(text),
+            servers=host.dns or defaults.dns,
+            search=host.dns_search or defaults.dns_search,
+            options=host.dns_options or defaults.dns_options,
+            loopback=in_host,
         )
 
     def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
@@ -210,7 +241,9 @@ class Starter:
             namespaces=self._namespaces(record, connection),
             hostname=self._hostname(record),
             mounts=mounts,
-            environment=container_environment(record),
+            environment=container_environment(
+                record.config.env, hostname=self._hostname(record), tty=record.config.tty
+            ),
             log=_log_spec(record),
         )
 
@@ -262,6 +295,14 @@ class Starter:
         record = structs.replace(disconnected(handle.record), state=state)
         await ports.ledger.save_connected(handle, record, None, durable=True)
         await ports.supervisor.settle(handle.id)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _log_spec(record: Container) -> LogSpec:

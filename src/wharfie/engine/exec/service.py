@@ -14,6 +14,7 @@ import time
 from msgspec import Struct, structs
 
 from wharfie.engine.containers import Containers
+from wharfie.engine.containers.environment import exec_environment
 from wharfie.engine.events import EventBus
 from wharfie.formats import detach_keys
 from wharfie.model.container import Container
@@ -173,7 +174,13 @@ class Execs:
         self._publish(container, f"exec_start: {' '.join(exec_.config.cmd)}", exec_)
         handle.record = structs.replace(handle.record, running=True)
         try:
-            pid = await self._runtime.launch_exec(exec_, container)
+            environment = exec_environment(
+                container.config.env,
+                exec_.config.env,
+                hostname=container.config.hostname,
+                tty=exec_.config.tty,
+            )
+            pid = await self._runtime.launch_exec(exec_, container, environment=environment)
         except EngineError as error:
             self._end(handle, error.exit_code if isinstance(error, StartFailed) else 128)
             raise

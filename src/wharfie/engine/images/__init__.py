@@ -1,5 +1,5 @@
 """Images: resolve, load, save, import, list, tag, remove."""
 
-from wharfie.engine.images.service import Images
+from wharfie.engine.images.service import Deletion, Images, ImageUse
 
-__all__ = ["Images"]
+__all__ = ["Deletion", "ImageUse", "Images"]

@@ -1,17 +1,36 @@
-"""Verbs on images. Source: behaviours 10–14, 123–146."""
+"""Verbs on images. Source: behaviours 10-14, 123-146."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from wharfie.engine.events import EventBus
+from wharfie.engine.images import selection
+from wharfie.engine.images.catalog import Catalog, parse
+from wharfie.engine.images.history import HistoryItem, history_of
+from wharfie.engine.images.importing import Importer, ImportSpec, changed_config
+from wharfie.engine.images.layers import Unpacker
+from wharfie.engine.images.leases import Leases
+from wharfie.engine.images.loading import Loader, Progress
+from wharfie.engine.images.registrar import Registrar
+from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
+from wharfie.engine.images.saving import Saver, choose_images
+from wharfie.formats.oci.descriptor import Platform
+from wharfie.formats.oci.platform import InvalidPlatform, normalize, parse_platform
+from wharfie.formats.reference import DEFAULT_TAG, Reference, is_tag
+from wharfie.model.archive import Archiver, Limits
+from wharfie.model.content import ContentStore
+from wharfie.model.errors import Conflict, Forbidden, InvalidArgument
 from wharfie.model.filters import ImageFilters, PruneFilters
-from wharfie.model.ids import ImageId
+from wharfie.model.ids import ChainId, Digest, ImageId
 from wharfie.model.image import Image
+from wharfie.model.snapshot import Snapshotter
+from wharfie.model.store import Store
 
-Progress = dict[str, object]
-"""One message of a progress stream, as Docker's JSON ("status", "id", "progressDetail", …)."""
+__all__ = ["Deletion", "ImageUse", "Images", "Progress"]
 
 
 class Deletion(Struct, frozen=True, omit_defaults=True):
@@ -21,19 +40,69 @@ class Deletion(Struct, frozen=True, omit_defaults=True):
     deleted: str = field(default="", name="Deleted")
 
 
-class ImageUse(Struct, frozen=True):
-    """Who uses an image: container ID and whether it runs."""
-
-    container_id: str
-    running: bool
-
-
 class Images:
     """Verbs on images. `ref` is a reference, a digest reference, an ID or an ID prefix."""
 
+    def __init__(
+        self,
+        store: Store,
+        content: ContentStore,
+        snapshotter: Snapshotter,
+        archiver: Archiver,
+        events: EventBus,
+        *,
+        host: Platform | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self._store = store
+        self._snapshotter = snapshotter
+        self._catalog = Catalog(host or host_platform())
+        self._leases = Leases(self._catalog, content, snapshotter)
+        self._registrar = Registrar(store, self._catalog, events)
+        self._events = events
+        self._uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]] = dict
+        self._pruning = False
+        unpacker = Unpacker(content, snapshotter, archiver)
+        self._loader = Loader(
+            catalog=self._catalog,
+            content=content,
+            snapshotter=snapshotter,
+            unpacker=unpacker,
+            leases=self._leases,
+            registrar=self._registrar,
+            limits=limits,
+        )
+        self._saver = Saver(
+            content=content,
+            snapshotter=snapshotter,
+            archiver=archiver,
+            leases=self._leases,
+            limits=limits,
+        )
+        self._importer = Importer(
+            catalog=self._catalog,
+            content=content,
+            unpacker=unpacker,
+            leases=self._leases,
+            registrar=self._registrar,
+            limits=limits,
+        )
+
     async def open(self, uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]]) -> None:
-        """At start: load records; `uses` tells which images containers hold."""
-        raise NotImplementedError
+        """At start: load records; `uses` tells which images containers hold.
+
+        Blobs and layers of images that were never finished are deleted.
+        """
+        self._uses = uses
+        for image in self._store.read(lambda tx: tx.images.all()):
+            self._catalog.put(image)
+        await self._leases.collect_all()
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return len(self._catalog)
 
     def get(self, ref: str, *, platform: str = "") -> Image:
         """The image `ref` names.
@@ -41,27 +110,47 @@ class Images:
         Raises:
             NoSuchImage: nothing matches (message with the tag: "x:latest").
             AmbiguousReference: an ID prefix matches several.
+            NotFound: it is not for `platform`.
         """
-        raise NotImplementedError
+        return self._catalog.get(ref, platform=platform)
 
     def select(self, filters: ImageFilters, *, all_: bool = False) -> Sequence[Image]:
         """Images newest first."""
-        raise NotImplementedError
+        return selection.select(self._catalog, filters, all_=all_, find=self._catalog.get)
 
     def children(self, image: Image) -> Sequence[Image]:
         """Images built on top of `image` (by parent)."""
-        raise NotImplementedError
+        return self._catalog.children(image.id)
+
+    def users(self, image: Image) -> Sequence[ImageUse]:
+        """Containers that hold an image."""
+        return self._uses().get(image.id, ())
+
+    def history(self, image: Image) -> list[HistoryItem]:
+        """Steps of an image, newest first."""
+        return history_of(image, self._layer_size)
+
+    def shared_size(self, image: Image) -> int:
+        """Bytes of the layers an image shares with others."""
+        others = {
+            chain for other in self._catalog if other.id != image.id for chain in other.chain_ids
+        }
+        return sum(self._layer_size(chain) for chain in image.chain_ids if chain in others)
+
+    def layers_size(self) -> int:
+        """Bytes of all layers, each once."""
+        return sum(layer.size for layer in self._snapshotter.layers())
 
     def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
         """Load a docker-archive or OCI layout tar (plain, gzip, zstd); yields Docker's messages.
 
         Each image appears whole or not at all. Bad archives raise InvalidArgument.
         """
-        raise NotImplementedError
+        return self._loader.load(source, quiet=quiet)
 
     def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
         """A tar that is both docker-archive and OCI layout; refusals are raised at the call."""
-        raise NotImplementedError
+        return self._saver.save(choose_images(self._catalog, refs))
 
     def import_(
         self,
@@ -73,17 +162,160 @@ class Images:
         changes: Sequence[str],
         platform: str,
     ) -> AsyncIterator[Progress]:
-        """Make a one-layer image of a root file system tar."""
-        raise NotImplementedError
+        """Make a one-layer image of a root file system tar; refusals are raised at the call."""
+        try:
+            wanted = parse_platform(platform, self._catalog.host) if platform else None
+        except InvalidPlatform as error:
+            raise InvalidArgument(str(error)) from None
+        spec = ImportSpec(
+            name=_tag_reference(repository, tag) if repository else None,
+            message=message,
+            config=changed_config(changes),
+            platform=wanted or self._catalog.host,
+        )
+        return self._import(source, spec)
 
     async def tag(self, ref: str, *, repository: str, tag: str) -> None:
         """Give an image a further reference; taken silently from another image."""
-        raise NotImplementedError
+        image = self.get(ref)
+        reference = _tag_reference(repository, tag)
+        image = await self._registrar.add(image, tags=[str(reference)])
+        self._registrar.publish("tag", image, reference.familiar())
 
     async def remove(self, ref: str, *, force: bool = False, prune: bool = True) -> list[Deletion]:
-        """Untag, and delete what nothing refers to any more; Docker's conflicts."""
-        raise NotImplementedError
+        """Untag, and delete what nothing refers to any more; Docker's conflicts.
+
+        Raises:
+            NoSuchImage: nothing matches.
+            Conflict: containers or images need it.
+        """
+        plan = plan_removal(self._catalog, self._uses(), ref, force=force, prune=prune)
+        deletions, _ = await self._carry_out(plan)
+        return deletions
 
     async def prune(self, filters: PruneFilters) -> tuple[list[Deletion], int]:
-        """Delete unused images (dangling ones unless `dangling` is False); bytes reclaimed."""
-        raise NotImplementedError
+        """Delete unused images (dangling ones unless `dangling` is False); bytes reclaimed.
+
+        Raises:
+            Conflict: another prune is running.
+        """
+        if self._pruning:
+            raise Conflict("a prune operation is already running")
+        self._pruning = True
+        try:
+            deletions, reclaimed = await self._prune(filters)
+        finally:
+            self._pruning = False
+        self._events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
+        return deletions, reclaimed
+
+    def pull(self, ref: str) -> AsyncIterator[Progress]:
+        """Pull an image; yields Docker's messages, refusals are raised at the call.
+
+        Raises:
+            NotSupported: no registry client yet: anything but the embedded busybox.
+        """
+        from wharfie.engine.images import pulling  # noqa: PLC0415 - it needs this module
+
+        return pulling.pull(ref, self._catalog, self.install_default_image)
+
+    async def install_default_image(self, busybox: str = "") -> Image:
+        """Load `busybox:latest` made of a static busybox of this host.
+
+        Args:
+            busybox: path of the program, "" for where distributions put it.
+
+        Raises:
+            NotFound: there is no static busybox here.
+        """
+        from wharfie.engine.images.default_image import (  # noqa: PLC0415 - rarely needed
+            DEFAULT_REFERENCE,
+            default_archive,
+        )
+
+        archive = await default_archive(busybox)
+
+        async def source() -> AsyncIterator[bytes]:
+            yield archive
+
+        async for _ in self.load(source(), quiet=True):
+            pass
+        return self.get(DEFAULT_REFERENCE)
+
+    async def _import(
+        self, source: AsyncIterator[bytes], spec: ImportSpec
+    ) -> AsyncIterator[Progress]:
+        image = await self._importer.run(source, spec)
+        yield {"status": image.id}
+
+    async def _prune(self, filters: PruneFilters) -> tuple[list[Deletion], int]:
+        deletions: list[Deletion] = []
+        reclaimed = 0
+        used = self._uses()
+        for image in list(self._catalog):
+            if image.id in used or not selection.is_prunable(self._catalog, image, filters):
+                continue
+            # By name, so that an image with several names loses them one by one.
+            for ref in [*map(spell_untagged, (*image.tags, *image.digests))] or [image.id]:
+                if self._catalog.by_id(image.id) is None:
+                    break
+                try:
+                    plan = plan_removal(self._catalog, self._uses(), ref, force=False, prune=True)
+                except Conflict:
+                    continue
+                done, size = await self._carry_out(plan)
+                deletions += done
+                reclaimed += size
+        return deletions, reclaimed
+
+    async def _carry_out(self, plan: RemovalPlan) -> tuple[list[Deletion], int]:
+        """Commit, announce, then delete what nobody needs any more; bytes reclaimed."""
+        images = {image_id: self._catalog.by_id(image_id) for image_id in plan.delete}
+        named = {image_id: self._catalog.by_id(image_id) for image_id, _ in plan.untag}
+        await self._registrar.apply(plan.untag, plan.delete)
+        deletions = [Deletion(untagged=spell_untagged(name)) for _, name in plan.untag]
+        for image_id, _ in plan.untag:
+            if (untagged := named[image_id]) is not None:
+                self._registrar.publish("untag", untagged)
+        reclaimed = 0
+        for image_id, image in images.items():
+            if image is None:
+                continue
+            self._registrar.publish("delete", image)
+            deletions.append(Deletion(deleted=image_id))
+            removed, size = await self._collect(image)
+            deletions += [Deletion(deleted=chain) for chain in removed]
+            reclaimed += size
+        return deletions, reclaimed
+
+    async def _collect(self, image: Image) -> tuple[list[ChainId], int]:
+        sizes = {chain: self._layer_size(chain) for chain in image.chain_ids}
+        blobs = {Digest(image.id), *(layer.digest for layer in image.layers)}
+        if image.manifest is not None:
+            blobs.add(image.manifest.digest)
+        removed = await self._leases.collect(blobs, reversed(image.chain_ids))
+        return removed, sum(sizes[chain] for chain in removed)
+
+    def _layer_size(self, chain_id: ChainId) -> int:
+        layer = self._snapshotter.layer(chain_id)
+        return 0 if layer is None else layer.size
+
+
+def host_platform() -> Platform:
+    """The platform of this machine; amd64 with the baseline variant."""
+    return normalize(Platform(os="linux", architecture=os.uname().machine))
+
+
+def _tag_reference(repository: str, tag: str) -> Reference:
+    """The reference a tag request asks for; refusals in Docker's words (behaviours 13)."""
+    reference = parse(repository)
+    if reference.digest or tag.startswith("sha256:"):
+        raise InvalidArgument("refusing to create a tag with a digest reference")
+    if tag and not is_tag(tag):
+        raise InvalidArgument("invalid tag format")
+    if reference.familiar_name == "sha256":
+        raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
+    if reference.familiar_name == "scratch":
+        raise Forbidden("'scratch' is a reserved name")
+    chosen = tag or reference.tag or DEFAULT_TAG
+    return Reference(domain=reference.domain, path=reference.path, tag=chosen)

@@ -11,7 +11,6 @@ from wharfie.model.volume import Volume
 @pytest.fixture
 async def driver(tmp_path: Path) -> AsyncIterator[LocalVolumeDriver]:
     driver = LocalVolumeDriver(str(tmp_path))
-    await driver.open()
     yield driver
     await driver.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.engine_bench import Bench
+from wharfie.engine.containers.shutdown import stop_all
 from wharfie.model.container import RestartPolicy, Status, WaitCondition
 from wharfie.model.errors import (
     Conflict,
@@ -256,8 +257,21 @@ async def test_on_failure_gives_up_after_its_count(bench: Bench) -> None:
 
 
 async def test_prune_removes_what_does_not_run(bench: Bench) -> None:
-    running, stopped = await bench.create("a"), await bench.create("b")
+    running, stopped = await bench.create("aa"), await bench.create("bb")
     await bench.verbs.start(running)
     pruned = await bench.verbs.prune(PruneFilters())
     assert (pruned.deleted, pruned.reclaimed) == ([stopped], 100)
-    assert bench.verbs.get("a").id == running
+    assert bench.verbs.get("aa").id == running
+
+
+async def test_a_shutdown_stops_all_without_counting_as_stopped_by_hand(bench: Bench) -> None:
+    one = await bench.create("one", restart_policy=RestartPolicy("always"))
+    two = await bench.create("two")
+    for ref in (one, two):
+        await bench.verbs.start(ref)
+    engine = bench.engine
+    await stop_all(engine.catalogue, engine.endings, bench.supervisor, timeout=1.0)
+    await bench.nursery.close(grace=1.0)
+    states = [bench.verbs.get(ref).state for ref in (one, two)]
+    assert [state.status for state in states] == [Status.EXITED, Status.EXITED]
+    assert not any(state.manually_stopped for state in states)

@@ -1,0 +1,54 @@
+"""`images`: list images."""
+
+from __future__ import annotations
+
+from wharfie.cli.command import Command
+from wharfie.cli.commands.formatflags import LIST, chosen
+from wharfie.cli.context import Context
+from wharfie.cli.errors import CommandError
+from wharfie.cli.flags import Values
+from wharfie.cli.output.images import DIGEST_COLUMNS, expand, listing
+from wharfie.formats.gojson import dumps
+
+FLAGS = f"""
+-a, --all  Show all images (default hides intermediate images)
+--digests  Show digests
+-f, --filter filter  Filter output based on conditions provided
+{LIST}
+--no-trunc  Don't truncate output
+-q, --quiet  Only show image IDs
+--tree  List multi-platform images as a tree (EXPERIMENTAL)
+"""
+
+
+def run_list(context: Context, flags: Values) -> int:
+    """Print the images."""
+    if flags.on("tree"):
+        raise CommandError("--tree is not supported")
+    filters = flags.filters("filter")
+    if flags.args:
+        filters.setdefault("reference", {})[flags.args[0]] = True
+    query: dict[str, str] = {}
+    if flags.on("all"):
+        query["all"] = "1"
+    if filters:
+        query["filters"] = dumps(filters)
+    source = chosen(context, flags, "imagesFormat")
+    found = context.client.json("GET", "/images/json", query=query)
+    digests = flags.on("digests")
+    if flags.on("quiet") and source == "table":
+        source = "{{.ID}}"
+    rows = listing(truncate=not flags.on("no-trunc"))
+    items = expand(found, digests=digests or ".Digest" in source)
+    context.write(rows.render(items, source, DIGEST_COLUMNS if digests else ""))
+    return 0
+
+
+LS = Command(
+    run_list,
+    "List images",
+    "[REPOSITORY[:TAG]]",
+    flags=FLAGS,
+    most=1,
+    aliases=("image ls", "image list", "images"),
+)

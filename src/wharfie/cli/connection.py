@@ -1,0 +1,118 @@
+"""Which daemon the command line means: flags, environment, contexts.
+
+Precedence: `--context`, then `-H`, then DOCKER_HOST, then DOCKER_CONTEXT, then the configured
+current context, then the default socket. TLS has four modes (F6-F9 of our reference): verify by
+the system's authorities, verify by a given CA, present a certificate without verifying, both.
+"""
+
+from __future__ import annotations
+
+import os
+
+from wharfie.cli.config import ConfigFile, load_context
+from wharfie.cli.errors import CommandError
+from wharfie.client.endpoint import Endpoint, TlsOptions, parse_endpoint
+from wharfie.client.errors import EndpointError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wharfie.cli.flags import Values
+
+_FAILED = "Failed to initialize: unable to resolve docker endpoint: "
+
+
+def context_name(flags: Values, config: ConfigFile) -> str:
+    """Return the name of the context in use, `default` for none.
+
+    Raises:
+        CommandError: `--host` and `--context` contradict each other.
+    """
+    name = flags.text("context")
+    if name and flags.has("host"):
+        raise CommandError(
+            "Failed to initialize: conflicting options: cannot specify both --host and --context"
+        )
+    if name:
+        return name
+    if flags.has("host") or os.environ.get("DOCKER_HOST"):
+        return "default"
+    return os.environ.get("DOCKER_CONTEXT") or config.text("currentContext") or "default"
+
+
+def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
+    """Return the daemon's endpoint.
+
+    Raises:
+        CommandError: the address is unusable, or flags contradict each other.
+    """
+    name = context_name(flags, config)
+    hosts = flags.items("host")
+    try:
+        if name != "default":
+            return _stored(config, name)
+        host = _only(hosts) if hosts else os.environ.get("DOCKER_HOST", "")
+        tls = tls_options(flags, config)
+        if not host and tls is not None:
+            host = "tcp://localhost:2376"
+        return parse_endpoint(host, tls)
+    except EndpointError as error:
+        raise CommandError(f"{_FAILED}{error}") from None
+
+
+def _only(hosts: list[str]) -> str:
+    if len(hosts) > 1:
+        raise EndpointError("Specify only one -H")
+    return hosts[0]
+
+
+def _stored(config: ConfigFile, name: str) -> Endpoint:
+    stored = load_context(config.directory, name)
+    tls = None
+    if stored.tls or stored.skip_verify:
+        tls = TlsOptions(
+            ca=stored.tls.get("ca", ""),
+            cert=stored.tls.get("cert", ""),
+            key=stored.tls.get("key", ""),
+            verify=not stored.skip_verify,
+        )
+    return parse_endpoint(stored.host, tls)
+
+
+def tls_options(flags: Values, config: ConfigFile) -> TlsOptions | None:
+    """Return how to speak TLS, None for not at all.
+
+    Raises:
+        EndpointError: a file was named that is not there.
+    """
+    environment = os.environ
+    verify = bool(environment.get("DOCKER_TLS_VERIFY"))
+    wanted = bool(environment.get("DOCKER_TLS")) or verify
+    if flags.has("tls"):
+        wanted = flags.on("tls")
+    if flags.has("tlsverify"):
+        verify = flags.on("tlsverify")
+        wanted = True
+    if not wanted:
+        return None
+    folder = environment.get("DOCKER_CERT_PATH") or config.directory
+    ca, cert, key = (
+        _file(flags, flag, os.path.join(folder, name))
+        for flag, name in (
+            ("tlscacert", "ca.pem"),
+            ("tlscert", "cert.pem"),
+            ("tlskey", "key.pem"),
+        )
+    )
+    explicit_off = flags.has("tlsverify") and not verify
+    unverified = explicit_off or (not verify and bool(cert and key))
+    return TlsOptions(ca=ca, cert=cert, key=key, verify=not unverified)
+
+
+def _file(flags: Values, flag: str, default: str) -> str:
+    """Return the file of a flag; the default one only where it exists."""
+    given = flags.text(flag).strip('"') if flags.has(flag) else ""
+    if not given:
+        return default if os.path.exists(default) else ""
+    if not os.path.exists(given):
+        raise EndpointError(f"open {given}: no such file or directory")
+    return given

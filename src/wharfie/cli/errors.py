@@ -1,0 +1,32 @@
+"""How a command ends early."""
+
+from __future__ import annotations
+
+
+class CommandError(Exception):
+    """The command failed; the message goes to stderr.
+
+    Attributes:
+        code: the exit code.
+    """
+
+    def __init__(self, message: str, *, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UsageProblem(Exception):
+    """The command line is wrong; the usage line follows the message."""
+
+    def __init__(self, message: str, *, code: int, hint: str = "Run") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
+class HelpWanted(Exception):
+    """`--help` was among the flags."""
+
+    def __init__(self, *, shorthand: bool = False) -> None:
+        super().__init__()
+        self.shorthand = shorthand

@@ -1,0 +1,137 @@
+"""Connect to an endpoint: a byte stream over a unix or TCP socket, with or without TLS.
+
+Sockets come from `_socket`, the C half of the standard module: its Python half costs the command
+line ten milliseconds it has no use for.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+
+from wharfie.client.endpoint import Endpoint
+from wharfie.client.errors import TransportError
+
+RECEIVE = 64 * 1024
+_WORDS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ENOENT: "no such file or directory",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "operation not permitted",
+    errno.ECONNRESET: "connection reset by peer",
+    errno.EPIPE: "broken pipe",
+    errno.ETIMEDOUT: "connection timed out",
+    errno.EHOSTUNREACH: "no route to host",
+    errno.ENETUNREACH: "network is unreachable",
+    errno.EINVAL: "invalid argument",
+}
+
+
+def error_words(error: OSError) -> str:
+    """Describe an operating system error as Go does."""
+    words = _WORDS.get(error.errno or 0)
+    if words is not None:
+        return words
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return text[:1].lower() + text[1:]
+
+
+class Stream:
+    """A connected byte stream. Reading and writing may happen in two threads at once."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        self._sock = sock
+
+    def recv(self, size: int = RECEIVE) -> bytes:
+        """Return some bytes; empty at the end of the stream."""
+        try:
+            return self._sock.recv(size)
+        except OSError as error:
+            raise TransportError(f"read: {error_words(error)}", kind="read") from None
+
+    def send(self, data: bytes) -> None:
+        """Send everything."""
+        try:
+            self._sock.sendall(data)
+        except OSError as error:
+            raise TransportError(f"write: {error_words(error)}", kind="write") from None
+
+    def close_write(self) -> None:
+        """Tell the other side that nothing more will come; reading goes on."""
+        try:
+            self._sock.shutdown(_socket.SHUT_WR)
+        except OSError:
+            return  # already gone: the reader will notice
+
+    def abort(self) -> None:
+        """End both directions, waking a reader in another thread."""
+        try:
+            self._sock.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            return  # already gone
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._sock.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for poll."""
+        return self._sock.fileno()
+
+
+def dial(endpoint: Endpoint) -> Stream:
+    """Connect.
+
+    Raises:
+        TransportError: refused, unreachable, or the TLS handshake failed.
+    """
+    if endpoint.scheme == "unix":
+        return Stream(_dial_unix(endpoint.path))
+    sock = dial_tcp(endpoint)
+    if endpoint.tls is None:
+        return Stream(sock)
+    from wharfie.client.tls import secure
+
+    return secure(sock, endpoint, endpoint.tls)
+
+
+def _dial_unix(path: str) -> _socket.socket:
+    if not hasattr(_socket, "AF_UNIX"):
+        raise TransportError("protocol not available", kind="dial")
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except OSError as error:
+        sock.close()
+        kind = "denied" if error.errno in {errno.EACCES, errno.EPERM} else "dial"
+        message = f"dial unix {path}: connect: {error_words(error)}"
+        raise TransportError(message, kind=kind) from None
+    return sock
+
+
+def dial_tcp(endpoint: Endpoint) -> _socket.socket:
+    """Connect a TCP socket to the endpoint's host and port."""
+    host, port = endpoint.host, endpoint.port
+    try:
+        found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM)
+    except _socket.gaierror:
+        message = f"dial tcp: lookup {host}: no such host"
+        raise TransportError(message, kind="lookup") from None
+    last: TransportError | None = None
+    for family, kind, protocol, _, address in found:
+        sock = _socket.socket(family, kind, protocol)
+        try:
+            sock.connect(address)
+            sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        except OSError as error:
+            sock.close()
+            where = f"[{address[0]}]:{port}" if ":" in str(address[0]) else f"{address[0]}:{port}"
+            refused = error.errno in {errno.ECONNREFUSED, errno.ETIMEDOUT}
+            last = TransportError(
+                f"dial tcp {where}: connect: {error_words(error)}",
+                kind="dial" if refused else "other",
+            )
+            continue
+        return sock
+    raise last or TransportError(f"dial tcp: lookup {host}: no such host", kind="lookup")

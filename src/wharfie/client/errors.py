@@ -1,0 +1,47 @@
+"""What can go wrong between a program and the daemon.
+
+ClientError
+├── EndpointError      the address or its TLS files are unusable
+├── ConnectionFailed   no conversation came about
+└── DaemonError        the daemon answered with an error status
+    └── NotFound       … of 404
+"""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Base of the errors of this package; `str()` is what a user reads."""
+
+
+class EndpointError(ClientError):
+    """The address or its TLS files are unusable."""
+
+
+class ConnectionFailed(ClientError):
+    """No conversation with the daemon came about, or it broke."""
+
+
+class UpgradeRefused(ClientError):
+    """The daemon did not hand over the connection."""
+
+
+class DaemonError(ClientError):
+    """The daemon answered with an error status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"Error response from daemon: {message}")
+        self.status = status
+        self.message = message
+
+
+class NotFound(DaemonError):
+    """The daemon answered 404."""
+
+
+class TransportError(ClientError):
+    """A socket failed, described in Go's words; `Client` puts it into context."""
+
+    def __init__(self, message: str, *, kind: str = "other") -> None:
+        super().__init__(message)
+        self.kind = kind

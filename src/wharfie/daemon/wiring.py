@@ -1,0 +1,405 @@
+"""The composition root: the only module that names concrete drivers.
+
+Opening goes bottom up: store and supervisor, drivers, the engine's services, recovery between
+loading the records and restoring the networks, the API last. Closing goes the other way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+
+from wharfie import __version__
+from wharfie.api import Services, application
+from wharfie.api.services import Graph, NoGraph
+from wharfie.daemon.config import Config, ConfigError
+from wharfie.daemon.graph import SnapshotGraph
+from wharfie.daemon.hosts import insecure_warnings, listeners
+from wharfie.daemon.instance import StartError
+from wharfie.drivers.archive import JailArchiver
+from wharfie.drivers.content import LocalContentStore
+from wharfie.drivers.logs import JsonFileReader
+from wharfie.drivers.network import BridgeNetworks, NetworkSettings
+from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
+from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
+from wharfie.drivers.snapshot import OverlaySnapshotter
+from wharfie.drivers.volume import LocalVolumeDriver
+from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
+from wharfie.engine.containers.defaults import ContainerDefaults
+from wharfie.engine.containers.shutdown import stop_all
+from wharfie.engine.events import EventBus
+from wharfie.engine.exec import Execs
+from wharfie.engine.images import Images
+from wharfie.engine.images.service import ImageUse
+from wharfie.engine.networks import Networks
+from wharfie.engine.system import System, SystemInfo, VersionInfo
+from wharfie.engine.volumes import Volumes
+from wharfie.kernel.cgroups import CgroupHost
+from wharfie.kernel.hostinfo import HostInfo, read_host_info
+from wharfie.model.errors import EngineError
+from wharfie.model.ids import ImageId, SnapshotKey
+from wharfie.model.lifecycle import is_running
+from wharfie.model.nursery import Nursery
+from wharfie.model.runtime import RuntimeInfo
+from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
+from wharfie.pki import InvalidTls, server_context
+from wharfie.state import SqliteStore
+from wharfie.web import Listener, ListenError, Server, UnixListener
+
+_log = logging.getLogger(__name__)
+_CLOSE_GRACE = 10.0
+
+
+class Daemon:
+    """The assembled daemon: serves until closed."""
+
+    def __init__(self, config: Config, stack: AsyncExitStack, server: Server) -> None:
+        self._config = config
+        self._stack = stack
+        self._server = server
+        self._listeners: list[Listener] = []
+
+    def listen_on(self, chosen: list[Listener]) -> None:
+        """Name the listeners `serve` opens."""
+        self._listeners = chosen
+
+    async def serve(self) -> None:
+        """Open the listeners.
+
+        Raises:
+            StartError: an address cannot be had.
+        """
+        for listener in self._listeners:
+            try:
+                await self._server.listen(listener)
+            except ListenError as error:
+                await self.close()
+                raise StartError(str(error)) from None
+            where = listener.path if isinstance(listener, UnixListener) else listener.url
+            _log.info("API listen on %s", where)
+
+    async def close(self) -> None:
+        """Stop serving, let verbs under way end, close everything; containers go on."""
+        await self._stack.aclose()
+
+
+async def open_daemon(config: Config) -> Daemon:
+    """Build everything and recover; ready to serve.
+
+    Raises:
+        StartError, ConfigError: it cannot start; what was opened is closed again.
+    """
+    tls = _tls_context(config)
+    chosen = listeners(config, tls)
+    async with AsyncExitStack() as stack:
+        builder = _Builder(config, stack)
+        services = await _open(builder, insecure_warnings(chosen))
+        server = Server(application(services, graph=builder.graph))
+        stack.push_async_callback(server.close)
+        daemon = Daemon(config, stack.pop_all(), server)
+    daemon.listen_on(chosen)
+    return daemon
+
+
+async def _open(builder: _Builder, warnings: Sequence[str]) -> Services:
+    try:
+        return await builder.open(warnings)
+    except (EngineError, OSError) as error:
+        raise StartError(str(error)) from error
+
+
+class _Builder:
+    """Opens driver after driver, each with its closing pushed on the stack."""
+
+    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
+        self._config = config
+        self._stack = stack
+        self._nursery = Nursery()
+        self._events = EventBus()
+        self._cgroups = CgroupHost.detect()
+        self._host = read_host_info(self._cgroups)
+        self.graph: Graph = NoGraph()
+
+    async def open(self, warnings: Sequence[str]) -> Services:
+        """Open everything and recover."""
+        config, stack = self._config, self._stack
+        store = SqliteStore(os.path.join(config.data_root, "engine.db"))
+        stack.callback(store.close)
+        supervisor = await open_supervisor(config.exec_root)
+        stack.push_async_callback(self._close_supervisor, supervisor)
+        snapshotter = OverlaySnapshotter(config.data_root, store)
+        await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
+        stack.push_async_callback(snapshotter.close)
+        archiver = JailArchiver()
+        await archiver.open()
+        stack.push_async_callback(archiver.close)
+        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        stack.callback(driver.close)
+        stack.push_async_callback(self._close_nursery)
+        runtime = self._runtime(supervisor)
+        volume_driver = LocalVolumeDriver(config.data_root)
+        stack.push_async_callback(volume_driver.close)
+        volumes = Volumes(store, volume_driver, self._events)
+        networks = Networks(store, driver, self._events)
+        images = Images(
+            store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
+        )
+        engine = assemble(
+            ContainerPorts(
+                store=store,
+                events=self._events,
+                images=images,
+                networks=networks,
+                volumes=volumes,
+                snapshotter=snapshotter,
+                archiver=archiver,
+                runtime=runtime,
+                supervisor=supervisor,
+                nursery=self._nursery,
+                defaults=self._defaults(runtime),
+                data_root=config.data_root,
+            )
+        )
+        streams = ContainerStreams(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            supervisor=supervisor,
+            log_reader=JsonFileReader(),
+        )
+        execs = Execs(
+            containers=engine.containers,
+            runtime=runtime,
+            supervisor=supervisor,
+            events=self._events,
+            nursery=self._nursery,
+        )
+        self._subscribe(supervisor, engine, streams, execs)
+        await self._recover(
+            engine,
+            store=store,
+            snapshotter=snapshotter,
+            networks=networks,
+            images=images,
+            volumes=volumes,
+        )
+        await runtime.sweep([handle.id for handle in engine.catalogue])
+        engine.directories.sweep({handle.id for handle in engine.catalogue})
+        engine.recovery.start_policies()
+        stack.push_async_callback(self._stop_containers, engine, supervisor)
+        _log.info("Loading containers: done.")
+        return Services(
+            containers=engine.containers,
+            streams=streams,
+            files=ContainerFiles(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                snapshotter=snapshotter,
+                archiver=archiver,
+            ),
+            execs=execs,
+            images=images,
+            networks=networks,
+            attachments=ContainerNetworks(
+                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
+            ),
+            volumes=volumes,
+            system=self._system(runtime, engine, images, warnings),
+            events=self._events,
+        )
+
+    async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
+        """Leave the supervisor to its tasks; without any it is not needed."""
+        if await supervisor.tasks():
+            await supervisor.close()
+        else:
+            await supervisor.shutdown()
+
+    async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
+        config = self._config
+        if not config.live_restore:
+            timeout = float(config.shutdown_timeout)
+            await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
+
+    async def _close_nursery(self) -> None:
+        await self._nursery.close(grace=_CLOSE_GRACE)
+
+    def _runtime(self, supervisor: TaskSupervisor) -> OciRuntime:
+        config = self._config
+        runtimes = find_runtimes()
+        runtimes |= {name: RuntimeInfo(name, path) for name, path in config.runtimes.items()}
+        if not runtimes:
+            raise StartError("no OCI runtime found: install crun (apt-get install crun)")
+        default = config.default_runtime
+        if default not in runtimes and default == "crun":
+            default = next(iter(runtimes))
+        return OciRuntime(
+            config.exec_root,
+            supervisor,
+            runtimes,
+            default,
+            defaults=Defaults(cgroup_parent=config.cgroup_parent, init_path=find_init()),
+            cgroups=self._cgroups,
+        )
+
+    def _defaults(self, runtime: OciRuntime) -> ContainerDefaults:
+        config = self._config
+        return ContainerDefaults(
+            runtime=runtime.default_runtime,
+            log_driver=config.log_driver,
+            log_options=config.log_opts,
+            cgroupns_mode="private" if self._cgroups.version == 2 else "host",
+            cpus=self._host.cpus,
+            dns=config.dns,
+            dns_options=config.dns_opts,
+            dns_search=config.dns_search,
+        )
+
+    def _subscribe(
+        self,
+        supervisor: TaskSupervisor,
+        engine: ContainerEngine,
+        streams: ContainerStreams,
+        execs: Execs,
+    ) -> None:
+        def on_exit(exit_: TaskExit) -> None:
+            if not (engine.endings.on_exit(exit_) or execs.on_exit(exit_)):
+                self._nursery.start(supervisor.settle(exit_.id), f"end of stranger {exit_.id}")
+
+        def on_attachment_end(end: AttachmentEnd) -> None:
+            streams.attachment_ended(end)
+            execs.attachment_ended(end)
+
+        supervisor.subscribe(on_exit=on_exit, on_attachment_end=on_attachment_end)
+
+    async def _recover(
+        self,
+        engine: ContainerEngine,
+        *,
+        store: SqliteStore,
+        snapshotter: OverlaySnapshotter,
+        networks: Networks,
+        images: Images,
+        volumes: Volumes,
+    ) -> None:
+        _log.info("Loading containers: start.")
+        containers = store.read(lambda tx: tx.containers.all())
+        connections = store.read(lambda tx: tx.containers.connections())
+        live = await engine.recovery.load(containers, connections)
+        await networks.open(live)
+        await volumes.open(lambda name: _volume_users(engine, name))
+        # Before the images: layers under snapshots nobody has are then collected with them.
+        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
+        await images.open(lambda: _image_uses(engine))
+        await engine.recovery.reconcile()
+
+    def _system(
+        self,
+        runtime: OciRuntime,
+        engine: ContainerEngine,
+        images: Images,
+        warnings: Sequence[str],
+    ) -> System:
+        return System(
+            base=_base_info(self._config, self._host, self._cgroups, runtime, warnings),
+            version=_version_info(self._host, runtime),
+            containers=lambda: [handle.record for handle in engine.catalogue],
+            images=lambda: images.count,
+            file_descriptors=lambda: len(os.listdir("/proc/self/fd")),
+            events=self._events,
+        )
+
+
+def _volume_users(engine: ContainerEngine, name: str) -> list[str]:
+    return [
+        handle.id
+        for handle in engine.catalogue
+        if any(mount.type == "volume" and mount.name == name for mount in handle.record.mounts)
+    ]
+
+
+def _image_uses(engine: ContainerEngine) -> Mapping[ImageId, Sequence[ImageUse]]:
+    uses: dict[ImageId, list[ImageUse]] = {}
+    for handle in engine.catalogue:
+        running = is_running(handle.record.state.status)
+        uses.setdefault(handle.record.image, []).append(ImageUse(handle.id, running))
+    return uses
+
+
+def _base_info(
+    config: Config,
+    host: HostInfo,
+    cgroups: CgroupHost,
+    runtime: OciRuntime,
+    warnings: Sequence[str],
+) -> SystemInfo:
+    return SystemInfo(
+        id=_engine_id(config.data_root),
+        name=host.name,
+        kernel_version=host.kernel_version,
+        operating_system=host.operating_system,
+        os_version=host.os_version,
+        architecture=host.architecture,
+        cpus=host.cpus,
+        memory=host.memory,
+        data_root=config.data_root,
+        server_version=__version__,
+        cgroup_driver="cgroupfs",
+        cgroup_version=str(cgroups.version),
+        default_runtime=runtime.default_runtime,
+        runtimes={name: info.path for name, info in runtime.runtimes.items()},
+        security_options=host.security_options,
+        storage_driver="overlay2",
+        storage_status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")],
+        log_driver=config.log_driver,
+        debug=config.log_level == "debug",
+        live_restore=config.live_restore,
+        labels=config.labels,
+        warnings=list(warnings),
+        insecure_registries=config.insecure_registries,
+        registry_mirrors=config.registry_mirrors,
+        limits=host.limits,
+    )
+
+
+def _version_info(host: HostInfo, runtime: OciRuntime) -> VersionInfo:
+    return VersionInfo(
+        version=__version__,
+        git_commit="",
+        kernel_version=host.kernel_version,
+        architecture=host.architecture,
+        build_time="",
+        components=[
+            ("Python", platform.python_version(), {}),
+            *((name, "", {"Path": info.path}) for name, info in runtime.runtimes.items()),
+        ],
+    )
+
+
+def _engine_id(data_root: str) -> str:
+    """The engine's UUID, made once and kept. Source: daemon.md §5."""
+    path = os.path.join(data_root, "engine-id")
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        value = str(uuid.uuid4())
+        with open(path, "w", encoding="ascii") as file:
+            file.write(value)
+        return value
+
+
+def _tls_context(config: Config) -> ssl.SSLContext | None:
+    tls = config.tls
+    if tls is None:
+        return None
+    try:
+        return server_context(cacert=tls.ca, cert=tls.cert, key=tls.key, verify=tls.verify)
+    except InvalidTls as error:
+        raise ConfigError(str(error)) from None

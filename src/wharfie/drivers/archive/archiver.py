@@ -1,0 +1,252 @@
+"""The Archiver port, carried out by jail workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Self
+
+from wharfie.drivers.archive import readiness
+from wharfie.drivers.archive.job import JobRun
+from wharfie.drivers.archive.zygote import ZygoteProcess
+from wharfie.jail import protocol
+from wharfie.model.archive import Limits, PathStat, Root, Unpacked
+from wharfie.model.errors import Internal, Unavailable
+from wharfie.model.ids import Digest
+
+_STALL_SECONDS = 120.0
+_MAX_STREAMS = 64
+_O_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class ByteStream:
+    """The archive a worker writes; closing it early kills the worker."""
+
+    def __init__(self, stream: AsyncGenerator[bytes | PathStat, None]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await anext(self._stream)
+        assert isinstance(chunk, bytes)
+        return chunk
+
+    async def aclose(self) -> None:
+        """Stop; what was not read is lost."""
+        await self._stream.aclose()
+
+
+class JailArchiver:
+    """Unpacks and packs, each call in a worker process forked from the zygote.
+
+    Args:
+        limits: bounds used where the caller gives none.
+        unpackers: layers unpacked at the same time; None for one per processor.
+        stall: seconds a worker may make no progress before it is killed.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        unpackers: int | None = None,
+        stall: float = _STALL_SECONDS,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._stall = stall
+        self._unpackers = asyncio.Semaphore(unpackers or os.cpu_count() or 1)
+        self._streams = asyncio.Semaphore(_MAX_STREAMS)
+        self._zygote: ZygoteProcess | None = None
+        self._starting = asyncio.Lock()
+        self._closed = True
+
+    async def open(self) -> None:
+        """Start the zygote.
+
+        Raises:
+            Unavailable: it does not start.
+        """
+        self._closed = False
+        await self._living_zygote()
+
+    async def close(self) -> None:
+        """End the zygote and all workers; calls in progress fail."""
+        self._closed = True
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            await zygote.close()
+
+    async def unpack_layer(
+        self, blob: int, directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        """Unpack a layer blob into an overlay layer directory (see the port)."""
+        task = protocol.UnpackLayer(limits or self._limits)
+        is_file = stat.S_ISREG(os.fstat(blob).st_mode)
+        root = os.open(directory, _O_DIRECTORY)
+        try:
+            async with self._unpackers, self._run(task, Root(descriptor=root), blob) as job:
+                # What comes slowly through a pipe is no sign of a worker that hangs.
+                job.stall = self._stall if is_file else None
+                done = await job.finished()
+        finally:
+            os.close(root)
+        return Unpacked(Digest(done.diff_id), done.size, done.entries)
+
+    def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
+        """An overlay layer directory as a layer tar (see the port)."""
+        return ByteStream(self._pack_directory(directory))
+
+    def pack_tree(self, root: Root) -> AsyncIterator[bytes]:
+        """A whole root file system as a tar (see the port).
+
+        The root's descriptor is needed until the first chunk is there.
+        """
+        return ByteStream(self._pack(protocol.PackTree(), root))
+
+    async def stat(self, root: Root, path: str) -> PathStat:
+        """Stat a path inside (see the port)."""
+        async with self._streams, self._run(protocol.Stat(path), root, None) as job:
+            return await _stated(job)
+
+    async def copy_out(self, root: Root, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
+        """A path inside as a tar (see the port)."""
+        stream = self._pack(protocol.CopyOut(path), root)
+        found = await anext(stream)
+        assert isinstance(found, PathStat)
+        return found, ByteStream(stream)
+
+    async def copy_in(
+        self,
+        root: Root,
+        path: str,
+        source: AsyncIterator[bytes],
+        *,
+        no_overwrite_dir_non_dir: bool = False,
+        owner: tuple[int, int] | None = None,
+    ) -> None:
+        """Unpack a tar into a directory inside (see the port)."""
+        task = protocol.CopyIn(
+            path=path,
+            limits=self._limits,
+            no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
+            owner=owner,
+        )
+        read_end, write_end = readiness.open_pipe()
+        os.set_blocking(write_end, False)
+        try:
+            async with self._streams, self._run(task, root, read_end) as job:
+                os.close(read_end)
+                read_end = -1
+                await self._feed(write_end, source, job)
+                os.close(write_end)
+                write_end = -1
+                await job.finished()
+        finally:
+            for fd in (read_end, write_end):
+                if fd >= 0:
+                    os.close(fd)
+
+    async def _feed(self, fd: int, source: AsyncIterator[bytes], job: JobRun) -> None:
+        async for chunk in source:
+            try:
+                await readiness.write(fd, chunk, self._stall)
+            except BrokenPipeError:
+                return  # the worker gave up; its last message says why
+            except readiness.Stalled:
+                job.raise_stalled()
+
+    async def _pack_directory(self, directory: str) -> AsyncGenerator[bytes | PathStat, None]:
+        root = os.open(directory, _O_DIRECTORY)
+        try:
+            async with aclosing(self._pack(protocol.PackLayer(), Root(descriptor=root))) as stream:
+                async for chunk in stream:
+                    yield chunk
+        finally:
+            os.close(root)
+
+    async def _pack(
+        self, task: protocol.Task, root: Root
+    ) -> AsyncGenerator[bytes | PathStat, None]:
+        """The stream of a packing job, after a PathStat where the job tells one."""
+        read_end, write_end = readiness.open_pipe()
+        os.set_blocking(read_end, False)
+        try:
+            async with self._streams, self._run(task, root, write_end) as job:
+                os.close(write_end)
+                write_end = -1
+                if isinstance(task, protocol.CopyOut):
+                    yield await _stated(job)
+                while chunk := await self._read(read_end, job):
+                    yield chunk
+                await job.finished()
+        finally:
+            os.close(read_end)
+            if write_end >= 0:
+                os.close(write_end)
+
+    async def _read(self, fd: int, job: JobRun) -> bytes:
+        try:
+            return await readiness.read(fd, self._stall)
+        except readiness.Stalled:
+            job.raise_stalled()
+
+    @asynccontextmanager
+    async def _run(
+        self, task: protocol.Task, root: Root, data: int | None
+    ) -> AsyncIterator[JobRun]:
+        job = protocol.Job(task=task, mounts=root.mounts, read_only=root.read_only)
+        message = protocol.encode(job)
+        if len(message) > protocol.MAX_MESSAGE:
+            raise Internal("archive worker: the job has too many mounts")
+        for last_try in (False, True):
+            zygote = await self._living_zygote()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                ours.setblocking(False)
+                ours.send(message)
+                descriptors = [theirs.fileno(), root.descriptor]
+                if data is not None:
+                    descriptors.append(data)
+                try:
+                    worker = await zygote.fork(ours, descriptors)
+                except Unavailable:
+                    ours.close()
+                    if last_try:
+                        raise
+                    continue  # it died since the last job; a new one is made
+                except BaseException:
+                    ours.close()
+                    raise
+            async with JobRun(worker, stall=self._stall) as run:
+                yield run
+            return
+
+    async def _living_zygote(self) -> ZygoteProcess:
+        async with self._starting:
+            if self._closed:
+                raise Unavailable("the archiver is closed")
+            if self._zygote is not None and self._zygote.dead:
+                await self._zygote.close()
+                self._zygote = None
+            if self._zygote is None:
+                zygote = ZygoteProcess()
+                try:
+                    await zygote.ready()
+                except BaseException:
+                    await zygote.close()
+                    raise
+                self._zygote = zygote
+            return self._zygote
+
+
+async def _stated(job: JobRun) -> PathStat:
+    message = await job.next_message()
+    if isinstance(message, protocol.Stated):
+        return message.stat
+    raise Internal("archive worker: it told of no path")

@@ -1,0 +1,138 @@
+"""Loading image archives.
+
+    archive ─▶ blobs (ingest) ─▶ plans (contents) ─▶ layers side by side ─▶ one row per image
+
+The row is written last; until then a lease holds what there is, and a failure or a crash leaves
+nothing of an image. Source: behaviours 125; moby image/tarexport, load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from msgspec import structs
+
+from wharfie.engine.images.catalog import Catalog
+from wharfie.engine.images.contents import Plan, read_plans
+from wharfie.engine.images.documents import chain_ids
+from wharfie.engine.images.ingest import ingest
+from wharfie.engine.images.layers import LayerSource, Unpacker
+from wharfie.engine.images.leases import Lease, Leases
+from wharfie.engine.images.registrar import Registrar
+from wharfie.model.archive import Limits
+from wharfie.model.content import ContentStore
+from wharfie.model.ids import ChainId, ImageId, short
+from wharfie.model.image import Image
+from wharfie.model.snapshot import Snapshotter
+
+Progress = dict[str, object]
+"""One message of a progress stream, as Docker's JSON ("status", "id", "progressDetail", …)."""
+
+
+class Loader:
+    """Loads archives."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        content: ContentStore,
+        snapshotter: Snapshotter,
+        unpacker: Unpacker,
+        leases: Leases,
+        registrar: Registrar,
+        limits: Limits,
+    ) -> None:
+        self._catalog = catalog
+        self._content = content
+        self._snapshotter = snapshotter
+        self._unpacker = unpacker
+        self._leases = leases
+        self._registrar = registrar
+        self._limits = limits
+
+    async def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
+        """See `Images.load`."""
+        async with self._leases.take() as lease:
+            archive = await ingest(source, self._content, lease, self._limits)
+            for plan in await read_plans(archive, self._catalog.host):
+                layers = layer_sources(plan)
+                missing = self._unpacker.missing(layers, lease)
+                if not quiet:
+                    for message in _loading(plan, missing, done=False):
+                        yield message
+                await self._unpacker.unpack(missing)
+                if not quiet:
+                    for message in _loading(plan, missing, done=True):
+                        yield message
+                for message in await self._record(plan, lease):
+                    yield message
+
+    async def _record(self, plan: Plan, lease: Lease) -> list[Progress]:
+        await lease.put(plan.config)
+        names = [str(name) for name in plan.names]
+        messages: list[Progress] = []
+        for name, reference in zip(names, plan.names, strict=True):
+            holder = self._catalog.holder(name)
+            if holder is not None and holder.id != plan.id:
+                text = (
+                    f"The image {reference.familiar()} already exists, renaming the old one "
+                    f"with ID {holder.id} to empty string\n"
+                )
+                messages.append({"stream": text})
+        image = await self._registrar.add(self._image(plan), tags=names)
+        self._registrar.publish("load", image)
+        if plan.names:
+            loaded = [f"Loaded image: {name.familiar()}\n" for name in plan.names]
+        else:
+            loaded = [f"Loaded image ID: {image.id}\n"]
+        messages += [{"stream": text} for text in loaded]
+        return messages
+
+    def _image(self, plan: Plan) -> Image:
+        chains = chain_ids(plan.document.rootfs.diff_ids)
+        parent = plan.parent or plan.document.parent
+        if self._catalog.by_id(ImageId(parent)) is None:
+            parent = ""
+        return Image(
+            id=plan.id,
+            document=structs.replace(plan.document, parent=parent),
+            layers=[stored.blob for stored in plan.layers],
+            chain_ids=chains,
+            size=total_size(self._snapshotter, chains),
+        )
+
+
+def total_size(snapshotter: Snapshotter, chains: Sequence[ChainId]) -> int:
+    """Bytes of all layers of an image."""
+    layers = (snapshotter.layer(chain) for chain in chains)
+    return sum(layer.size for layer in layers if layer is not None)
+
+
+def layer_sources(plan: Plan) -> list[LayerSource]:
+    """An image's layers, base first, with what each stands on."""
+    diff_ids = plan.document.rootfs.diff_ids
+    chains = chain_ids(diff_ids)
+    parents: list[ChainId | None] = [None, *chains[:-1]]
+    return [
+        LayerSource(diff_id=diff_id, chain_id=chain, parent=parent, blob=stored.blob.digest)
+        for diff_id, chain, parent, stored in zip(
+            diff_ids, chains, parents, plan.layers, strict=True
+        )
+    ]
+
+
+def _loading(plan: Plan, missing: Sequence[LayerSource], *, done: bool) -> list[Progress]:
+    """Progress of the layers being unpacked, in Docker's words."""
+    sizes = {stored.blob.digest: stored.size for stored in plan.layers}
+    return [
+        {
+            "status": "Loading layer",
+            "progressDetail": {
+                "current": sizes[layer.blob] if done else 0,
+                "total": sizes[layer.blob],
+            },
+            "id": short(layer.diff_id),
+        }
+        for layer in missing
+    ]

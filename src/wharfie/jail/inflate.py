@@ -1,0 +1,177 @@
+"""Bytes of an archive, decompressed: gzip, bzip2, xz and zstd told by their first bytes.
+
+Nothing is ever held whole: each step yields at most CHUNK bytes, however well it was compressed,
+and windows beyond 128 MiB (what `zstd --long` makes) are refused.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import os
+from collections.abc import Callable, Iterator
+from typing import IO, Protocol, cast
+
+import zstandard
+from isal import igzip_lib
+
+from wharfie.jail.errors import JobError, invalid
+from wharfie.model.archive import Limits
+
+CHUNK = 1 << 20
+_READ = 1 << 20
+_MAX_WINDOW = 1 << 27
+_MAX_XZ_MEMORY = 200 << 20
+_RATIO_SLACK = 32 << 20
+_MAGIC_SIZE = 6
+_STREAM_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    lzma.LZMAError,
+    cast(type[Exception], igzip_lib.IsalError),  # its stub calls it an instance
+)
+
+
+class _Inflater(Protocol):
+    """What bz2, lzma and isal have in common."""
+
+    @property
+    def eof(self) -> bool:
+        """The stream is complete."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Nothing more to give without more input."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What followed the stream."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Take input, give at most `max_length` bytes."""
+
+
+class Source:
+    """The data descriptor: reads, counts, and can put the first bytes back."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._head = b""
+        self.count = 0
+
+    def peek(self, size: int) -> bytes:
+        """The first bytes, fewer only when there are no more."""
+        while len(self._head) < size:
+            more = os.read(self._fd, _READ)
+            if not more:
+                break
+            self._head += more
+        return self._head[:size]
+
+    def read(self, size: int = _READ) -> bytes:
+        """The next bytes, b"" at the end."""
+        if self._head:
+            data, self._head = self._head, b""
+        else:
+            data = os.read(self._fd, size)
+        self.count += len(data)
+        return data
+
+
+def chunks(fd: int, limits: Limits) -> Iterator[bytes]:
+    """Decompress what a descriptor holds.
+
+    Raises:
+        JobError: damaged, truncated, or larger than the limits allow.
+    """
+    source = Source(fd)
+    total = 0
+    for chunk in _inflate(source):
+        total += len(chunk)
+        if total > limits.size:
+            raise invalid(f"archive exceeds the limit of {limits.size} bytes")
+        if total > source.count * limits.ratio + _RATIO_SLACK:
+            raise invalid(f"archive exceeds the compression limit of {limits.ratio}:1")
+        yield chunk
+
+
+def _inflate(source: Source) -> Iterator[bytes]:
+    magic = source.peek(_MAGIC_SIZE)
+    if magic.startswith(b"\x1f\x8b"):
+        return _streams(source, _gzip, "gzip", b"\x1f\x8b")
+    if magic.startswith(b"BZh"):
+        return _streams(source, bz2.BZ2Decompressor, "bzip2", b"BZh")
+    if magic.startswith(b"\xfd7zXZ\0"):
+        return _streams(source, _xz, "xz", b"\xfd7zXZ\0")
+    if magic.startswith(b"\x28\xb5\x2f\xfd") or _is_skippable_frame(magic):
+        return _zstd(source)
+    return iter(source.read, b"")
+
+
+def _is_skippable_frame(magic: bytes) -> bool:
+    return len(magic) >= 4 and magic[1:4] == b"\x2a\x4d\x18" and 0x50 <= magic[0] <= 0x5F
+
+
+def _gzip() -> _Inflater:
+    inflater: _Inflater = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    return inflater
+
+
+def _xz() -> _Inflater:
+    return lzma.LZMADecompressor(memlimit=_MAX_XZ_MEMORY)
+
+
+def _streams(
+    source: Source, make: Callable[[], _Inflater], name: str, magic: bytes
+) -> Iterator[bytes]:
+    """Concatenated streams of one kind; zeroes may follow the last one."""
+    data = source.read()
+    while data:
+        inflater = make()
+        while not inflater.eof:
+            try:
+                chunk = inflater.decompress(data, CHUNK)
+            except _STREAM_ERRORS as error:
+                raise _damaged(name, error) from error
+            data = b""
+            if chunk:
+                yield chunk
+            elif not inflater.eof and inflater.needs_input:
+                data = source.read()
+                if not data:
+                    raise invalid(f"unexpected EOF: the {name} stream is truncated")
+        data = inflater.unused_data or source.read()
+        while data and len(data) < len(magic):
+            more = source.read()
+            if not more:
+                break
+            data += more
+        if data and not data.startswith(magic):
+            _expect_zeroes(source, data, name)
+            return
+
+
+def _expect_zeroes(source: Source, data: bytes, name: str) -> None:
+    while data:
+        if data.strip(b"\0"):
+            raise invalid(f"garbage after the {name} stream")
+        data = source.read()
+
+
+def _zstd(source: Source) -> Iterator[bytes]:
+    context = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+    # zstandard asks for no more of a file than read(); its annotation wants a whole IO.
+    file = cast(IO[bytes], source)
+    reader = context.stream_reader(file, read_size=_READ, read_across_frames=True)
+    while True:
+        try:
+            chunk = reader.read(CHUNK)
+        except zstandard.ZstdError as error:
+            raise _damaged("zstd", error) from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _damaged(name: str, error: Exception) -> JobError:
+    return invalid(f"invalid {name} stream: {error}")

@@ -1,0 +1,159 @@
+"""What the daemon, the zygote and the workers tell each other.
+
+All sockets are SOCK_SEQPACKET: one message a packet, JSON, descriptors beside it (SCM_RIGHTS).
+
+    daemon ─ Fork + [control, root, data] ─▶ zygote           zygote ─ Started, Ready ─▶ daemon
+    zygote ─ Forked + [pidfd] ─▶ daemon                       zygote ─ Exited ─▶ daemon
+    daemon ─ Job ─▶ worker (its control socket)
+    worker ─ Progress* · OpaqueDirectories* + [fds] · Stated? · Finished | Failed ─▶ daemon
+
+The job waits in the control socket before the worker exists. Data runs through the third
+descriptor: the archive to read, or a pipe to write one to.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct, field
+
+from wharfie.model.archive import Limits, PathStat, RootMount
+
+MAX_MESSAGE = 1 << 17
+MAX_DESCRIPTORS = 64
+
+
+class UnpackLayer(Struct, frozen=True, tag=True):
+    """Unpack the data descriptor into the root, an overlay layer directory."""
+
+    limits: Limits
+
+
+class PackLayer(Struct, frozen=True, tag=True):
+    """Write the root, an overlay layer directory, as a layer archive."""
+
+
+class PackTree(Struct, frozen=True, tag=True):
+    """Write the whole root as an archive, without what is mounted in it."""
+
+
+class Stat(Struct, frozen=True, tag=True):
+    """Tell about a path."""
+
+    path: str
+
+
+class CopyOut(Struct, frozen=True, tag=True):
+    """Tell about a path, then write it as an archive."""
+
+    path: str
+
+
+class CopyIn(Struct, frozen=True, tag=True, kw_only=True):
+    """Unpack the data descriptor into a directory; `owner` replaces the archive's owners."""
+
+    path: str
+    limits: Limits
+    no_overwrite_dir_non_dir: bool = False
+    owner: tuple[int, int] | None = None
+
+
+Task: TypeAlias = UnpackLayer | PackLayer | PackTree | Stat | CopyOut | CopyIn
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A task and how the root looks; `memory` is the address space the worker may take."""
+
+    task: Task
+    mounts: Sequence[RootMount] = ()
+    read_only: bool = False
+    memory: int = 1 << 30
+    cpu_seconds: int = 3600
+
+
+class Fork(Struct, frozen=True, tag=True):
+    """Make a worker; the descriptors beside it are its own from now on."""
+
+    id: int
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The zygote has imported everything."""
+
+
+class Forked(Struct, frozen=True, tag=True):
+    """A worker runs; its pidfd is beside the message."""
+
+    id: int
+
+
+class ForkFailed(Struct, frozen=True, tag=True):
+    """The kernel made no worker."""
+
+    id: int
+    message: str
+
+
+class Exited(Struct, frozen=True, tag=True):
+    """A worker ended; a negative code is the signal that killed it."""
+
+    id: int
+    code: int
+
+
+class Progress(Struct, frozen=True, tag=True):
+    """Still alive and getting on; sent about once a second."""
+
+
+class OpaqueDirectories(Struct, frozen=True, tag=True):
+    """The directories beside the message hide those below: mark them.
+
+    The mark is a trusted.* attribute, which takes CAP_SYS_ADMIN; workers do without it.
+    """
+
+
+class Stated(Struct, frozen=True, tag=True):
+    """What a path is."""
+
+    stat: PathStat
+
+
+class Finished(Struct, frozen=True, tag=True):
+    """The job is done; the fields are those of `Unpacked`, where something was unpacked."""
+
+    diff_id: str = ""
+    size: int = 0
+    entries: int = 0
+
+
+class Failure(enum.StrEnum):
+    """Which error class a failed job becomes."""
+
+    INVALID_ARGUMENT = "invalid-argument"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not-found"
+    INTERNAL = "internal"
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """The job failed."""
+
+    failure: Failure
+    message: str
+    trace: str = field(default="")
+
+
+FromZygote: TypeAlias = Ready | Forked | ForkFailed | Exited
+FromWorker: TypeAlias = Progress | OpaqueDirectories | Stated | Finished | Failed
+
+_from_zygote: msgspec.json.Decoder[FromZygote] = msgspec.json.Decoder(FromZygote)
+_from_worker: msgspec.json.Decoder[FromWorker] = msgspec.json.Decoder(FromWorker)
+
+encode = msgspec.json.Encoder().encode
+decode_job = msgspec.json.Decoder(Job).decode
+decode_fork = msgspec.json.Decoder(Fork).decode
+decode_from_zygote = _from_zygote.decode
+decode_from_worker = _from_worker.decode
