@@ -144,7 +144,9 @@ class _Builder:
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
-        volumes = Volumes(store, LocalVolumeDriver(config.data_root), self._events)
+        volume_driver = LocalVolumeDriver(config.data_root)
+        stack.push_async_callback(volume_driver.close)
+        volumes = Volumes(store, volume_driver, self._events)
         networks = Networks(store, driver, self._events)
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
@@ -179,9 +181,15 @@ class _Builder:
             nursery=self._nursery,
         )
         self._subscribe(supervisor, engine, streams, execs)
-        await self._recover(engine, store, networks, images, volumes)
+        await self._recover(
+            engine,
+            store=store,
+            snapshotter=snapshotter,
+            networks=networks,
+            images=images,
+            volumes=volumes,
+        )
         await runtime.sweep([handle.id for handle in engine.catalogue])
-        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         engine.recovery.start_policies()
         stack.push_async_callback(self._stop_containers, engine, supervisor)
@@ -273,7 +281,9 @@ class _Builder:
     async def _recover(
         self,
         engine: ContainerEngine,
+        *,
         store: SqliteStore,
+        snapshotter: OverlaySnapshotter,
         networks: Networks,
         images: Images,
         volumes: Volumes,
@@ -284,6 +294,8 @@ class _Builder:
         live = await engine.recovery.load(containers, connections)
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
+        # Before the images: layers under snapshots nobody has are then collected with them.
+        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
         await engine.recovery.reconcile()
 

@@ -96,8 +96,9 @@ class Endings:
         state = record.state
         if handle.gone or not (has_process(state.status) or state.starting):
             return False
-        if _seconds_between(state.started_at, exit_.at) < 0 and not state.starting:
+        if exit_.at == handle.last_exit:
             return False  # a repeated message about an earlier run
+        handle.last_exit = exit_.at
         oom = await self._runtime.was_oom_killed(record)
         await self._starter.bring_down(handle)
         code = exit_.code if exit_.code >= 0 else UNKNOWN_EXIT_CODE

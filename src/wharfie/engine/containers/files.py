@@ -23,6 +23,8 @@ from wharfie.model.lifecycle import has_process
 from wharfie.model.snapshot import Change, Snapshotter
 
 _MAX_PASSWD = 8 << 20
+_MODIFIED = 0
+_MADE_BY_RUNTIME = {"/dev", "/proc", "/sys", "/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue"}
 _MANAGED = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 
 
@@ -91,8 +93,7 @@ class ContainerFiles:
         """What the container changed in its root file system."""
         record = self._catalogue.find(ref).record
         changes = await self._snapshotter.changes(SnapshotKey(record.id))
-        hidden = _MANAGED | {mount.destination for mount in record.mounts}
-        return [change for change in changes if change.path not in hidden]
+        return _without_mountpoints(changes, {mount.destination for mount in record.mounts})
 
     async def export(self, ref: str) -> AsyncIterator[bytes]:
         """The container's root file system as a tar stream, without volumes."""
@@ -131,6 +132,25 @@ class ContainerFiles:
             return False
         inside = [m for m in record.mounts if (path.rstrip("/") + "/").startswith(m.destination)]
         return not any(mount.rw for mount in inside)
+
+
+def _without_mountpoints(changes: Sequence[Change], mounted: set[str]) -> list[Change]:
+    """Drop mount points, and directories that only changed because one was made in them."""
+    hidden = _MANAGED | _MADE_BY_RUNTIME | mounted
+    kept = [change for change in changes if change.path not in hidden]
+    parents = {parent for path in hidden for parent in _parents(path)}
+    alive = {parent for change in kept if change.path not in parents or change.kind != _MODIFIED
+             for parent in _parents(change.path)}  # fmt: skip
+    return [
+        change
+        for change in kept
+        if change.kind != _MODIFIED or change.path not in parents or change.path in alive
+    ]
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(2, len(parts))]
 
 
 def _owner(root: Root, record: Container) -> tuple[int, int] | None:
