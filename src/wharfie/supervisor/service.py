@@ -97,6 +97,9 @@ class Supervisor:
         def on_done(error: str) -> None:
             del self.launches[spec.task_id]
             done(error)
+            # Strays that ended meanwhile were left alone. A failed exec leaves one in the
+            # container's pid namespace, whose init cannot end before it is reaped.
+            self.on_child_signal()
 
         launch = Launch(self.loop, self._copies, task, spec, rootfs=rootfs, done=on_done)
         self.launches[spec.task_id] = launch
