@@ -124,4 +124,4 @@ def unframe(data: bytes) -> dict[int, bytes]:
 
 
 def supervisor_pid(exec_root: str) -> int:
-    return int(Path(exec_root, "supervisor.lock").read_text())
+    return int(Path(exec_root, "supervisor.lock").read_text() or "0")  # empty while it starts

@@ -227,7 +227,9 @@ class SupervisorClient:
         message: Message = {"type": "upgrade", "argv": process.command(self._exec_root)}
         for _ in range(UPGRADE_TRIES):
             try:
-                await self._ask(message)
+                await self._ask(message, is_repeatable=False)
+            except ConnectionResetError:
+                return  # the program broke; what replaced it is the one installed now
             except SupervisorRefused as error:
                 if str(error) != "busy":
                     raise
