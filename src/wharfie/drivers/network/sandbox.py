@@ -189,14 +189,24 @@ class SandboxPool:
         Raises:
             OSError: the kernel has no room for another.
         """
+        sandbox = self.take_ready()
+        if sandbox is not None:
+            return sandbox
         with self._changed:
-            sandbox = self._ready.popleft() if self._ready else None
-            if sandbox is None and not self._closed:
+            if not self._closed:
                 self._target = min(self._most, max(1, self._target) * 2)
             self._stalled = False
+            self._changed.notify()
+        return self._make()
+
+    def take_ready(self) -> Sandbox | None:
+        """A ready sandbox, at once; None when there is none."""
+        with self._changed:
+            if not self._ready:
+                return None
             self._taken_at = time.monotonic()
             self._changed.notify()
-        return self._make() if sandbox is None else sandbox
+            return self._ready.popleft()
 
     def _fill(self) -> None:
         while self._wait_for_room():
