@@ -37,7 +37,7 @@ from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.networks import Networks
+from wharfie.engine.networks import DefaultBridge, Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
 from wharfie.kernel.cgroups import CgroupHost
@@ -147,7 +147,8 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        networks = Networks(store, driver, self._events)
+        bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
+        networks = Networks(store, driver, self._events, default_bridge=bridge)
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
@@ -120,9 +121,11 @@ class ContainerFiles:
                 os.close(live)
             return
         key = SnapshotKey(record.id)
-        mounted = await self._snapshotter.mount(key, read_only=not write)
+        mounts = _volume_mounts(record)
+        # Mount points of volumes may have to be made first, so with volumes it is writable.
+        mounted = await self._snapshotter.mount(key, read_only=not (write or mounts))
         try:
-            yield Root(descriptor=mounted, mounts=_volume_mounts(record))
+            yield Root(descriptor=mounted, mounts=mounts)
         finally:
             os.close(mounted)
 
@@ -200,5 +203,17 @@ async def _closing(
     stream: AsyncIterator[bytes], opened: contextlib.AsyncExitStack
 ) -> AsyncIterator[bytes]:
     async with opened:
-        async for chunk in stream:
-            yield chunk
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            if isinstance(stream, AsyncClosable):
+                await stream.aclose()  # a client that leaves ends the worker at once
+
+
+@runtime_checkable
+class AsyncClosable(Protocol):
+    """A stream that can be given up early."""
+
+    async def aclose(self) -> None:
+        """Stop; what was not read is lost."""
