@@ -192,12 +192,16 @@ def convert(kind: str, text: str) -> object:
     return text
 
 
+def _check_digits(text: str) -> None:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+
+
 def parse_int(text: str, function: str = "ParseInt") -> int:
     """Read an int as Go's strconv does with base 0."""
     digits = text[1:] if text[:1] in {"-", "+"} else text
     try:
-        if not digits or not digits[0].isdigit() or not digits.isascii():
-            raise ValueError
+        _check_digits(digits[:1])
         octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
         value = int(digits, 8) if octal else int(digits, 0)
     except ValueError:
@@ -228,12 +232,11 @@ def parse_cpus(text: str) -> int:
         whole, _, fraction = top.partition(".")
         sign = -1 if whole.startswith("-") else 1
         digits = whole.lstrip("+-") + fraction
-        if not digits.isascii() or not digits.isdigit():
-            raise ValueError
-        numerator, denominator = sign * int(digits), 10 ** len(fraction)
+        _check_digits(digits)
+        numerator, denominator = sign * int(digits), int("1" + "0" * len(fraction))
         if slash:
             denominator *= int(bottom)
-        nanos, rest = divmod(numerator * 10**9, denominator)
+        nanos, rest = divmod(numerator * 1_000_000_000, denominator)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"failed to parse {text} as a rational number") from None
     if rest:

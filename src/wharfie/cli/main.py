@@ -107,9 +107,7 @@ def _dispatch(context: Context, words: list[str]) -> int:
 
     assert isinstance(command, Command)
     try:
-        if asked_help:
-            raise HelpWanted
-        values = command.parse(rest, context.path)
+        values = command.parse(["--help"] if asked_help else rest, context.path)
     except HelpWanted as wanted:
         from wharfie.cli.usage import command_help, terminal_width
 

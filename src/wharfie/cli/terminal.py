@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
 
 def size() -> tuple[int, int]:
@@ -26,7 +27,7 @@ class RawMode:
     """
 
     def __init__(self) -> None:
-        self._saved: list[object] | None = None
+        self._saved: list[Any] | None = None
         self._handlers: dict[int, object] = {}
 
     def __enter__(self) -> RawMode:
@@ -49,7 +50,7 @@ class RawMode:
 
         self.restore()
         for number, handler in self._handlers.items():
-            _signal.signal(number, handler)  # type: ignore[arg-type] - what signal() returned
+            _signal.signal(number, handler)
 
     def restore(self) -> None:
         """Put the terminal back as it was; doing it twice does no harm."""
@@ -57,10 +58,10 @@ class RawMode:
             self._set(self._saved)
             self._saved = None
 
-    def _set(self, attributes: list[object]) -> None:
+    def _set(self, attributes: list[Any]) -> None:
         import termios
 
-        termios.tcsetattr(0, termios.TCSADRAIN, attributes)  # type: ignore[arg-type] - typeshed's list of mixed values
+        termios.tcsetattr(0, termios.TCSADRAIN, attributes)
 
     def _die(self, number: int, _frame: object) -> None:
         import _signal

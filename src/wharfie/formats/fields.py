@@ -38,7 +38,8 @@ def _quoted(line: str, at: int) -> tuple[str, int]:
         end = line.find('"', at)
         if end < 0:
             raise ValueError(
-                f'parse error on line 1, column {len(line) + 1}: extraneous or missing " in quoted-field'
+                f"parse error on line 1, column {len(line) + 1}: "
+                'extraneous or missing " in quoted-field'
             )
         out.append(line[at:end])
         if line.startswith('""', end):
@@ -48,6 +49,7 @@ def _quoted(line: str, at: int) -> tuple[str, int]:
         at = end + 1
         if at < len(line) and line[at] != ",":
             raise ValueError(
-                f'parse error on line 1, column {max(at, start)}: extraneous or missing " in quoted-field'
+                f"parse error on line 1, column {max(at, start)}: "
+                'extraneous or missing " in quoted-field'
             )
         return "".join(out), at

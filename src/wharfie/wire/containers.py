@@ -352,7 +352,7 @@ def _ports(published: Mapping[str, list[PortBinding] | None]) -> list[Port]:
         private, kind = int(number), protocol or "tcp"
         if not bindings:
             ports.append(Port(private_port=private, type=kind))
-        ports.extend(
+        ports += [
             Port(
                 ip=binding.host_ip or UNSET,
                 private_port=private,
@@ -360,7 +360,7 @@ def _ports(published: Mapping[str, list[PortBinding] | None]) -> list[Port]:
                 type=kind,
             )
             for binding in bindings or ()
-        )
+        ]
     return ports
 
 

@@ -63,8 +63,7 @@ def run_save(context: Context, flags: Values) -> int:
     return 0
 
 
-def run_rm(context: Context, flags: Values) -> int:
-    """Remove images; print what was untagged and deleted."""
+def _removal_query(flags: Values) -> dict[str, str | list[str]]:
     query: dict[str, str | list[str]] = {}
     if flags.on("force"):
         query["force"] = "1"
@@ -72,6 +71,12 @@ def run_rm(context: Context, flags: Values) -> int:
         query["noprune"] = "1"
     if flags.items("platform"):
         query["platforms"] = [platform_json(text) for text in flags.items("platform")]
+    return query
+
+
+def run_rm(context: Context, flags: Values) -> int:
+    """Remove images; print what was untagged and deleted."""
+    query = _removal_query(flags)
     problems: list[str] = []
     fatal = False
     for name in flags.args:

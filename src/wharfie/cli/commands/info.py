@@ -44,20 +44,23 @@ def _drivers(info: Info) -> list[str]:
         for title, name in (("Server Version", "ServerVersion"), ("Storage Driver", "Driver"))
         if text(info, name)
     ]
-    for pair in sequence(info, "DriverStatus"):
-        if isinstance(pair, list) and len(pair) == 2:
-            lines.append(f"  {pair[0]}: {pair[1]}")
-    for title, name in (
-        ("Logging Driver", "LoggingDriver"),
-        ("Cgroup Driver", "CgroupDriver"),
-        ("Cgroup Version", "CgroupVersion"),
-    ):
-        if text(info, name):
-            lines.append(f" {title}: {text(info, name)}")
+    lines += [
+        f"  {pair[0]}: {pair[1]}"
+        for pair in sequence(info, "DriverStatus")
+        if isinstance(pair, list) and len(pair) == 2
+    ]
+    lines += [
+        f" {title}: {text(info, name)}"
+        for title, name in (
+            ("Logging Driver", "LoggingDriver"),
+            ("Cgroup Driver", "CgroupDriver"),
+            ("Cgroup Version", "CgroupVersion"),
+        )
+        if text(info, name)
+    ]
     plugins = mapping(info, "Plugins")
     lines.append(" Plugins:")
-    for name in ("Volume", "Network"):
-        lines.append(f"  {name}: {_words(sequence(plugins, name))}")
+    lines += [f"  {name}: {_words(sequence(plugins, name))}" for name in ("Volume", "Network")]
     if sequence(plugins, "Authorization"):
         lines.append(f"  Authorization: {_words(sequence(plugins, 'Authorization'))}")
     lines.append(f"  Log: {_words(sequence(plugins, 'Log'))}")
@@ -147,11 +150,7 @@ def _registries(info: Info) -> list[str]:
     lines.append(f" Experimental: {_word(info.get('ExperimentalBuild'))}")
     registries = mapping(info, "RegistryConfig")
     indexes = mapping(registries, "IndexConfigs")
-    insecure = [
-        name
-        for name in sorted(indexes)
-        if isinstance(indexes[name], dict) and not indexes[name].get("Secure")
-    ]
+    insecure = [name for name in sorted(indexes) if not mapping(indexes, name).get("Secure")]
     cidrs = [str(cidr) for cidr in sequence(registries, "InsecureRegistryCIDRs")]
     if insecure or cidrs:
         lines += [" Insecure Registries:", *(f"  {name}" for name in insecure + cidrs)]

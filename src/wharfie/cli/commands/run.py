@@ -129,7 +129,8 @@ class _Creation:
         cidfile = flags.text("cidfile")
         if cidfile and os.path.exists(cidfile):
             raise CommandError(
-                f"container ID file found, make sure the other container isn't running or delete {cidfile}",
+                "container ID file found, make sure the other container isn't running or delete "
+                f"{cidfile}",
                 code=_CLIENT_FAILED,
             )
         if flags.text("pull") == "always":
@@ -212,7 +213,7 @@ def run_run(context: Context, flags: Values) -> int:
         container = creation.run()
     except (CommandError, ClientError) as error:
         raise _with_help(context, error) from None
-    session = _Session(context, flags, container, creation.wish, keys_text, keys)
+    session = _Session(context, flags, container, creation.wish, keys_text=keys_text, keys=keys)
     return session.detached() if detach else session.attached()
 
 
@@ -225,6 +226,7 @@ class _Session:
         flags: Values,
         container: str,
         wish: Wish,
+        *,
         keys_text: str,
         keys: bytes,
     ) -> None:

@@ -124,7 +124,7 @@ class Row(Record):
         self._item = item
 
     @property
-    def type_name(self) -> str:  # type: ignore[override] - a class attribute in the base
+    def type_name(self) -> str:  # type: ignore[override]  # a class attribute in the base
         """The Go type that error texts name."""
         return self._listing.type_name
 
@@ -159,7 +159,7 @@ class _Header(Record):
         self._listing = listing
 
     @property
-    def type_name(self) -> str:  # type: ignore[override] - a class attribute in the base
+    def type_name(self) -> str:  # type: ignore[override]  # a class attribute in the base
         """The Go type that error texts name."""
         return self._listing.type_name
 

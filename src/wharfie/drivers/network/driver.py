@@ -184,6 +184,7 @@ class BridgeNetworks:
                 undo.callback(self._departures.add, [endpoint])
                 endpoints[network.record.name] = endpoint
             if networks:
+                self._factory.preferred = networks[0][0].port
                 self._firewall.check()
             ports = self._publish(request, list(endpoints.values()), undo)
             sandbox.netlink.close()
@@ -325,13 +326,13 @@ class BridgeNetworks:
 
     def _mend(self, one: LiveConnection, network: BridgeNetwork, endpoint: Endpoint) -> Endpoint:
         link = self._links.find(endpoint.host_interface)
-        options = network.options
         if link is None:
             route = endpoint == gateway_endpoint(list(one.connection.endpoints.values()))
             with _inside(one.pid, None) as netlink:
                 return self._endpoints.put_back(netlink, network, endpoint, route=route)
         if link.master != network.index:
-            self._links.attach(link.name, network.index, icc=options.icc, mtu=options.mtu)
+            port = network.port
+            self._links.attach(link.name, port.bridge, icc=port.icc, mtu=port.mtu)
         return endpoint
 
     def _remove_leftovers(self) -> None:

@@ -101,7 +101,7 @@ class Remover:
         if self._cgroups.is_hybrid:
             # crun refuses to work where it sees a v2 tree beside v1 ones.
             trees = [h.mount_point for h in self._cgroups.hierarchies if h.version == 2]
-            script = 'umount "$1" && shift && exec "$@"'
+            script = 'umount "$1" && mount -t tmpfs none "$1" && shift && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", script, "sh", trees[0], *command]
         try:
             process = await asyncio.create_subprocess_exec(
