@@ -124,7 +124,13 @@ def _lay_over(root: int, mount: RootMount, source: int) -> None:
         target = openat2.open_in_root(root, path, _O_PATH)
     except FileNotFoundError:
         path = container_path.follow(root, path).strip(b"/")
-        _make_target(root, path, directory=is_directory)
+        try:
+            _make_target(root, path, directory=is_directory)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                os.close(source)
+                return  # nothing can be mounted there; paths below are not found, others work
+            raise
         target = openat2.open_in_root(root, path, _O_PATH)
     if stat.S_ISDIR(os.fstat(target).st_mode) != is_directory:
         raise invalid(f"{mount.destination}: not a directory")

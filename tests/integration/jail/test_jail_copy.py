@@ -188,7 +188,7 @@ async def test_a_read_only_volume_is_forbidden(archiver, base) -> None:
     assert list((base / "volume").iterdir()) == []
 
 
-def overlay(base: Path) -> int:
+def overlay(base: Path, attributes: int = 0) -> int:
     """A detached overlay, as the snapshotter makes one."""
     for name in ("upper", "work"):
         (base / name).mkdir()
@@ -197,7 +197,7 @@ def overlay(base: Path) -> int:
     mounts.fsconfig_string(context, "upperdir", base / "upper")
     mounts.fsconfig_string(context, "workdir", base / "work")
     mounts.fsconfig_create(context)
-    detached = mounts.fsmount(context)
+    detached = mounts.fsmount(context, attributes)
     os.close(context)
     return detached
 
@@ -229,6 +229,33 @@ async def test_volumes_are_laid_over_a_detached_root(archiver, base) -> None:
     assert (base / "volume" / "new").exists()
     assert (base / "upper" / "dir" / "upper").exists()
     assert Path("/proc/self/mountinfo").read_text() == before
+
+
+async def test_a_volume_without_a_place_in_a_read_only_root_hinders_nobody(archiver, base) -> None:
+    (base / "volume").mkdir()
+    volume = RootMount(source=str(base / "volume"), destination="/missing")
+    detached = overlay(base, mounts.MOUNT_ATTR_RDONLY)
+    try:
+        root = Root(descriptor=detached, mounts=(volume,))
+        assert (await archiver.stat(root, "/dir/f")).size == 7
+        with pytest.raises(NotFound):
+            await archiver.stat(root, "/missing")
+    finally:
+        os.close(detached)
+
+
+async def test_a_full_file_system_is_told(archiver) -> None:
+    context = mounts.fsopen("tmpfs")
+    mounts.fsconfig_string(context, "size", "1m")
+    mounts.fsconfig_create(context)
+    detached = mounts.fsmount(context)
+    os.close(context)
+    archive = write([file(b"large", bytes(2 << 20))])
+    try:
+        with pytest.raises(Internal, match="large: no space left on device"):
+            await archiver.copy_in(Root(descriptor=detached), "/", in_pieces(archive))
+    finally:
+        os.close(detached)
 
 
 async def test_mount_targets_resolve_inside_the_root(archiver, base) -> None:
