@@ -79,7 +79,7 @@ def _logs(incoming: Incoming) -> Logs:
             stderr=stderr,
             since=query.time("since", now=now) or 0,
             until=query.time("until", now=now) or 0,
-            tail=int(tail) if tail.isascii() and tail.isdecimal() else -1,
+            tail=int(tail) if tail.isascii() and tail.isdecimal() and len(tail) < 10 else -1,
             follow=query.flag("follow"),
         ),
         timestamps=query.flag("timestamps"),
