@@ -44,7 +44,7 @@ from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
-from wharfie.model.lifecycle import is_running
+from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
@@ -190,7 +190,8 @@ class _Builder:
             images=images,
             volumes=volumes,
         )
-        await runtime.sweep([handle.id for handle in engine.catalogue])
+        running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
+        await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         engine.recovery.start_policies()
         stack.push_async_callback(self._stop_containers, engine, supervisor)

@@ -100,7 +100,6 @@ class Endings:
             return False  # a repeated message about an earlier run
         handle.last_exit = exit_.at
         oom = await self._runtime.was_oom_killed(record)
-        await self._starter.bring_down(handle)
         code = exit_.code if exit_.code >= 0 else UNKNOWN_EXIT_CODE
         lasted = _seconds_between(state.started_at, exit_.at)
         handle.failures = 0 if lasted >= restarting.STABLE_AFTER else handle.failures
@@ -123,7 +122,11 @@ class Endings:
         )
         record = structs.replace(disconnected(record), state=ended)
         connection = handle.connection
-        await self._ledger.save_connected(handle, record, None, durable=True)
+        # Side by side; a crash in between leaves a cgroup that the sweep at start removes.
+        await asyncio.gather(
+            self._starter.bring_down(handle), self._ledger.save_ended(handle, record)
+        )
+        handle.connection = None
         if oom:
             self._ledger.publish(record, "oom")
         duration = str(max(0, int(lasted)))

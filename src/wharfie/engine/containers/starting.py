@@ -104,12 +104,16 @@ class Starter:
     async def bring_down(self, handle: ContainerHandle) -> None:
         """Free network, cgroups, bundle; idempotent, also for what never came up."""
         ports = self._ports
+        if handle.is_clean:
+            return
         if handle.connection is not None:
             await ports.networks.leave(handle.id, handle.connection)
         await ports.runtime.delete(handle.record)
+        handle.is_clean = True
 
     async def _bring_up(self, handle: ContainerHandle) -> int:
         ports = self._ports
+        handle.is_clean = False
         rootfs, connection = await self._acquire(handle.record)
         try:
             record = await asyncio.to_thread(self._write_files, handle.record, connection)
