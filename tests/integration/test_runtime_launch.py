@@ -199,7 +199,7 @@ async def test_privileged_has_all_devices_and_a_writable_sys(world: World) -> No
     _, output = await world.run(
         "sh",
         "-c",
-        f"test -c {found[0]} && mount -t tmpfs x /tmp && grep -E 'Seccomp:|CapEff' /proc/self/status"
+        f"test -c {found[0]} && mount -t tmpfs x /tmp; grep -E 'Seccomp:|CapEff' /proc/self/status"
         "; grep ' /sys ' /proc/mounts; grep -c firmware /proc/mounts",
         host=HostConfig(privileged=True),
     )
