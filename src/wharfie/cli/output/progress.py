@@ -62,7 +62,7 @@ class _Screen:
         name = str(message.get("id") or "")
         has_bar = bool(message.get("progressDetail") or message.get("progress"))
         up = 0
-        if name and has_bar or name in self._lines:
+        if (name and has_bar) or name in self._lines:
             if name not in self._lines:
                 self._lines[name] = len(self._lines)
                 if self._width:

@@ -1,0 +1,223 @@
+"""`prune` in all its forms: remove what is not in use."""
+
+from __future__ import annotations
+
+import sys
+
+from wharfie.cli.command import Command
+from wharfie.cli.context import Context
+from wharfie.cli.errors import CommandError
+from wharfie.cli.flags import Values
+from wharfie.cli.output.values import objects, sequence
+from wharfie.formats.gojson import dumps
+from wharfie.formats.units import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Filters = dict[str, dict[str, bool]]
+
+_FORCE = "-f, --force  Do not prompt for confirmation\n"
+_DANGLING = "This will remove all dangling images."
+_UNUSED = "This will remove all images without at least one container associated to them."
+
+
+def confirm(context: Context, warning: str) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        CommandError: the answer is not yes.
+    """
+    context.write(f"WARNING! {warning}\nAre you sure you want to continue? [y/N] ")
+    context.flush()
+    answer = sys.stdin.readline()
+    if answer.strip().lower() != "y":
+        context.write("" if answer else "\n")
+        raise CommandError("")
+
+
+def filters_of(context: Context, flags: Values) -> Filters:
+    """Return the filters of the flags and of the configuration's `pruneFilters`."""
+    found = flags.filters("filter")
+    for text in context.config.items("pruneFilters"):
+        key, _, value = text.partition("=")
+        if key not in {"label", "label!"}:
+            found.setdefault(key, {})[value] = True
+            continue
+        opposite = "label!" if key == "label" else "label"
+        if value not in found.get(opposite, {}):
+            found.setdefault(key, {})[value] = True
+    return found
+
+
+def _post(context: Context, kind: str, filters: Filters) -> dict[str, object]:
+    query = {"filters": dumps(filters)} if filters else {}
+    found = context.client.json("POST", f"/{kind}/prune", query=query)
+    return found if isinstance(found, dict) else {}
+
+
+def _space(document: dict[str, object]) -> int:
+    value = document.get("SpaceReclaimed")
+    return value if isinstance(value, int) else 0
+
+
+def _containers(context: Context, filters: Filters) -> tuple[str, int]:
+    document = _post(context, "containers", filters)
+    names = [str(name) for name in sequence(document, "ContainersDeleted")]
+    return _listed("Deleted Containers:", names), _space(document)
+
+
+def _volumes(context: Context, filters: Filters) -> tuple[str, int]:
+    document = _post(context, "volumes", filters)
+    names = [str(name) for name in sequence(document, "VolumesDeleted")]
+    return _listed("Deleted Volumes:", names), _space(document)
+
+
+def _networks(context: Context, filters: Filters) -> tuple[str, int]:
+    names = [str(name) for name in sequence(_post(context, "networks", filters), "NetworksDeleted")]
+    return _listed("Deleted Networks:", names), 0
+
+
+def _images(context: Context, filters: Filters) -> tuple[str, int]:
+    document = _post(context, "images", filters)
+    lines = []
+    for item in objects(document.get("ImagesDeleted")):
+        if item.get("Untagged"):
+            lines.append(f"untagged: {item['Untagged']}")
+        else:
+            lines.append(f"deleted: {item.get('Deleted', '')}")
+    return _listed("Deleted Images:", lines), _space(document)
+
+
+def _listed(title: str, names: list[str]) -> str:
+    return "\n".join([title, *names, ""]) if names else ""
+
+
+def _reclaimed(context: Context, size: int) -> None:
+    context.say(f"Total reclaimed space: {human_size(size)}")
+
+
+def run_containers(context: Context, flags: Values) -> int:
+    """Remove stopped containers."""
+    filters = filters_of(context, flags)
+    if not flags.on("force"):
+        confirm(context, "This will remove all stopped containers.")
+    text, size = _containers(context, filters)
+    context.write(text + "\n" if text else "")
+    _reclaimed(context, size)
+    return 0
+
+
+def run_images(context: Context, flags: Values) -> int:
+    """Remove dangling or unused images."""
+    filters = filters_of(context, flags)
+    everything = flags.on("all")
+    filters["dangling"] = {"false" if everything else "true": True}
+    if not flags.on("force"):
+        confirm(context, _UNUSED if everything else _DANGLING)
+    text, size = _images(context, filters)
+    context.write(text + "\n" if text else "")
+    _reclaimed(context, size)
+    return 0
+
+
+def run_volumes(context: Context, flags: Values) -> int:
+    """Remove unused volumes, anonymous ones only unless all are wanted."""
+    filters = filters_of(context, flags)
+    warning = "This will remove anonymous local volumes not used by at least one container."
+    if flags.on("all"):
+        if "all" in filters:
+            raise CommandError("conflicting options: cannot specify both --all and --filter all=1")
+        filters["all"] = {"true": True}
+        warning = "This will remove all local volumes not used by at least one container."
+    if not flags.on("force"):
+        confirm(context, warning)
+    text, size = _volumes(context, filters)
+    context.write(text + "\n" if text else "")
+    _reclaimed(context, size)
+    return 0
+
+
+def run_networks(context: Context, flags: Values) -> int:
+    """Remove unused networks."""
+    filters = filters_of(context, flags)
+    if not flags.on("force"):
+        confirm(
+            context,
+            "This will remove all custom networks not used by at least one container.",
+        )
+    text, _ = _networks(context, filters)
+    context.write(text + "\n" if text else "")
+    return 0
+
+
+def _system_warning(flags: Values, filters: Filters) -> str:
+    images = "all images without at least one container associated to them"
+    lines = ["  - all stopped containers", "  - all networks not used by at least one container"]
+    if flags.on("volumes"):
+        lines.append("  - all anonymous volumes not used by at least one container")
+    lines.append(f"  - {images if flags.on('all') else 'all dangling images'}")
+    shown = sorted(f"{key}={value}" for key, values in filters.items() for value in values)
+    text = "This will remove:\n" + "\n".join(lines) + "\n"
+    if shown:
+        text += "\n  Items to be pruned will be filtered with:\n"
+        text += "".join(f"  - {item}\n" for item in shown)
+    return text
+
+
+def run_system(context: Context, flags: Values) -> int:
+    """Remove everything that is not in use."""
+    filters = filters_of(context, flags)
+    if flags.on("volumes") and "until" in filters:
+        raise CommandError('ERROR: The "until" filter is not supported with "--volumes"')
+    if not flags.on("force"):
+        confirm(context, _system_warning(flags, filters))
+    steps: list[tuple[Callable[[Context, Filters], tuple[str, int]], Filters]] = [
+        (_containers, filters),
+        (_networks, filters),
+    ]
+    if flags.on("volumes"):
+        steps.append((_volumes, filters))
+    dangling = {"dangling": {"false" if flags.on("all") else "true": True}}
+    steps.append((_images, {**filters, **dangling}))
+    total = 0
+    for step, wanted in steps:
+        text, size = step(context, wanted)
+        total += size
+        context.write(text + "\n" if text else "")
+    _reclaimed(context, total)
+    return 0
+
+
+def _filter(example: str) -> str:
+    return f'--filter filter  Provide filter values (e.g. "{example}")\n'
+
+
+_UNTIL, _LABEL = "until=<timestamp>", "label=<label>"
+CONTAINERS = Command(
+    run_containers, "Remove all stopped containers", flags=_filter(_UNTIL) + _FORCE
+)
+IMAGES = Command(
+    run_images,
+    "Remove unused images",
+    flags="-a, --all  Remove all unused images, not just dangling ones\n"
+    + _filter(_UNTIL)
+    + _FORCE,
+)
+NETWORKS = Command(run_networks, "Remove all unused networks", flags=_filter(_UNTIL) + _FORCE)
+VOLUMES = Command(
+    run_volumes,
+    "Remove unused local volumes",
+    flags="-a, --all  Remove all unused volumes, not just anonymous ones\n"
+    + _filter(_LABEL)
+    + _FORCE,
+)
+SYSTEM = Command(
+    run_system,
+    "Remove unused data",
+    flags="-a, --all  Remove all unused images not just dangling ones\n"
+    + _filter("label=<key>=<value>")
+    + _FORCE
+    + "--volumes  Prune anonymous volumes\n",
+)
