@@ -29,9 +29,7 @@ def context_name(flags: Values, config: ConfigFile) -> str:
     """
     name = flags.text("context")
     if name and flags.has("host"):
-        raise CommandError(
-            "Failed to initialize: conflicting options: cannot specify both --host and --context"
-        )
+        raise CommandError("conflicting options: cannot specify both --host and --context")
     if name:
         return name
     if flags.has("host") or os.environ.get("DOCKER_HOST"):
@@ -50,15 +48,19 @@ def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
     try:
         if name != "default":
             return _stored(config, name)
-        if len(hosts) > 1:
-            raise EndpointError("Specify only one -H")
-        host = hosts[0] if hosts else os.environ.get("DOCKER_HOST", "")
+        host = _single(hosts) if hosts else os.environ.get("DOCKER_HOST", "")
         tls = tls_options(flags, config)
         if not host and tls is not None:
             host = "tcp://localhost:2376"
         return parse_endpoint(host, tls)
     except EndpointError as error:
         raise CommandError(f"{_FAILED}{error}") from None
+
+
+def _single(hosts: list[str]) -> str:
+    if len(hosts) > 1:
+        raise EndpointError("Specify only one -H")
+    return hosts[0]
 
 
 def _stored(config: ConfigFile, name: str) -> Endpoint:

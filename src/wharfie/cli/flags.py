@@ -195,11 +195,10 @@ def convert(kind: str, text: str) -> object:
 def parse_int(text: str, function: str = "ParseInt") -> int:
     """Read an int as Go's strconv does with base 0."""
     digits = text[1:] if text[:1] in {"-", "+"} else text
+    octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
+    plain = digits.isascii() and digits[:1].isdigit()
     try:
-        if not digits or not digits[0].isdigit() or not digits.isascii():
-            raise ValueError
-        octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
-        value = int(digits, 8) if octal else int(digits, 0)
+        value = int(digits if plain else "", 8 if octal else 0)
     except ValueError:
         raise ValueError(f'strconv.{function}: parsing "{text}": invalid syntax') from None
     value = -value if text.startswith("-") else value
@@ -224,21 +223,17 @@ def _parse_uint(text: str, bits: int) -> int:
 def parse_cpus(text: str) -> int:
     """Read `1.5` or `3/2` CPUs as billionths."""
     top, slash, bottom = text.partition("/")
-    try:
-        whole, _, fraction = top.partition(".")
-        sign = -1 if whole.startswith("-") else 1
-        digits = whole.lstrip("+-") + fraction
-        if not digits.isascii() or not digits.isdigit():
-            raise ValueError
-        numerator, denominator = sign * int(digits), 10 ** len(fraction)
-        if slash:
-            denominator *= int(bottom)
-        nanos, rest = divmod(numerator * 10**9, denominator)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"failed to parse {text} as a rational number") from None
+    whole, _, fraction = top.partition(".")
+    digits = whole.lstrip("+-") + fraction
+    divisor = bottom if slash else "1"
+    plain = digits.isascii() and digits.isdigit() and divisor.isascii() and divisor.isdigit()
+    if not plain or int(divisor) == 0:
+        raise ValueError(f"failed to parse {text} as a rational number")
+    scale = int(divisor) * int("1" + "0" * len(fraction))
+    nanos, rest = divmod(int(digits) * 10**9, scale)
     if rest:
         raise ValueError("value is too precise")
-    return nanos
+    return -nanos if whole.startswith("-") else nanos
 
 
 def _positive_duration(text: str) -> int:

@@ -138,7 +138,7 @@ class Client:
         self._negotiated = True
         self._version = API_VERSION
         try:
-            response = self._exchange("HEAD", "/_ping", None, {})
+            response = self._exchange("HEAD", f"{self.endpoint.prefix}/_ping", None, {})
         except ClientError:
             return
         response.read()
@@ -230,7 +230,7 @@ class Client:
 
     def _full(self, path: str, query: Query | None) -> str:
         text = encode_query(query) if query else ""
-        return f"/v{self.version}{path}{'?' if text else ''}{text}"
+        return f"{self.endpoint.prefix}/v{self.version}{path}{'?' if text else ''}{text}"
 
     def _head(
         self,

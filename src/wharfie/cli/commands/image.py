@@ -81,16 +81,23 @@ def run_rm(context: Context, flags: Values) -> int:
             problems.append(str(error))
             fatal = fatal or not isinstance(error, NotFound)
             continue
-        for item in objects(found):
-            for word in ("Deleted", "Untagged"):
-                if item.get(word):
-                    context.say(f"{word}: {item[word]}")
-    if problems:
-        if flags.on("force") and not fatal:
-            context.note("\n".join(problems))
-            return 0
+        for line in _removed(found):
+            context.say(line)
+    if problems and flags.on("force") and not fatal:
+        context.note("\n".join(problems))
+    elif problems:
         raise CommandError("\n".join(problems))
     return 0
+
+
+def _removed(found: object) -> list[str]:
+    """Spell what was removed, one line each."""
+    return [
+        f"{word}: {item[word]}"
+        for item in objects(found)
+        for word in ("Deleted", "Untagged")
+        if item.get(word)
+    ]
 
 
 def _target(text: str) -> Reference:

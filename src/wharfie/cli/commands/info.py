@@ -44,9 +44,8 @@ def _drivers(info: Info) -> list[str]:
         for title, name in (("Server Version", "ServerVersion"), ("Storage Driver", "Driver"))
         if text(info, name)
     ]
-    for pair in sequence(info, "DriverStatus"):
-        if isinstance(pair, list) and len(pair) == 2:
-            lines.append(f"  {pair[0]}: {pair[1]}")
+    pairs = [pair for pair in sequence(info, "DriverStatus") if isinstance(pair, list)]
+    lines += [f"  {pair[0]}: {pair[1]}" for pair in pairs if len(pair) == 2]
     for title, name in (
         ("Logging Driver", "LoggingDriver"),
         ("Cgroup Driver", "CgroupDriver"),
@@ -56,8 +55,7 @@ def _drivers(info: Info) -> list[str]:
             lines.append(f" {title}: {text(info, name)}")
     plugins = mapping(info, "Plugins")
     lines.append(" Plugins:")
-    for name in ("Volume", "Network"):
-        lines.append(f"  {name}: {_words(sequence(plugins, name))}")
+    lines += [f"  {name}: {_words(sequence(plugins, name))}" for name in ("Volume", "Network")]
     if sequence(plugins, "Authorization"):
         lines.append(f"  Authorization: {_words(sequence(plugins, 'Authorization'))}")
     lines.append(f"  Log: {_words(sequence(plugins, 'Log'))}")
@@ -148,9 +146,7 @@ def _registries(info: Info) -> list[str]:
     registries = mapping(info, "RegistryConfig")
     indexes = mapping(registries, "IndexConfigs")
     insecure = [
-        name
-        for name in sorted(indexes)
-        if isinstance(indexes[name], dict) and not indexes[name].get("Secure")
+        name for name in sorted(indexes) if mapping(indexes, name).get("Secure") is not True
     ]
     cidrs = [str(cidr) for cidr in sequence(registries, "InsecureRegistryCIDRs")]
     if insecure or cidrs:
@@ -202,7 +198,11 @@ def run_info(context: Context, flags: Values) -> int:
             **({"ServerErrors": [problem]} if problem else {}),
             "ClientInfo": client,
         }
-        context.write(render_document(flags.text("format"), typed(document)))
+        shown = typed(document)
+        assert isinstance(shown, dict)
+        context.write(
+            render_document(flags.text("format"), shown, name="", kind="system.dockerInfo")
+        )
         if problem:
             raise CommandError(problem)
         return 0

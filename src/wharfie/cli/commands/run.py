@@ -129,7 +129,8 @@ class _Creation:
         cidfile = flags.text("cidfile")
         if cidfile and os.path.exists(cidfile):
             raise CommandError(
-                f"container ID file found, make sure the other container isn't running or delete {cidfile}",
+                "container ID file found, make sure the other container isn't running or delete"
+                f" {cidfile}",
                 code=_CLIENT_FAILED,
             )
         if flags.text("pull") == "always":
@@ -205,14 +206,14 @@ def run_run(context: Context, flags: Values) -> int:
     """Create a container, start it, and stay with it unless detached."""
     detach = flags.on("detach")
     try:
-        keys_text, keys = detach_keys(context, flags)
+        keys = detach_keys(context, flags)
         creation = _Creation(context, flags, detach=detach, console=True)
         streams = creation.wish.streams
         check_terminal(stdin=streams.stdin, tty=creation.wish.tty)
         container = creation.run()
     except (CommandError, ClientError) as error:
         raise _with_help(context, error) from None
-    session = _Session(context, flags, container, creation.wish, keys_text, keys)
+    session = _Session(context, flags, container, creation.wish, keys=keys)
     return session.detached() if detach else session.attached()
 
 
@@ -225,16 +226,15 @@ class _Session:
         flags: Values,
         container: str,
         wish: Wish,
-        keys_text: str,
-        keys: bytes,
+        *,
+        keys: tuple[str, bytes],
     ) -> None:
         self._context = context
         self._client = context.client
         self._flags = flags
         self._id = container
         self._wish = wish
-        self._keys_text = keys_text
-        self._keys = keys
+        self._keys_text, self._keys = keys
 
     def detached(self) -> int:
         """Start and leave."""

@@ -27,7 +27,7 @@ class Streams:
     def __init__(self, flags: Values, *, detach: bool) -> None:
         named = flags.items("attach")
         if detach and named:
-            raise wrong("conflicting options: cannot specify both --attach and --detach")
+            raise CommandError("conflicting options: cannot specify both --attach and --detach")
         self.stdin = not detach and ("stdin" in named or flags.on("interactive"))
         self.stdout = not detach and ("stdout" in named or not named)
         self.stderr = not detach and ("stderr" in named or not named)
