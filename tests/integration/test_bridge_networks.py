@@ -301,6 +301,22 @@ def test_requested_addresses_are_given_once(on_host: OnHost) -> None:
     on_host(body)
 
 
+def test_a_new_holder_of_an_address_is_reached_at_once(on_host: OnHost) -> None:
+    async def body(host: Host) -> None:
+        driver = host.driver()
+        await driver.restore([], [])
+        network = await driver.create(bridge_network("fixed", subnet="10.5.0.0/24"))
+        neighbour = await host.start(driver, network)
+        for _ in range(5):
+            holder = await host.start(driver, network, address="10.5.0.77")
+            with host.serve(holder, 80) as server:
+                assert host.reach(neighbour, server, "10.5.0.77", 80, timeout=0.9)
+                assert host.reach(None, server, "10.5.0.77", 80, timeout=0.9)
+            await host.stop(driver, holder)
+
+    on_host(body)
+
+
 def test_an_ended_containers_interface_is_cut_off_from_those_who_share_it(on_host: OnHost) -> None:
     async def body(host: Host) -> None:
         driver = host.driver(grace=0.0)

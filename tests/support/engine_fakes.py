@@ -208,6 +208,9 @@ class FakeNetworks:
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         self.joined.pop(container_id, None)
 
+    def announce_left(self, container_id: ContainerId, connection: Connection) -> None:
+        assert container_id not in self.joined
+
 
 class FakeVolumes:
     """Remembers what was removed."""

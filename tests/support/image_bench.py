@@ -1,6 +1,6 @@
 """The image service on real drivers in a directory, for integration tests and crash tests.
 
-    python tests/support/image_bench.py DATA_ROOT load ARCHIVE    load one archive, print messages
+python tests/support/image_bench.py DATA_ROOT load ARCHIVE    load one archive, print messages
 """
 
 from __future__ import annotations

@@ -13,13 +13,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-# crun refuses a hybrid cgroup layout, so the unified hierarchy is hidden where v1 is the layout.
 # PID 1 must reap: `wait` of a shell does, also for children that it did not start.
 HOLDER = """
 ip link set lo up
-if ! [ -e /sys/fs/cgroup/cgroup.controllers ] && mountpoint -q /sys/fs/cgroup/unified; then
-    umount /sys/fs/cgroup/unified
-fi
 sleep infinity &
 echo ready
 wait

@@ -76,7 +76,7 @@ def process(args: list[str], *, terminal: bool = False) -> dict[str, object]:
         "args": args,
         "env": ["PATH=/bin", "TERM=xterm"],
         "cwd": "/",
-        "capabilities": {k: capabilities for k in ("bounding", "effective", "permitted")},
+        "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
     }
 
 
@@ -86,8 +86,9 @@ class Tasks:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.state = directory / "crun"
-        self.rootfs = make_rootfs(directory / "rootfs")
-        self._count = 0
+        self.rootfs = directory / "rootfs"
+        if not self.rootfs.exists():
+            make_rootfs(self.rootfs)
 
     def crun(self) -> list[str]:
         """The runtime's command with its global options."""

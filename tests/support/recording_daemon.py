@@ -6,6 +6,7 @@ It serves a unix socket from threads; a route is `(method, path without version)
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -85,10 +86,8 @@ class RecordingDaemon:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
-            try:
+            with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         for thread in [self._acceptor, *self._threads]:
             thread.join(5)
 

@@ -108,7 +108,7 @@ def tls_options(flags: Values, config: ConfigFile) -> TlsOptions | None:
 
 def _file(flags: Values, flag: str, default: str) -> str:
     """Return the file of a flag; the default one only where it exists."""
-    given = flags.text(flag).strip('"')
+    given = flags.text(flag) if flags.has(flag) else ""
     if not given:
         return default if os.path.exists(default) else ""
     if not os.path.exists(given):

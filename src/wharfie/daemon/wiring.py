@@ -16,7 +16,9 @@ from contextlib import AsyncExitStack
 
 from wharfie import __version__
 from wharfie.api import Services, application
+from wharfie.api.services import Graph, NoGraph
 from wharfie.daemon.config import Config, ConfigError
+from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
@@ -27,7 +29,7 @@ from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtim
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerStreams
+from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
 from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.defaults import ContainerDefaults
 from wharfie.engine.containers.shutdown import stop_all
@@ -35,14 +37,14 @@ from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.networks import Networks
+from wharfie.engine.networks import DefaultBridge, Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
-from wharfie.model.lifecycle import is_running
+from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
@@ -96,19 +98,18 @@ async def open_daemon(config: Config) -> Daemon:
     tls = _tls_context(config)
     chosen = listeners(config, tls)
     async with AsyncExitStack() as stack:
-        services = await _open_services(config, stack, insecure_warnings(chosen))
-        server = Server(application(services))
+        builder = _Builder(config, stack)
+        services = await _open(builder, insecure_warnings(chosen))
+        server = Server(application(services, graph=builder.graph))
         stack.push_async_callback(server.close)
         daemon = Daemon(config, stack.pop_all(), server)
     daemon.listen_on(chosen)
     return daemon
 
 
-async def _open_services(
-    config: Config, stack: AsyncExitStack, warnings: Sequence[str]
-) -> Services:
+async def _open(builder: _Builder, warnings: Sequence[str]) -> Services:
     try:
-        return await _Builder(config, stack).open(warnings)
+        return await builder.open(warnings)
     except (EngineError, OSError) as error:
         raise StartError(str(error)) from error
 
@@ -123,6 +124,7 @@ class _Builder:
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
+        self.graph: Graph = NoGraph()
 
     async def open(self, warnings: Sequence[str]) -> Services:
         """Open everything and recover."""
@@ -133,6 +135,7 @@ class _Builder:
         stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
         await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
         stack.push_async_callback(snapshotter.close)
         archiver = JailArchiver()
         await archiver.open()
@@ -141,8 +144,12 @@ class _Builder:
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
-        volumes = Volumes(store, LocalVolumeDriver(config.data_root), self._events)
-        networks = Networks(store, driver, self._events)
+        stack.push_async_callback(runtime.close)
+        volume_driver = LocalVolumeDriver(config.data_root)
+        stack.push_async_callback(volume_driver.close)
+        volumes = Volumes(store, volume_driver, self._events)
+        bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
+        networks = Networks(store, driver, self._events, default_bridge=bridge)
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
         )
@@ -176,9 +183,16 @@ class _Builder:
             nursery=self._nursery,
         )
         self._subscribe(supervisor, engine, streams, execs)
-        await self._recover(engine, store, networks, images, volumes)
-        await runtime.sweep([handle.id for handle in engine.catalogue])
-        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
+        await self._recover(
+            engine,
+            store=store,
+            snapshotter=snapshotter,
+            networks=networks,
+            images=images,
+            volumes=volumes,
+        )
+        running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
+        await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         engine.recovery.start_policies()
         stack.push_async_callback(self._stop_containers, engine, supervisor)
@@ -195,6 +209,9 @@ class _Builder:
             execs=execs,
             images=images,
             networks=networks,
+            attachments=ContainerNetworks(
+                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
+            ),
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
@@ -267,7 +284,9 @@ class _Builder:
     async def _recover(
         self,
         engine: ContainerEngine,
+        *,
         store: SqliteStore,
+        snapshotter: OverlaySnapshotter,
         networks: Networks,
         images: Images,
         volumes: Volumes,
@@ -278,6 +297,8 @@ class _Builder:
         live = await engine.recovery.load(containers, connections)
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
+        # Before the images: layers under snapshots nobody has are then collected with them.
+        await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
         await engine.recovery.reconcile()
 

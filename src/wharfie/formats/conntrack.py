@@ -56,10 +56,13 @@ def parse_flow(answer: Message) -> Flow | None:
     addresses = parse_attributes(parts[_IP])
     transport = parse_attributes(parts[_PROTOCOL])
     destination = addresses.get(_DESTINATION)
+    number = transport.get(_NUMBER)
     if destination is None or len(destination) != 4 or _DESTINATION_PORT not in transport:
         return None
+    if not number:
+        return None
     return Flow(
-        protocol=transport[_NUMBER][0],
+        protocol=number[0],
         destination=IPv4Address(bytes(destination)),
         destination_port=int.from_bytes(transport[_DESTINATION_PORT], "big"),
         tuple_=bytes(original),

@@ -173,6 +173,11 @@ def set_up(index: int) -> Body:
     return _change(index, up=True)
 
 
+def set_down(index: int) -> Body:
+    """Take an interface down."""
+    return _change(index, up=False)
+
+
 def label(name: str, alias: str) -> Body:
     """Give a free text to an interface, and keep it from making IPv6 addresses by itself."""
     silent = nested(socket.AF_INET6, attribute(_INET6_ADDR_GEN_MODE, bytes([_GENERATE_NONE])))

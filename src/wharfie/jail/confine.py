@@ -18,6 +18,7 @@ import stat
 import sys
 from collections.abc import Iterable, Sequence
 
+from wharfie.jail import container_path
 from wharfie.jail.errors import JobError, invalid
 from wharfie.jail.protocol import CopyIn, Failure, Job, UnpackLayer
 from wharfie.kernel import mounts, openat2, privileges
@@ -117,12 +118,19 @@ def _open_source(mount: RootMount) -> int:
 
 def _lay_over(root: int, mount: RootMount, source: int) -> None:
     """Attach a volume; we are inside the chroot already, and no magic link is followed."""
-    path = os.fsencode(mount.destination).strip(b"/") or b"."
+    path = os.fsencode(mount.destination)
     is_directory = stat.S_ISDIR(os.fstat(source).st_mode)
     try:
         target = openat2.open_in_root(root, path, _O_PATH)
     except FileNotFoundError:
-        _make_target(root, path, directory=is_directory)
+        path = container_path.follow(root, path).strip(b"/")
+        try:
+            _make_target(root, path, directory=is_directory)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                os.close(source)
+                return  # nothing can be mounted there; paths below are not found, others work
+            raise
         target = openat2.open_in_root(root, path, _O_PATH)
     if stat.S_ISDIR(os.fstat(target).st_mode) != is_directory:
         raise invalid(f"{mount.destination}: not a directory")

@@ -45,7 +45,7 @@ def stat_path(root: int, path: bytes) -> PathStat:
         size=status.st_size,
         mode=go_mode(status.st_mode),
         mtime=rfc3339(status.st_mtime_ns),
-        link_target=_follow(root, path).decode(errors="replace") if is_link else "",
+        link_target=follow(root, path).decode(errors="replace") if is_link else "",
     )
 
 
@@ -136,7 +136,7 @@ def _is_same_mount(root: int, path: bytes) -> bool:
     return True
 
 
-def _follow(root: int, path: bytes) -> bytes:
+def follow(root: int, path: bytes) -> bytes:
     """Where a symlink leads in the end, as far as that exists (moby FollowSymlinkInScope)."""
     todo = [part for part in reversed(path.split(b"/")) if part]
     done: list[bytes] = []

@@ -18,8 +18,8 @@ from isal import igzip_lib
 from wharfie.jail.errors import JobError, invalid
 from wharfie.model.archive import Limits
 
-CHUNK = 1 << 18
-_READ = 1 << 17
+CHUNK = 1 << 20
+_READ = 1 << 20
 _MAX_WINDOW = 1 << 27
 _MAX_XZ_MEMORY = 200 << 20
 _RATIO_SLACK = 32 << 20
@@ -73,7 +73,7 @@ class Source:
         if self._head:
             data, self._head = self._head, b""
         else:
-            data = os.read(self._fd, max(size, _READ))
+            data = os.read(self._fd, size)
         self.count += len(data)
         return data
 

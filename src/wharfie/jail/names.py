@@ -34,8 +34,9 @@ def member_path(path: bytes) -> bytes:
     Raises:
         JobError: it leads out by "..".
     """
-    if b"." not in path and b"//" not in path:
-        return path.strip(b"/")
+    path = path.removeprefix(b"./")
+    if not path.startswith((b".", b"/")) and b"/." not in path and b"//" not in path:
+        return path.rstrip(b"/")
     cleaned = clean(path).lstrip(b"/")
     if cleaned == b".." or cleaned.startswith(b"../"):
         raise invalid(f"{show(path)!r} is outside of the archive's root")

@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Iterator
 
-_DEPTH = 16
+_DEPTH = 8
 
 
 class _Stopped:

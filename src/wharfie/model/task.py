@@ -82,7 +82,7 @@ class TaskExit(Struct, frozen=True):
 
 
 class TaskStatus(Struct, frozen=True):
-    """What the supervisor holds of one task; `exit` is None while it runs."""
+    """What the supervisor holds of one task; `exit` is None while it runs, `pid` 0 before."""
 
     id: str
     pid: int

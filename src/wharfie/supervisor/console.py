@@ -10,15 +10,19 @@ import contextlib
 import os
 import socket
 
-from wharfie.kernel.descriptors import close_all, receive_message, unix_address
+from wharfie.kernel.descriptors import close_all, receive_message, set_terminal_size, unix_address
 from wharfie.supervisor.loop import READ, Loop
 
 
 class ConsoleListener:
-    """Listens on a console socket until the master came; `close` removes the socket."""
+    """Listens on a console socket until the master came; `close` removes the socket.
 
-    def __init__(self, loop: Loop, path: str) -> None:
+    The size is set the moment the master is there: the process is about to ask for it.
+    """
+
+    def __init__(self, loop: Loop, path: str, size: tuple[int, int]) -> None:
         self._loop = loop
+        self._size = size
         self._path = path
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._connection: socket.socket | None = None
@@ -65,6 +69,8 @@ class ConsoleListener:
             return
         if fds and self._master < 0:
             self._master = fds.pop(0)
+            if self._size != (0, 0):
+                set_terminal_size(self._master, *self._size)
         close_all(fds)
         self._loop.forget(self._connection.fileno())
         self._connection.close()

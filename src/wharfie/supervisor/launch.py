@@ -148,7 +148,7 @@ class Launch:
         """The runtime's three descriptors; with a terminal they carry its own words only."""
         spec = self._spec
         if spec.console_socket:
-            self._console = ConsoleListener(self._loop, spec.console_socket)
+            self._console = ConsoleListener(self._loop, spec.console_socket, spec.terminal_size)
         if spec.stdin and not spec.console_socket:
             stdin, self._ours["stdin"] = os.pipe2(os.O_CLOEXEC)
         else:

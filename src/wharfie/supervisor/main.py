@@ -15,9 +15,9 @@ import signal
 import socket
 import sys
 
-from wharfie.kernel import mounts
 from wharfie.kernel.process import set_child_subreaper, set_process_name
 from wharfie.supervisor import protocol, upgrade
+from wharfie.supervisor.cover import UnifiedCover
 from wharfie.supervisor.diagnostics import Diagnostics
 from wharfie.supervisor.loop import READ, Loop
 from wharfie.supervisor.protocol import Message
@@ -25,7 +25,6 @@ from wharfie.supervisor.requests import Requests
 from wharfie.supervisor.server import Listener
 from wharfie.supervisor.service import Supervisor
 
-UNIFIED = "/sys/fs/cgroup/unified"
 LOCKED = 75
 """Exit status when another supervisor has the exec-root (EX_TEMPFAIL)."""
 
@@ -61,10 +60,11 @@ def main() -> None:
     set_child_subreaper()
     set_process_name("wharfie-superv")
     _raise_descriptor_limit()
-    _leave_hybrid_cgroups()
+    cover = UnifiedCover()
+    cover.lay()
     loop = Loop()
     diagnostics = Diagnostics(f"{arguments.exec_root}/{protocol.LOG_NAME}")
-    supervisor = Supervisor(loop, arguments.exec_root, diagnostics)
+    supervisor = Supervisor(loop, arguments.exec_root, diagnostics, cover)
     requests = Requests(supervisor)
     state: Message = upgrade.read_state(arguments.state) if arguments.state >= 0 else {}
     upgrade.adopt_tasks(supervisor, state)
@@ -111,15 +111,6 @@ def _raise_descriptor_limit() -> None:
     the OCI runtime sets the container's own."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _leave_hybrid_cgroups() -> None:
-    """crun refuses a host with cgroup v1 and v2 side by side: hide v2 from it, here only."""
-    if not os.path.exists(f"{UNIFIED}/cgroup.controllers"):
-        return
-    mounts.unshare(mounts.CLONE_NEWNS)
-    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SLAVE)
-    mounts.umount(UNIFIED, mounts.MNT_DETACH)
 
 
 def _handle_signals(loop: Loop, supervisor: Supervisor) -> None:

@@ -79,7 +79,7 @@ class Requests:
             row: Message = {"id": task.id, "pid": task.pid}
             if task.exit is not None:
                 row["exit"] = {"code": task.exit.code, "at": task.exit.at}
-            if task.exit is not None or task.pid:
+            if task.exit is not None or task.pid or task.is_launching:
                 rows.append(row)
         size = protocol.TASKS_PER_REPLY
         for start in range(0, max(len(rows), 1), size):

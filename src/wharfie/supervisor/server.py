@@ -72,7 +72,10 @@ class Session:
 
     def reply(self, request: Message, message: Message, fds: Sequence[int] = ()) -> None:
         """Answer a request."""
-        self.send({"re": request.get("seq"), **message}, fds)
+        sequence = request.get("seq")
+        # A request without a number asked for no answer.
+        if sequence is not None:
+            self.send({"re": sequence, **message}, fds)
 
     def refuse(self, request: Message, error: str, **details: object) -> None:
         """Answer a request with an error."""

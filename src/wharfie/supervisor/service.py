@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from wharfie.supervisor import protocol
 from wharfie.supervisor.client import Client
+from wharfie.supervisor.cover import UnifiedCover
 from wharfie.supervisor.diagnostics import Diagnostics
 from wharfie.supervisor.exits import ExitRecord, ExitRecords
 from wharfie.supervisor.launch import Launch, LaunchSpec
@@ -37,12 +38,15 @@ class Supervisor:
         is_shutting_down: leave as soon as no task needs us.
     """
 
-    def __init__(self, loop: Loop, exec_root: str, diagnostics: Diagnostics) -> None:
+    def __init__(
+        self, loop: Loop, exec_root: str, diagnostics: Diagnostics, cover: UnifiedCover
+    ) -> None:
         self.loop = loop
         self.exec_root = exec_root
         self.diagnostics = diagnostics
         self.tasks: dict[str, Task] = {}
         self.sessions: list[Session] = []
+        self._cover = cover
         self.launches: dict[str, Launch] = {}
         self.is_shutting_down = False
         self.reaper = Reaper(loop, ask=self._ask_to_reap, is_ours=self._is_ours)
@@ -93,15 +97,21 @@ class Supervisor:
         def on_done(error: str) -> None:
             del self.launches[spec.task_id]
             done(error)
+            # Strays that ended meanwhile were left alone. A failed exec leaves one in the
+            # container's pid namespace, whose init cannot end before it is reaped.
+            self.on_child_signal()
 
         launch = Launch(self.loop, self._copies, task, spec, rootfs=rootfs, done=on_done)
         self.launches[spec.task_id] = launch
+        if spec.mount_target:
+            self._cover.note(spec.task_id, os.path.dirname(spec.mount_target))
         launch.start()
 
     def settle(self, task: Task) -> None:
         """The daemon knows the end of a task, or it never starts: forget it."""
         self._exits.remove(task.id)
         self.tasks.pop(task.id, None)
+        self._cover.forget(task.id)
         task.finish_clients()
         self.leave_if_done()
 

@@ -215,7 +215,17 @@ class Connection(asyncio.Protocol):
                     return
         finally:
             self._is_advancing = False
+            self._bound_requests()
         asyncio.get_running_loop().call_soon(self._advance)
+
+    def _bound_requests(self) -> None:
+        """Read no further while whole requests wait, for another turn or a reader of answers."""
+        if self._request is not None or self._is_lingering:
+            return
+        if len(self._buffer) - self._start > self._host.limits.head + _MAX_BEHIND:
+            self._pause_reading()
+        else:
+            self._resume_reading()
 
     def _cut_head(self) -> bool:
         """Take the next head out of the buffer; False when there is none yet."""
@@ -247,11 +257,11 @@ class Connection(asyncio.Protocol):
         if self._buffer.find(b"\n\n", start) >= 0:
             self._refuse(400, "bare line feeds in the request's head")
             return
+        if not self._scanned or self._start:
+            self.deadline = self._host.now + limits.head_timeout
         if start:
             self._buffer = bytearray(self._buffer[start:])
         self._start = 0
-        if not self._scanned:
-            self.deadline = self._host.now + limits.head_timeout
         self._scanned = max(1, len(self._buffer) - 2)
 
     def _take_head(self, data: bytes) -> None:

@@ -199,9 +199,11 @@ def identify(held: socket.socket, peer: object, listener: str, tls: ssl.SSLObjec
     if tls is None:
         return Caller(transport="tcp", address=address, listener=listener)
     certificate = tls.getpeercert(binary_form=True)
+    # A certificate nobody verified identifies nobody.
+    if tls.context.verify_mode == ssl.CERT_NONE:
+        certificate = None
     subject = spell_subject(tls.getpeercert() or {}) if certificate else ""
-    # Without verification the library returns an empty dictionary: then nobody is identified.
-    fingerprint = hashlib.sha256(certificate).hexdigest() if certificate and subject else ""
+    fingerprint = hashlib.sha256(certificate).hexdigest() if certificate else ""
     return Caller(
         transport="tls",
         address=address,

@@ -352,15 +352,15 @@ def _ports(published: Mapping[str, list[PortBinding] | None]) -> list[Port]:
         private, kind = int(number), protocol or "tcp"
         if not bindings:
             ports.append(Port(private_port=private, type=kind))
-        for binding in bindings or ():
-            ports.append(
-                Port(
-                    ip=binding.host_ip or UNSET,
-                    private_port=private,
-                    public_port=int(binding.host_port or 0) or UNSET,
-                    type=kind,
-                )
+        ports += [
+            Port(
+                ip=binding.host_ip or UNSET,
+                private_port=private,
+                public_port=int(binding.host_port or 0) or UNSET,
+                type=kind,
             )
+            for binding in bindings or ()
+        ]
     return ports
 
 

@@ -151,19 +151,18 @@ def history_of(image: Image, layer_sizes: Sequence[int]) -> list[HistoryItem]:
         image: its record.
         layer_sizes: bytes of each layer, base first; missing ones count as 0.
     """
-    items: list[HistoryItem] = []
     sizes = iter(layer_sizes)
-    for step in image.document.history:
-        items.append(
-            HistoryItem(
-                comment=step.comment,
-                created=int(seconds_of(step.created)),
-                created_by=step.created_by,
-                id=MISSING,
-                size=0 if step.empty_layer else next(sizes, 0),
-                tags=None,
-            )
+    items = [
+        HistoryItem(
+            comment=step.comment,
+            created=int(seconds_of(step.created)),
+            created_by=step.created_by,
+            id=MISSING,
+            size=0 if step.empty_layer else next(sizes, 0),
+            tags=None,
         )
+        for step in image.document.history
+    ]
     items.reverse()
     if items:
         tags = _familiar(image.tags) or None

@@ -202,6 +202,20 @@ def test_a_thousand_pipelined_requests_are_all_answered(client):
     sender.join()
 
 
+def test_a_client_that_only_asks_is_no_longer_read(served, path):
+    with connected(path, timeout=0.5) as client:
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < 50_000_000:
+                sent += client.send((GET % b"/ping") * 2000)
+        assert sent < 20_000_000
+        client.settimeout(5)
+        rest = b""
+        for _ in range(sent // len(GET % b"/ping")):
+            _, _, body, rest = read_reply(client, rest)
+            assert body == b"OK"
+
+
 def test_byte_by_byte_requests_are_understood(client):
     for byte in b"\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n":
         client.sendall(bytes([byte]))
@@ -466,11 +480,18 @@ def test_slow_heads_and_idle_connections_are_closed(app, path):
     limits = Limits(head_timeout=0.3, idle_timeout=0.3)
     with serving(app, [UnixListener(path=path)], limits=limits), connected(path) as slow:
         slow.sendall(b"GET / HT")
-        with connected(path) as silent, connected(path) as idle, connected(path) as busy:
+        with (
+            connected(path) as silent,
+            connected(path) as idle,
+            connected(path) as busy,
+            connected(path) as halfway,
+        ):
             idle.sendall(GET % b"/ping")
             read_reply(idle)
             busy.sendall(GET % b"/stream")
             read_head(busy)
+            halfway.sendall(GET % b"/ping" + b"GET /ping HT")
+            assert read_all(halfway).count(b"HTTP/1.1 408 ") == 1
             assert silent.recv(10) == b""
             assert idle.recv(10) == b""
             assert read_all(slow).startswith(b"HTTP/1.1 408 ")

@@ -21,7 +21,7 @@ CASES = [
     (container.Config, "ContainerConfig", set(), set()),
     (container.HealthConfig, "HealthConfig", set(), set()),
     (container.HostConfig, "HostConfig", {"KernelMemoryTCP"}, set()),
-    (container.HostConfig, "Resources", {"KernelMemoryTCP", "Init"}, None),
+    (container.HostConfig, "Resources", {"KernelMemoryTCP"}, None),
     (container.RestartPolicy, "RestartPolicy", set(), set()),
     (container.LogConfig, "HostConfig.LogConfig", set(), set()),
     (container.DeviceMapping, "DeviceMapping", set(), set()),

@@ -1,1 +1,34 @@
-"""TODO."""
+"""Operations of the Engine API, one module per tag; large tags are split by noun."""
+
+from __future__ import annotations
+
+from wharfie.api.routes import (
+    container_files,
+    container_streams,
+    containers,
+    elsewhere,
+    execs,
+    image_transfer,
+    images,
+    networks,
+    system,
+    volumes,
+)
+
+ALL = [
+    operation
+    for module in (
+        containers,
+        container_streams,
+        container_files,
+        execs,
+        images,
+        image_transfer,
+        networks,
+        volumes,
+        system,
+        elsewhere,
+    )
+    for operation in module.routes.operations
+]
+"""Every operation; of two that match a path, the earlier one is taken."""

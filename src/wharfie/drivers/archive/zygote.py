@@ -19,6 +19,7 @@ from wharfie.model.errors import Internal, Unavailable
 
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
+_SOCKET = 3
 _PROGRAM = """\
 import sys
 sys.path[:] = {path!r}
@@ -192,19 +193,18 @@ class ZygoteProcess:
 
 def _spawn(theirs: socket.socket) -> int:
     """Start the interpreter; never fork a large process."""
-    fd = os.dup(theirs.fileno())
-    os.set_inheritable(fd, True)
+    # The daemon's own search path, absolute entries only; -I -S: nothing from environment,
+    # working directory or site hooks.
+    path = [entry for entry in sys.path if entry.startswith("/")]
+    program = _PROGRAM.format(path=path, fd=_SOCKET)
+    argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", program]
+    environment = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+    # Made inheritable in the child only: another child that got it would hide the zygote's end.
+    actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), _SOCKET)]
     try:
-        # The daemon's own search path, absolute entries only; -I -S: nothing from environment,
-        # working directory or site hooks.
-        path = [entry for entry in sys.path if entry.startswith("/")]
-        program = _PROGRAM.format(path=path, fd=fd)
-        argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", program]
-        return os.posix_spawn(sys.executable, argv, {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"})
+        return os.posix_spawn(sys.executable, argv, environment, file_actions=actions)
     except OSError as error:
         raise Unavailable(f"cannot start the archive worker process: {error}") from error
-    finally:
-        os.close(fd)
 
 
 def _pidfd(pid: int) -> int | None:

@@ -122,6 +122,8 @@ class BridgeNetworks:
         container_id = request.container_id
         if (left := self._live.get(container_id)) is not None:
             await self.leave(container_id, left.connection)
+        if not request.networks and (ready := self._bare.take_ready()) is not None:
+            return self._admit(container_id, ready, {}, [])
         return await self._run(
             lambda: self._join(request), undo=lambda made: self._leave(container_id, made)
         )
@@ -184,17 +186,29 @@ class BridgeNetworks:
                 undo.callback(self._departures.add, [endpoint])
                 endpoints[network.record.name] = endpoint
             if networks:
+                self._factory.preferred = networks[0][0].port
                 self._firewall.check()
             ports = self._publish(request, list(endpoints.values()), undo)
-            sandbox.netlink.close()
-            connection = Connection(
-                sandbox_id=generate_id(),
-                namespace=f"/proc/{os.getpid()}/fd/{sandbox.namespace}",
-                endpoints=endpoints,
-                ports=ports,
-            )
-            self._live.add(LiveSandbox(request.container_id, connection, sandbox))
+            connection = self._admit(request.container_id, sandbox, endpoints, ports)
             undo.pop_all()
+        return connection
+
+    def _admit(
+        self,
+        container_id: ContainerId,
+        sandbox: Sandbox,
+        endpoints: dict[str, Endpoint],
+        ports: list[PublishedPort],
+    ) -> Connection:
+        """A sandbox is complete: know it as the container's."""
+        sandbox.netlink.close()
+        connection = Connection(
+            sandbox_id=generate_id(),
+            namespace=f"/proc/{os.getpid()}/fd/{sandbox.namespace}",
+            endpoints=endpoints,
+            ports=ports,
+        )
+        self._live.add(LiveSandbox(container_id, connection, sandbox))
         return connection
 
     def _publish(
@@ -325,13 +339,13 @@ class BridgeNetworks:
 
     def _mend(self, one: LiveConnection, network: BridgeNetwork, endpoint: Endpoint) -> Endpoint:
         link = self._links.find(endpoint.host_interface)
-        options = network.options
         if link is None:
             route = endpoint == gateway_endpoint(list(one.connection.endpoints.values()))
             with _inside(one.pid, None) as netlink:
                 return self._endpoints.put_back(netlink, network, endpoint, route=route)
         if link.master != network.index:
-            self._links.attach(link.name, network.index, icc=options.icc, mtu=options.mtu)
+            port = network.port
+            self._links.attach(link.name, port.bridge, icc=port.icc, mtu=port.mtu)
         return endpoint
 
     def _remove_leftovers(self) -> None:

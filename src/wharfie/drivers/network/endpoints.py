@@ -12,7 +12,7 @@ from wharfie.drivers.network.departures import Departures
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.options import BridgeOptions
 from wharfie.drivers.network.ruleset import NetworkRules
-from wharfie.drivers.network.sandbox import FIRST_INDEX, SandboxFactory, Veth
+from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
 from wharfie.formats import rtnetlink
 from wharfie.formats.netlink import NetlinkFormatError
 from wharfie.kernel.netlink import EXISTS, GONE, NetlinkSocket
@@ -29,6 +29,11 @@ class BridgeNetwork(Struct, frozen=True):
     index: int
     subnet: IPv4Network
     gateway: IPv4Address
+
+    @property
+    def port(self) -> BridgePort:
+        """How outer ends are ports of the bridge."""
+        return BridgePort(self.index, self.options.icc, self.options.mtu)
 
     @property
     def rules(self) -> NetworkRules:
@@ -84,15 +89,16 @@ class EndpointMaker:
             OSError: the kernel refused; nothing stays but the sandbox's end of a pair that goes
                 with the sandbox.
         """
-        mac = parse_mac(settings.mac_address)
+        wished = parse_mac(settings.mac_address)
         address = self._lease(network, settings)
+        mac = wished or _mac_of(address)
         veth: Veth | None = None
         try:
             veth = spare or self._add_veth(netlink, network, position, mac)
-            options = network.options
-            self._links.attach(veth.outside, network.index, icc=options.icc, mtu=options.mtu)
+            self._factory.attach(veth, network.port)
             route = network.gateway if default_route and not network.record.internal else None
-            name = veth.inside if position is None else f"{options.prefix}{position}"
+            prefix = network.options.prefix
+            name = veth.inside if position is None else f"{prefix}{position}"
             self._configure(
                 netlink, veth, network, name=name, mac=mac, address=address, route=route
             )
@@ -103,8 +109,7 @@ class EndpointMaker:
             else:
                 self._departures.add([_endpoint(network, veth, address)])
             raise
-        if mac:
-            veth.mac = mac
+        veth.mac = mac
         return _endpoint(network, veth, address)
 
     def put_back(
@@ -114,8 +119,7 @@ class EndpointMaker:
         veth = self._factory.add_veth(
             netlink, endpoint.interface, index=0, mac=endpoint.mac_address
         )
-        options = network.options
-        self._links.attach(veth.outside, network.index, icc=options.icc, mtu=options.mtu)
+        self._factory.attach(veth, network.port)
         self._configure(
             netlink,
             veth,
@@ -187,14 +191,15 @@ class EndpointMaker:
     ) -> None:
         bodies = []
         if veth.inside != name:
-            bodies.append(rtnetlink.rename(veth.index, name))
-            veth.inside = name
+            bodies += [rtnetlink.set_down(veth.index), rtnetlink.rename(veth.index, name)]
+            veth.inside, veth.is_up = name, False
         if network.options.mtu:
             bodies.append(rtnetlink.set_mtu(veth.inside, network.options.mtu))
         if mac and mac != veth.mac:
             bodies.append(rtnetlink.set_mac(veth.index, mac))
         bodies.append(rtnetlink.add_address(veth.index, address, network.subnet.prefixlen))
-        bodies.append(rtnetlink.set_up(veth.index))
+        if not veth.is_up:
+            bodies.append(rtnetlink.set_up(veth.index))
         if route is not None:
             bodies.append(rtnetlink.add_default_route(route, veth.index))
         netlink.run(bodies)
@@ -220,6 +225,11 @@ def parse_mac(value: str) -> str:
     if packed[0] & 1 or not any(packed):
         raise InvalidArgument(f"invalid MAC address: {value}")
     return packed.hex(":")
+
+
+def _mac_of(address: IPv4Address) -> str:
+    """The hardware address of an IPv4 address: whoever has it next is known to neighbours."""
+    return b"".join((b"\x02\x42", address.packed)).hex(":")
 
 
 def _endpoint(network: BridgeNetwork, veth: Veth, address: IPv4Address) -> Endpoint:

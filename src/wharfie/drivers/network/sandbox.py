@@ -4,7 +4,7 @@ A sandbox is never bound to a path. It lives as long as our descriptor or a proc
 the kernel frees it with all its interfaces, whatever way the daemon or the container ends.
 
 Making one takes about a millisecond, most of it under the kernel's network lock; so a thread
-keeps some ready, each with a veth pair whose outer end is not yet a port of any bridge. Taking
+keeps some ready, each with a veth pair that is a port already of the bridge joined last. Taking
 more than are ready makes the pool grow, being idle lets it shrink again.
 """
 
@@ -14,8 +14,11 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+
+from msgspec import Struct
 
 from wharfie.drivers.network.links import HostLinks, random_mac, veth_name, write_sysctl
 from wharfie.formats import rtnetlink
@@ -29,8 +32,18 @@ FIRST_INDEX = 64
 """Interface index of the first interface; low ones may be taken by tunnels the kernel adds."""
 
 _NO_IPV6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
-_ANNOUNCE = "/proc/sys/net/ipv4/conf/default/arp_notify"
 _IDLE = 30.0
+_PATIENCE = 0.004
+"""Seconds after a sandbox was taken in which its container starts: making another would compete
+with it for the kernel's network lock, so that waits unless few are left."""
+
+
+class BridgePort(Struct, frozen=True):
+    """How the outer end of a veth pair is a port: of which bridge, and its mode."""
+
+    bridge: int
+    icc: bool
+    mtu: int
 
 
 class Veth:
@@ -41,6 +54,8 @@ class Veth:
         self.index = index
         self.inside = inside
         self.mac = mac
+        self.port: BridgePort | None = None
+        self.is_up = False
 
 
 class Sandbox:
@@ -65,6 +80,8 @@ class SandboxFactory:
     def __init__(self, links: HostLinks) -> None:
         self._links = links
         self.home = netns.open_current()
+        self.preferred: BridgePort | None = None
+        """What the outer ends of spare pairs are made ports of."""
 
     def close(self) -> None:
         """Free the descriptor of the host's namespace."""
@@ -75,11 +92,9 @@ class SandboxFactory:
     def bare(self) -> Sandbox:
         """A namespace with a loopback device."""
         with netns.inside_new(self.home) as namespace:
-            # New interfaces: no IPv6 unless their network has it; tell neighbours who we are,
-            # for an address may have been another container's before.
+            # New interfaces: no IPv6 unless their network has it.
             with contextlib.suppress(FileNotFoundError):
                 write_sysctl(_NO_IPV6, "1")
-            write_sysctl(_ANNOUNCE, "1")
             netlink = NetlinkSocket(NETLINK_ROUTE)
             try:
                 netlink.run([rtnetlink.set_up(LOOPBACK_INDEX)])
@@ -89,14 +104,27 @@ class SandboxFactory:
         return Sandbox(namespace, netlink, None)
 
     def wired(self) -> Sandbox:
-        """A namespace with loopback and a spare veth called "eth0", down."""
+        """A namespace with loopback and a spare veth called "eth0", up."""
         sandbox = self.bare()
         try:
             sandbox.spare = self.add_veth(sandbox.netlink, "eth0", index=FIRST_INDEX)
+            sandbox.netlink.run([rtnetlink.set_up(FIRST_INDEX)])
+            sandbox.spare.is_up = True
         except OSError:
             sandbox.close()
             raise
+        preferred = self.preferred
+        if preferred is not None:
+            # The bridge may be gone meanwhile; then the pair is attached when it is used.
+            with contextlib.suppress(OSError):
+                self.attach(sandbox.spare, preferred)
         return sandbox
+
+    def attach(self, veth: Veth, port: BridgePort) -> None:
+        """Make a pair's outer end a port, if it is not already that."""
+        if veth.port != port:
+            self._links.attach(veth.outside, port.bridge, icc=port.icc, mtu=port.mtu)
+            veth.port = port
 
     def add_veth(self, netlink: NetlinkSocket, inside: str, *, index: int, mac: str = "") -> Veth:
         """Make a veth pair between a sandbox and the host.
@@ -129,6 +157,7 @@ class SandboxPool:
         self._changed = threading.Condition()
         self._closed = True
         self._stalled = False
+        self._taken_at = 0.0
         self._filler: threading.Thread | None = None
 
     def __len__(self) -> int:
@@ -160,13 +189,24 @@ class SandboxPool:
         Raises:
             OSError: the kernel has no room for another.
         """
+        sandbox = self.take_ready()
+        if sandbox is not None:
+            return sandbox
         with self._changed:
-            sandbox = self._ready.popleft() if self._ready else None
-            if sandbox is None and not self._closed:
+            if not self._closed:
                 self._target = min(self._most, max(1, self._target) * 2)
             self._stalled = False
             self._changed.notify()
-        return self._make() if sandbox is None else sandbox
+        return self._make()
+
+    def take_ready(self) -> Sandbox | None:
+        """A ready sandbox, at once; None when there is none."""
+        with self._changed:
+            if not self._ready:
+                return None
+            self._taken_at = time.monotonic()
+            self._changed.notify()
+            return self._ready.popleft()
 
     def _fill(self) -> None:
         while self._wait_for_room():
@@ -188,13 +228,24 @@ class SandboxPool:
         while True:
             surplus: list[Sandbox] = []
             with self._changed:
-                while not self._closed and (self._stalled or len(self._ready) >= self._target):
-                    if not self._changed.wait(_IDLE) and self._target > self._base:
-                        self._target = self._base
-                        while len(self._ready) > self._base:
-                            surplus.append(self._ready.popleft())
+                while not self._closed and (wait := self._wait()) > 0:
+                    if not self._changed.wait(wait) and wait == _IDLE:
+                        surplus = self._shrink()
                         break
                 else:
                     return not self._closed
             for sandbox in surplus:
                 sandbox.close()
+
+    def _wait(self) -> float:
+        """Seconds before another one may be made, 0 for now."""
+        if self._stalled or len(self._ready) >= self._target:
+            return _IDLE
+        if len(self._ready) * 2 < self._target:
+            return 0.0
+        return max(0.0, self._taken_at + _PATIENCE - time.monotonic())
+
+    def _shrink(self) -> list[Sandbox]:
+        """Nobody came for long: want as few as at first; the ones too many."""
+        self._target = self._base
+        return [self._ready.popleft() for _ in range(len(self._ready) - self._base)]

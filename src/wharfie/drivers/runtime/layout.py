@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct, field
@@ -74,12 +74,14 @@ class Layout:
         except (OSError, msgspec.MsgspecError):
             return ""
 
-    def known(self) -> Iterator[tuple[str, str]]:
-        """Containers with something here: ID and the kind of runtime that has state, or ""."""
+    def known(self, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Containers with something here: ID and the kind of runtime that has state, or "".
+
+        Args:
+            kinds: runtimes to look for; other directories of exec-root are not ours.
+        """
         seen = set()
-        for kind in _entries(self.root):
-            if kind in ("bundles", "execs", "consoles", "seccomp"):
-                continue
+        for kind in sorted(set(kinds)):
             for name in _entries(self.state_root(kind)):
                 if is_full_id(name):
                     seen.add(name)

@@ -20,6 +20,8 @@ QUICK_TIMEOUT = 0.05
 """Seconds; a process that ended holds its groups a few milliseconds."""
 PATIENT_TIMEOUT = 5.0
 _DELETE_TIMEOUT = 30.0
+_USUAL_KINDS = ("crun", "runc")
+"""Looked for at a sweep even when they are configured no longer."""
 
 
 class Remover:
@@ -71,8 +73,9 @@ class Remover:
     async def sweep(self, keep: Sequence[str]) -> None:
         """Remove containers that left something here and are not in `keep`."""
         kept = frozenset(keep)
+        kinds = {*_USUAL_KINDS, *self._by_kind}
         await asyncio.to_thread(self._layout.remove_execs)
-        for container_id, kind in await asyncio.to_thread(lambda: list(self._layout.known())):
+        for container_id, kind in await asyncio.to_thread(lambda: list(self._layout.known(kinds))):
             if container_id not in kept:
                 path = self._layout.cgroup_path(container_id)
                 await self.remove(container_id, path, kind)
@@ -101,7 +104,7 @@ class Remover:
         if self._cgroups.is_hybrid:
             # crun refuses to work where it sees a v2 tree beside v1 ones.
             trees = [h.mount_point for h in self._cgroups.hierarchies if h.version == 2]
-            script = 'umount "$1" && shift && exec "$@"'
+            script = 'umount "$1" && mount -t tmpfs none "$1" && shift && exec "$@"'
             command = ["unshare", "--mount", "sh", "-c", script, "sh", trees[0], *command]
         try:
             process = await asyncio.create_subprocess_exec(

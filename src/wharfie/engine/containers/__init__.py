@@ -1,5 +1,6 @@
 """Containers: create, run, watch, remove, and what can be done to and with them."""
 
+from wharfie.engine.containers.attachments import ContainerNetworks
 from wharfie.engine.containers.files import ContainerFiles
 from wharfie.engine.containers.processes import Processes
 from wharfie.engine.containers.service import Containers, ContainersPorts, Pruned
@@ -8,6 +9,7 @@ from wharfie.engine.containers.streams import AttachRequest, ContainerStreams
 __all__ = [
     "AttachRequest",
     "ContainerFiles",
+    "ContainerNetworks",
     "ContainerStreams",
     "Containers",
     "ContainersPorts",

@@ -90,6 +90,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         catalogue=catalogue,
         ledger=ledger,
         starter=starter,
+        networks=ports.networks,
         runtime=ports.runtime,
         supervisor=ports.supervisor,
         nursery=ports.nursery,

@@ -36,6 +36,10 @@ class ContainerHandle:
         """Set to cancel a pending automatic restart."""
         self.keep = False
         """Set while a restart is under way: auto-removal must not strike."""
+        self.is_clean = False
+        """Nothing of a run is left on the host: no cgroup, no bundle, no sandbox."""
+        self.last_exit = 0
+        """Nanoseconds since the epoch of the exit recorded last: it may be told again."""
         self.gone = False
 
     @property

@@ -70,7 +70,9 @@ class Creator:
             image = ports.images.get(spec.config.image, platform=spec.platform)
             spec = self._complete(spec, image, container_id)
             record = await self._make(spec, image, container_id, name)
-            await ports.ledger.add(ContainerHandle(record))
+            handle = ContainerHandle(record)
+            handle.is_clean = True
+            await ports.ledger.add(handle)
         except BaseException:
             ports.catalogue.release(name, container_id)
             if container_id not in ports.catalogue:
@@ -114,10 +116,12 @@ class Creator:
         wanted = parse(spec, self._inherited(spec))
         entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
         command = [*entrypoint, *cmd]
-        await ports.snapshotter.prepare(SnapshotKey(container_id), image.top)
+        await asyncio.gather(
+            ports.snapshotter.prepare(SnapshotKey(container_id), image.top),
+            asyncio.to_thread(ports.directories.make, container_id),
+        )
         resolved = [await self._resolver.resolve(mount) for mount in wanted]
         await self._fill_volumes(container_id, resolved)
-        await asyncio.to_thread(ports.directories.make, container_id)
         now = time.time_ns()
         log = spec.host_config.log_config
         return Container(

@@ -19,6 +19,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.networking import disconnected
 from wharfie.engine.containers.starting import Starter
+from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import ExitStatus, Status
 from wharfie.model.errors import EngineError
@@ -41,6 +42,7 @@ class Endings:
         catalogue: Catalogue,
         ledger: Ledger,
         starter: Starter,
+        networks: Networks,
         runtime: Runtime,
         supervisor: TaskSupervisor,
         nursery: Nursery,
@@ -49,6 +51,7 @@ class Endings:
         self._catalogue = catalogue
         self._ledger = ledger
         self._starter = starter
+        self._networks = networks
         self._runtime = runtime
         self._supervisor = supervisor
         self._nursery = nursery
@@ -93,10 +96,10 @@ class Endings:
         state = record.state
         if handle.gone or not (has_process(state.status) or state.starting):
             return False
-        if _seconds_between(state.started_at, exit_.at) < 0 and not state.starting:
+        if exit_.at == handle.last_exit:
             return False  # a repeated message about an earlier run
+        handle.last_exit = exit_.at
         oom = await self._runtime.was_oom_killed(record)
-        await self._starter.bring_down(handle)
         code = exit_.code if exit_.code >= 0 else UNKNOWN_EXIT_CODE
         lasted = _seconds_between(state.started_at, exit_.at)
         handle.failures = 0 if lasted >= restarting.STABLE_AFTER else handle.failures
@@ -118,11 +121,18 @@ class Endings:
             finished_at=rfc3339(exit_.at),
         )
         record = structs.replace(disconnected(record), state=ended)
-        await self._ledger.save_connected(handle, record, None, durable=True)
+        connection = handle.connection
+        # Side by side; a crash in between leaves a cgroup that the sweep at start removes.
+        await asyncio.gather(
+            self._starter.bring_down(handle), self._ledger.save_ended(handle, record)
+        )
+        handle.connection = None
         if oom:
             self._ledger.publish(record, "oom")
         duration = str(max(0, int(lasted)))
         self._ledger.publish(record, "die", exitCode=str(code), execDuration=duration)
+        if connection is not None:
+            self._networks.announce_left(handle.id, connection)
         handle.waiters.ended(ExitStatus(code))
         return restarts
 

@@ -1,41 +1,65 @@
-"""The environment of a container's processes, in Docker's order. Source: behaviours 21, 76."""
+"""The environment of a container's processes, in Docker's order. Pure.
+
+Source: behaviours 21, 76.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from wharfie.model.container import Container
-from wharfie.model.exec import ExecConfig
+from collections.abc import Sequence
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TERMINAL = "xterm"
 
 
-def container_environment(container: Container, hostname: str) -> list[str]:
-    """PATH, HOSTNAME, TERM with a terminal, then the container's own, which override.
+def container_environment(
+    own: Sequence[str] | None, *, hostname: str, tty: bool, links: Sequence[str] = ()
+) -> list[str]:
+    """The environment of a container: PATH, HOSTNAME, TERM, links, then its own settings.
 
-    `KEY` without `=` takes the variable away. HOME is the runtime's to add, from passwd.
+    HOME is the runtime's business: it depends on the user.
+
+    Args:
+        own: `Config.Env`, image and user merged.
+        hostname: as the container sees it.
+        tty: the process has a terminal.
+        links: variables of legacy links ("DB_PORT=tcp://…").
     """
     base = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
-    if container.config.tty:
-        base.append("TERM=xterm")
-    return merge(base, container.config.env or [])
+    if tty:
+        base.append(f"TERM={_TERMINAL}")
+    return override(override(base, links), own or ())
 
 
-def exec_environment(container: Container, hostname: str, config: ExecConfig) -> list[str]:
-    """The container's environment and what the exec adds; TERM follows the exec's terminal."""
-    base = [f"PATH={DEFAULT_PATH}", f"HOSTNAME={hostname}"]
-    if config.tty:
-        base.append("TERM=xterm")
-    return merge(merge(base, container.config.env or []), config.env or [])
+def exec_environment(
+    own: Sequence[str] | None,
+    requested: Sequence[str] | None,
+    *,
+    hostname: str,
+    tty: bool,
+    links: Sequence[str] = (),
+) -> list[str]:
+    """The environment of an exec'd process: the container's, then what the request sets.
+
+    TERM depends on the exec's terminal, not on the container's.
+    """
+    base = container_environment(own, hostname=hostname, tty=tty, links=links)
+    return override(base, requested or ())
 
 
-def merge(base: Sequence[str], changes: Iterable[str]) -> list[str]:
-    """Variables of `base` in order, replaced in place or taken away by `changes`, then new ones."""
-    values = {name: value for name, _, value in (line.partition("=") for line in base)}
-    for line in changes:
-        name, equals, value = line.partition("=")
-        if equals:
-            values[name] = value
-        else:
-            values.pop(name, None)
-    return [f"{name}={value}" for name, value in values.items()]
+def override(base: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """Apply settings in order: a known key is replaced in its place, a new one appended.
+
+    A setting without "=" removes the key. An empty key is dropped: no process could read it.
+    """
+    values: dict[str, str] = {}
+    for entry in base:
+        key, sign, value = entry.partition("=")
+        if sign and key:
+            values[key] = value
+    for entry in settings:
+        key, sign, value = entry.partition("=")
+        if not sign:
+            values.pop(key, None)
+        elif key:
+            values[key] = value
+    return [f"{key}={value}" for key, value in values.items()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
@@ -23,6 +24,8 @@ from wharfie.model.lifecycle import has_process
 from wharfie.model.snapshot import Change, Snapshotter
 
 _MAX_PASSWD = 8 << 20
+_MODIFIED = 0
+_MADE_BY_RUNTIME = {"/dev", "/proc", "/sys", "/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue"}
 _MANAGED = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 
 
@@ -91,8 +94,7 @@ class ContainerFiles:
         """What the container changed in its root file system."""
         record = self._catalogue.find(ref).record
         changes = await self._snapshotter.changes(SnapshotKey(record.id))
-        hidden = _MANAGED | {mount.destination for mount in record.mounts}
-        return [change for change in changes if change.path not in hidden]
+        return _without_mountpoints(changes, {mount.destination for mount in record.mounts})
 
     async def export(self, ref: str) -> AsyncIterator[bytes]:
         """The container's root file system as a tar stream, without volumes."""
@@ -119,9 +121,11 @@ class ContainerFiles:
                 os.close(live)
             return
         key = SnapshotKey(record.id)
-        mounted = await self._snapshotter.mount(key, read_only=not write)
+        mounts = _volume_mounts(record)
+        # Mount points of volumes may have to be made first, so with volumes it is writable.
+        mounted = await self._snapshotter.mount(key, read_only=not (write or mounts))
         try:
-            yield Root(descriptor=mounted, mounts=_volume_mounts(record))
+            yield Root(descriptor=mounted, mounts=mounts)
         finally:
             os.close(mounted)
 
@@ -131,6 +135,25 @@ class ContainerFiles:
             return False
         inside = [m for m in record.mounts if (path.rstrip("/") + "/").startswith(m.destination)]
         return not any(mount.rw for mount in inside)
+
+
+def _without_mountpoints(changes: Sequence[Change], mounted: set[str]) -> list[Change]:
+    """Drop mount points, and directories that only changed because one was made in them."""
+    hidden = _MANAGED | _MADE_BY_RUNTIME | mounted
+    kept = [change for change in changes if change.path not in hidden]
+    parents = {parent for path in hidden for parent in _parents(path)}
+    alive = {parent for change in kept if change.path not in parents or change.kind != _MODIFIED
+             for parent in _parents(change.path)}  # fmt: skip
+    return [
+        change
+        for change in kept
+        if change.kind != _MODIFIED or change.path not in parents or change.path in alive
+    ]
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(2, len(parts))]
 
 
 def _owner(root: Root, record: Container) -> tuple[int, int] | None:
@@ -180,5 +203,17 @@ async def _closing(
     stream: AsyncIterator[bytes], opened: contextlib.AsyncExitStack
 ) -> AsyncIterator[bytes]:
     async with opened:
-        async for chunk in stream:
-            yield chunk
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            if isinstance(stream, AsyncClosable):
+                await stream.aclose()  # a client that leaves ends the worker at once
+
+
+@runtime_checkable
+class AsyncClosable(Protocol):
+    """A stream that can be given up early."""
+
+    async def aclose(self) -> None:
+        """Stop; what was not read is lost."""

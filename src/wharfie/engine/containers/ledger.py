@@ -61,6 +61,16 @@ class Ledger:
         handle.record = record
         handle.connection = connection
 
+    async def save_ended(self, handle: ContainerHandle, record: Container) -> None:
+        """Commit, durably, that a container ended; its handle keeps the connection to be freed."""
+
+        def change(tx: Transaction) -> None:
+            tx.containers.put(record)
+            tx.containers.put_connection(record.id, None)
+
+        await self._store.write(change, durable=True)
+        handle.record = record
+
     async def remove(self, handle: ContainerHandle) -> None:
         """Commit a removal, durably, and forget the container."""
         await self._store.write(lambda tx: tx.containers.delete(handle.id), durable=True)

@@ -58,20 +58,21 @@ def attachments(
         given = wanted.pop(key, None)
         if given is not None:
             settings = given
-    chosen = {primary.name: _attach(primary, settings, container_id, name)}
+    chosen = {primary.name: attach(primary, settings, container_id, name)}
     if wanted and mode.kind != "network":
         raise InvalidArgument(
             f"conflicting options: cannot attach both user-defined and {mode.kind} network-modes"
         )
     for key, value in wanted.items():
         network = find(key)
-        chosen[network.name] = _attach(network, value or EndpointSettings(), container_id, name)
+        chosen[network.name] = attach(network, value or EndpointSettings(), container_id, name)
     return chosen
 
 
-def _attach(
+def attach(
     network: Network, settings: EndpointSettings, container_id: str, name: str
 ) -> NetworkAttachment:
+    """What a container gets of a network; InvalidArgument for settings it does not allow."""
     is_user_defined = network.name not in PREDEFINED
     if not is_user_defined:
         _check_predefined(settings)

@@ -67,7 +67,8 @@ class Remover:
         await ports.starter.bring_down(handle)
         await ports.ledger.remove(handle)
         handle.wake_restart.set()
-        await ports.supervisor.settle(handle.id)
+        settling = ports.supervisor.settle(handle.id)
+        ports.nursery.start(settling, f"letting clients of {short(handle.id)} go")
         await ports.snapshotter.remove(SnapshotKey(handle.id))
         aside = ports.directories.detach(handle.id)
         if aside:

@@ -21,7 +21,17 @@ from wharfie.engine.containers.defaults import ContainerDefaults, log_limits
 from wharfie.engine.containers.directories import ContainerDirectories
 from wharfie.engine.containers.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
-from wharfie.engine.containers.managed_files import hosts_file, resolv_conf
+from wharfie.engine.containers.managed_files import (
+    Resolver,
+    external_resolver,
+    host_mode_hosts_file,
+    hostname_file,
+    hosts_file,
+    legacy_resolver_file,
+    own_names,
+    parse_resolver,
+    wants_systemd_file,
+)
 from wharfie.engine.containers.mounts import bundle_mounts
 from wharfie.engine.containers.networking import (
     connected,
@@ -31,7 +41,7 @@ from wharfie.engine.containers.networking import (
 )
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
-from wharfie.model.container import Container, Status
+from wharfie.model.container import Container, HostConfig, Status
 from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
@@ -94,12 +104,16 @@ class Starter:
     async def bring_down(self, handle: ContainerHandle) -> None:
         """Free network, cgroups, bundle; idempotent, also for what never came up."""
         ports = self._ports
+        if handle.is_clean:
+            return
         if handle.connection is not None:
             await ports.networks.leave(handle.id, handle.connection)
         await ports.runtime.delete(handle.record)
+        handle.is_clean = True
 
     async def _bring_up(self, handle: ContainerHandle) -> int:
         ports = self._ports
+        handle.is_clean = False
         rootfs, connection = await self._acquire(handle.record)
         try:
             record = await asyncio.to_thread(self._write_files, handle.record, connection)
@@ -162,27 +176,14 @@ class Starter:
                 hostname_path=other.hostname_path,
                 resolv_conf_path=other.resolv_conf_path,
             )
-        directories, defaults = self._ports.directories, self._ports.defaults
+        directories = self._ports.directories
         directories.make(record.id)
         host, config = record.host_config, record.config
         in_host = mode.kind == "host"
         contents = {
-            "hosts": hosts_file(
-                hostname=config.hostname,
-                domainname=config.domainname,
-                extra_hosts=host.extra_hosts or [],
-                connection=connection,
-                host_gateway=defaults.host_gateway,
-                of_host=_read("/etc/hosts") if in_host else None,
-            ),
-            "hostname": config.hostname + "\n",
-            "resolv.conf": resolv_conf(
-                _read(_resolv_conf_of_host(in_host=in_host)),
-                servers=host.dns or defaults.dns,
-                search=host.dns_search or defaults.dns_search,
-                options=host.dns_options or defaults.dns_options,
-                host_network=in_host,
-            ),
+            "hosts": self._hosts(record, connection),
+            "hostname": hostname_file(config.hostname),
+            "resolv.conf": legacy_resolver_file(self._resolver(host, in_host=in_host)).content,
         }
         paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
         return structs.replace(
@@ -190,6 +191,33 @@ class Starter:
             hosts_path=paths["hosts"],
             hostname_path=paths["hostname"],
             resolv_conf_path=paths["resolv.conf"],
+        )
+
+    def _hosts(self, record: Container, connection: Connection | None) -> str:
+        extra = record.host_config.extra_hosts or []
+        if connection is None:
+            gateway = self._ports.defaults.host_gateway or "127.0.0.1"
+            return host_mode_hosts_file(_read("/etc/hosts"), extra_hosts=extra, gateway=gateway)
+        endpoints = connection.endpoints.values()
+        gateways = (endpoint.gateway for endpoint in endpoints if endpoint.gateway)
+        return hosts_file(
+            addresses=[endpoint.address for endpoint in endpoints if endpoint.address],
+            names=own_names(record.config.hostname, record.config.domainname),
+            extra_hosts=extra,
+            gateway=self._ports.defaults.host_gateway or next(gateways, ""),
+        )
+
+    def _resolver(self, host: HostConfig, *, in_host: bool) -> Resolver:
+        defaults = self._ports.defaults
+        text = _read("/etc/resolv.conf")
+        if not in_host and wants_systemd_file(text):
+            text = _read("/run/systemd/resolve/resolv.conf") or text
+        return external_resolver(
+            parse_resolver(text),
+            servers=host.dns or defaults.dns,
+            search=host.dns_search or defaults.dns_search,
+            options=host.dns_options or defaults.dns_options,
+            loopback=in_host,
         )
 
     def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
@@ -217,7 +245,9 @@ class Starter:
             namespaces=self._namespaces(record, connection),
             hostname=self._hostname(record),
             mounts=mounts,
-            environment=container_environment(record, self._hostname(record)),
+            environment=container_environment(
+                record.config.env, hostname=self._hostname(record), tty=record.config.tty
+            ),
             log=_log_spec(record),
         )
 
@@ -277,14 +307,6 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _resolv_conf_of_host(*, in_host: bool) -> str:
-    """The host's file; behind systemd's stub resolver the one with the real servers."""
-    real = "/run/systemd/resolve/resolv.conf"
-    if not in_host and "127.0.0.53" in _read("/etc/resolv.conf") and os.path.exists(real):
-        return real
-    return "/etc/resolv.conf"
 
 
 def _log_spec(record: Container) -> LogSpec:

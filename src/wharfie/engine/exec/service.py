@@ -17,6 +17,7 @@ from wharfie.engine.containers import Containers
 from wharfie.engine.containers.environment import exec_environment
 from wharfie.engine.events import EventBus
 from wharfie.formats import detach_keys
+from wharfie.formats.stdcopy import encode
 from wharfie.model.container import Container
 from wharfie.model.errors import (
     Conflict,
@@ -128,7 +129,7 @@ class Execs:
         try:
             await self._launch(exec_)
         except EngineError as error:
-            await _tell(connection, error.message)
+            await _tell(connection, error.message, framed=spec.framed)
             await self._supervisor.settle(exec_.id)
 
     async def start_detached(self, exec_: Exec) -> None:
@@ -174,7 +175,12 @@ class Execs:
         self._publish(container, f"exec_start: {' '.join(exec_.config.cmd)}", exec_)
         handle.record = structs.replace(handle.record, running=True)
         try:
-            environment = exec_environment(container, container.config.hostname, exec_.config)
+            environment = exec_environment(
+                container.config.env,
+                exec_.config.env,
+                hostname=container.config.hostname,
+                tty=exec_.config.tty,
+            )
             pid = await self._runtime.launch_exec(exec_, container, environment=environment)
         except EngineError as error:
             self._end(handle, error.exit_code if isinstance(error, StartFailed) else 128)
@@ -220,11 +226,13 @@ def _keys(text: str) -> bytes:
         raise InvalidArgument(str(error)) from None
 
 
-async def _tell(connection: int, message: str) -> None:
+async def _tell(connection: int, message: str, *, framed: bool) -> None:
     """Write an error to a client that waits for a stream; one that left is no error."""
+    line = f"{message}\r\n".encode()
     with socket.socket(fileno=os.dup(connection)) as client:
         client.setblocking(False)
         try:
-            await asyncio.get_running_loop().sock_sendall(client, f"{message}\r\n".encode())
+            data = encode(1, line) if framed else line
+            await asyncio.get_running_loop().sock_sendall(client, data)
         except (BrokenPipeError, ConnectionResetError):
             return

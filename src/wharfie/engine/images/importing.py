@@ -84,11 +84,14 @@ class Importer:
         try:
             async for data in inflated(source, self._content, self._limits):
                 await sink.write(data)
-            return await sink.finish()
+            stored = await sink.finish()
         except JobError as error:
             raise InvalidArgument(f"invalid archive: {error}") from None
         finally:
             await sink.abort()
+        if not stored.size:
+            raise InvalidArgument("invalid archive: it is empty")
+        return stored
 
     async def _unpack(self, stored: Stored, lease: Lease) -> int:
         chain = ChainId(stored.digest)

@@ -25,6 +25,7 @@ _ZEROES = bytes(BLOCK)
 _BASE_256 = 0x80
 _NEGATIVE = 0xFF
 _MAX_NUMBER = (1 << 63) - 1
+_BLANK_CHECKSUM = 8 * 0x20
 
 
 class Header(Struct, frozen=True, gc=False):
@@ -85,20 +86,28 @@ def number(field: bytes, name: str, *, signed: bool = False) -> int:
     Raises:
         FormatError: not a number, negative where that makes no sense, or beyond 63 bits.
     """
-    first = field[0]
-    if first & _BASE_256:
-        value = _base_256(field)
-    else:
-        digits = field.strip(b" \0").partition(b"\0")[0].rstrip(b" ")
-        if not digits:
-            return 0
+    digits = field.strip(b" \0")
+    if digits.isdigit():
         try:
-            value = int(digits, 8)
+            return int(digits, 8)
         except ValueError:
             raise FormatError(f"invalid tar header: bad {name}") from None
+    if not digits:
+        return 0
+    if not field[0] & _BASE_256:
+        return _odd_number(digits, name)
+    value = _base_256(field)
     if value > _MAX_NUMBER or value < -_MAX_NUMBER or (value < 0 and not signed):
         raise FormatError(f"invalid tar header: {name} out of range")
     return value
+
+
+def _odd_number(digits: bytes, name: str) -> int:
+    """Digits with rubbish after a NUL, which some writers leave there."""
+    digits = digits.partition(b"\0")[0].rstrip(b" ")
+    if digits.isdigit() and not digits.strip(b"01234567"):
+        return int(digits, 8)
+    raise FormatError(f"invalid tar header: bad {name}")
 
 
 def _base_256(field: bytes) -> int:
@@ -108,16 +117,14 @@ def _base_256(field: bytes) -> int:
 
 
 def _check_sum(block: bytes) -> None:
-    try:
-        stored = int(block[148:156].strip(b" \0").partition(b"\0")[0] or b"x", 8)
-    except ValueError:
-        raise FormatError("invalid tar header: not a tar archive") from None
-    unsigned = sum(block) - sum(block[148:156]) + 8 * 0x20
+    field = block[148:156]
+    stored = number(field, "checksum")
+    unsigned = sum(block) - sum(field) + _BLANK_CHECKSUM
     if stored == unsigned:
         return
     high = sum(1 for byte in block[:148] + block[156:] if byte >= 0x80)
     if stored != unsigned - 256 * high:  # some old tars summed signed bytes
-        raise FormatError("invalid tar header: wrong checksum")
+        raise FormatError("invalid tar header: not a tar archive, or a damaged one")
 
 
 class Ustar(Struct, frozen=True, kw_only=True, gc=False):

@@ -76,7 +76,16 @@ class Reader:
             state = self._state
             if state is _State.CONTENT:
                 taken = min(self._left, length - position)
-                yield from self._content(view[position : position + taken])
+                content = view[position : position + taken]
+                if len(self._ranges) == 1:
+                    yield Chunk(self._offset, content)
+                    self._offset += taken
+                else:
+                    yield from self._sparse_content(content)
+                self._left -= taken
+                if not self._left:
+                    self._end_content()
+                    yield _END
             elif state is _State.PADDING:
                 taken = min(self._left, length - position)
                 self._left -= taken
@@ -108,38 +117,39 @@ class Reader:
         if self._state is not _State.HEADER or self._buffer or pending:
             raise FormatError("unexpected EOF: the archive is truncated")
 
-    def _collected(self, block: bytes) -> Iterator[Event]:
+    def _collected(self, block: bytes) -> tuple[Event, ...]:
         match self._state:
             case _State.HEADER:
-                yield from self._on_header(block)
+                return self._on_header(block)
             case _State.SPECIAL:
                 self._on_special(block)
+                return ()
             case _State.SPARSE_BLOCK:
-                yield from self._on_sparse_block(block)
+                return self._on_sparse_block(block)
             case _State.SPARSE_MAP:
-                yield from self._on_sparse_map(block)
+                return self._on_sparse_map(block)
             case _:
                 raise AssertionError(self._state)
 
-    def _on_header(self, block: bytes) -> Iterator[Event]:
+    def _on_header(self, block: bytes) -> tuple[Event, ...]:
         header = parse_header(block)
         if header is None:
             self._zero_blocks += 1
             if self._zero_blocks == 2:
                 self._state = _State.ENDED
-            return
+            return ()
         if self._zero_blocks:
             raise FormatError("invalid tar header: data after an empty block")
         if header.type_flag in _SPECIAL:
             self._begin_special(header)
-            return
+            return ()
         self._header = header
         if header.type_flag == _GNU_SPARSE:
             self._ranges, more = sparse.parse_block(block, in_header=True)
             if more:
                 self._state = _State.SPARSE_BLOCK
-                return
-        yield from self._begin_member(header)
+                return ()
+        return self._begin_member(header)
 
     def _begin_special(self, header: Header) -> None:
         if header.size > MAX_SPECIAL:
@@ -165,7 +175,7 @@ class Reader:
         elif self._special == b"g":
             pax.parse_records(body)
 
-    def _on_sparse_block(self, block: bytes) -> Iterator[Event]:
+    def _on_sparse_block(self, block: bytes) -> tuple[Event, ...]:
         assert self._header is not None
         ranges, more = sparse.parse_block(block, in_header=False)
         self._ranges += ranges
@@ -173,15 +183,15 @@ class Reader:
             raise FormatError("invalid sparse map: too many ranges")
         if not more:
             self._state = _State.HEADER
-            yield from self._begin_member(self._header)
+            return self._begin_member(self._header)
+        return ()
 
-    def _begin_member(self, header: Header) -> Iterator[Event]:
+    def _begin_member(self, header: Header) -> tuple[Event, ...]:
         records = dict(self._records)
         member = self._build(header, records)
         if member.kind is not Kind.FILE:
             self._forget_names()
-            yield member
-            return
+            return (member,)
         stored = _integer(records, b"size", header.size)
         if records.get(b"GNU.sparse.major") == b"1" and records.get(b"GNU.sparse.minor") == b"0":
             self._left = stored
@@ -190,36 +200,37 @@ class Reader:
             self._state = _State.SPARSE_MAP
             if stored < BLOCK:
                 raise FormatError("invalid sparse map: missing")
-            return
+            return ()
         if header.type_flag != _GNU_SPARSE:
             ranges = sparse.parse_records(self._records)
             self._ranges = [(0, stored)] if ranges is None else ranges
-        yield from self._begin_content(member, stored, -stored % BLOCK)
+        return self._begin_content(member, stored, -stored % BLOCK)
 
-    def _on_sparse_map(self, block: bytes) -> Iterator[Event]:
+    def _on_sparse_map(self, block: bytes) -> tuple[Event, ...]:
         assert self._header is not None
         self._left -= BLOCK
         ranges = self._map.feed(block)
         if ranges is not None:
             self._ranges = ranges
             member = self._build(self._header, dict(self._records))
-            yield from self._begin_content(member, self._left, self._padding)
-        elif self._left < BLOCK:
+            return self._begin_content(member, self._left, self._padding)
+        if self._left < BLOCK:
             raise FormatError("invalid sparse map: it does not end")
+        return ()
 
-    def _begin_content(self, member: Member, stored: int, padding: int) -> Iterator[Event]:
+    def _begin_content(self, member: Member, stored: int, padding: int) -> tuple[Event, ...]:
         self._ranges = sparse.check(self._ranges, size=member.size, stored=stored)
         self._forget_names()
         self._left, self._padding = stored, padding
         self._range = 0
         self._offset = self._ranges[0][0] if self._ranges else 0
         self._state = _State.CONTENT
-        yield member
-        if not stored:
-            yield from self._end_content()
+        if stored:
+            return (member,)
+        self._end_content()
+        return (member, _END)
 
-    def _content(self, data: memoryview) -> Iterator[Event]:
-        self._left -= len(data)
+    def _sparse_content(self, data: memoryview) -> Iterator[Event]:
         while data:
             start, length = self._ranges[self._range]
             room = start + length - self._offset
@@ -230,13 +241,10 @@ class Reader:
             if len(part) == room and self._range + 1 < len(self._ranges):
                 self._range += 1
                 self._offset = self._ranges[self._range][0]
-        if not self._left:
-            yield from self._end_content()
 
-    def _end_content(self) -> Iterator[Event]:
+    def _end_content(self) -> None:
         self._left = self._padding
         self._state = _State.PADDING if self._padding else _State.HEADER
-        yield _END
 
     def _forget_names(self) -> None:
         self._records = []

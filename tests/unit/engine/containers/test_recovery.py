@@ -133,3 +133,18 @@ async def test_policies_decide_what_runs_after_a_reboot(
     status = second.engine.catalogue.find(ContainerId(ref)).record.state.status
     assert (status is Status.RUNNING) is runs
     await second.close()
+
+
+async def test_an_exit_before_its_late_adoption_still_counts(tmp_path: Path) -> None:
+    first = Bench(tmp_path)
+    ref = await first.create()
+    await first.verbs.start(ref)
+    handle = first.engine.catalogue.find(ref)
+    half = structs.replace(handle.record.state, status=Status.CREATED, starting=True, pid=0)
+    await first.engine.ledger.save(handle, structs.replace(handle.record, state=half))
+    first.supervisor.on_exit = lambda exit_: None
+    first.supervisor.end(ref, 41)
+    second = await reopened(first, tmp_path)
+    state = second.verbs.get(ref).state
+    assert (state.status, state.exit_code) == (Status.EXITED, 41)
+    await second.close()

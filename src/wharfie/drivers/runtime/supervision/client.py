@@ -40,6 +40,8 @@ from wharfie.supervisor.protocol import Message
 
 log = logging.getLogger(__name__)
 
+LAUNCH_TRIES = 1000
+LAUNCH_RETRY_SECONDS = 0.01
 UPGRADE_TRIES = 200
 UPGRADE_RETRY_SECONDS = 0.02
 _RETRY_DELAYS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -194,9 +196,27 @@ class SupervisorClient:
         set_child_subreaper()
         self._reach()
         await self._ask({"type": "hello", "version": protocol.VERSION})
-        for status in await self.tasks():
+        for status in await self._tasks_at_rest():
             if status.exit is None:
                 await self._describe(status.id)
+
+    async def _tasks_at_rest(self) -> Sequence[TaskStatus]:
+        """All tasks, once no launch that an earlier daemon asked for is under way.
+
+        Nobody would be told how such a launch went; so it is waited for, not missed.
+
+        Raises:
+            Unavailable: an OCI runtime hangs.
+        """
+        for _ in range(LAUNCH_TRIES):
+            statuses = await self.tasks()
+            if all(status.pid or status.exit for status in statuses):
+                return statuses
+            await asyncio.sleep(LAUNCH_RETRY_SECONDS)
+        raise Unavailable(
+            "an OCI runtime that an earlier daemon started has hung: end it (crun or runc), "
+            "then start the daemon again"
+        )
 
     async def upgrade(self) -> None:
         """Have the supervisor replaced in place by the program installed now.
@@ -207,7 +227,9 @@ class SupervisorClient:
         message: Message = {"type": "upgrade", "argv": process.command(self._exec_root)}
         for _ in range(UPGRADE_TRIES):
             try:
-                await self._ask(message)
+                await self._ask(message, is_repeatable=False)
+            except ConnectionResetError:
+                return  # the program broke; what replaced it is the one installed now
             except SupervisorRefused as error:
                 if str(error) != "busy":
                     raise

@@ -1,0 +1,154 @@
+"""Images in and out: load, save, import, pull, and what is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from wharfie.api.operations import (
+    JSON,
+    TAR,
+    BodyKind,
+    Incoming,
+    Nothing,
+    Outcome,
+    Routes,
+)
+from wharfie.api.services import Context
+from wharfie.engine.images.service import Progress
+from wharfie.model.errors import EngineError, InvalidArgument, NotSupported
+from wharfie.web import Body, Stream
+
+routes = Routes()
+
+
+class Load(Struct, frozen=True):
+    """An archive to load."""
+
+    source: Body
+    quiet: bool
+
+
+def _load(incoming: Incoming) -> Load:
+    if incoming.query.has("platform"):
+        raise NotSupported("loading single platforms is not supported by this engine yet")
+    return Load(incoming.request.body, incoming.query.flag("quiet", default=True))
+
+
+@routes.add("POST", "/images/load", _load, body=BodyKind.STREAM)
+async def load(context: Context, command: Load) -> Outcome:
+    """ImageLoad."""
+    messages = context.services.images.load(aiter(command.source), quiet=command.quiet)
+    return await _progress(messages)
+
+
+class Save(Struct, frozen=True):
+    """Images to save in one archive."""
+
+    refs: Sequence[str]
+
+
+def _save_one(incoming: Incoming) -> Save:
+    return Save([incoming.ref])
+
+
+def _save_many(incoming: Incoming) -> Save:
+    refs = incoming.query.texts("names")
+    if not refs:
+        raise InvalidArgument("no image names given: use ?names=… once or more")
+    return Save(refs)
+
+
+@routes.add("GET", "/images/get", _save_many)
+def save_many(context: Context, command: Save) -> Outcome:
+    """ImageGetAll."""
+    return Stream(context.services.images.save(command.refs), 200, TAR)
+
+
+@routes.add("GET", "/images/{ref:.*}/get", _save_one)
+def save_one(context: Context, command: Save) -> Outcome:
+    """ImageGet."""
+    return Stream(context.services.images.save(command.refs), 200, TAR)
+
+
+class Create(Struct, frozen=True, kw_only=True):
+    """A pull (`image`) or an import (`source`)."""
+
+    image: str
+    tag: str
+    source_name: str
+    source: Body
+    repository: str
+    message: str
+    changes: Sequence[str]
+    platform: str
+
+
+def _create(incoming: Incoming) -> Create:
+    query = incoming.query
+    return Create(
+        image=query.text("fromImage"),
+        tag=query.text("tag"),
+        source_name=query.text("fromSrc"),
+        source=incoming.request.body,
+        repository=query.text("repo"),
+        message=query.text("message"),
+        changes=query.texts("changes"),
+        platform=query.text("platform"),
+    )
+
+
+@routes.add("POST", "/images/create", _create, body=BodyKind.STREAM)
+async def create(context: Context, command: Create) -> Outcome:
+    """ImageCreate: a pull, or an import of the body."""
+    images = context.services.images
+    if command.image:
+        separator = "@" if ":" in command.tag else ":"
+        ref = f"{command.image}{separator}{command.tag}" if command.tag else command.image
+        return await _progress(images.pull(ref))
+    if command.source_name != "-":
+        raise NotSupported(
+            f"importing from {command.source_name or 'nowhere'}: only from the request's body "
+            "(fromSrc=-); fetch the file first"
+        )
+    messages = images.import_(
+        aiter(command.source),
+        repository=command.repository,
+        tag=command.tag,
+        message=command.message,
+        changes=command.changes,
+        platform=command.platform,
+    )
+    return await _progress(messages)
+
+
+@routes.add("POST", "/build", Nothing.of)
+def build(context: Context, command: Nothing) -> Outcome:  # noqa: ARG001 - the form of handlers
+    """ImageBuild: not there yet."""
+    raise NotSupported("building images is not supported by this engine yet")
+
+
+async def _progress(messages: AsyncIterator[Progress]) -> Outcome:
+    """Answer with the status of an error that comes first, and in the stream after that.
+
+    Source: behaviours 130: the head is not written before the first message.
+    """
+    first = await anext(messages, None)
+    return Stream(_spell(first, messages), 200, JSON)
+
+
+async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
+    if first is None:
+        return
+    yield _line(first)
+    try:
+        async for message in others:
+            yield _line(message)
+    except EngineError as error:
+        yield _line({"errorDetail": {"message": error.message}, "error": error.message})
+
+
+def _line(message: Progress) -> bytes:
+    return msgspec.json.encode(message) + b"\r\n"

@@ -1,0 +1,84 @@
+"""What the API stands on: the engine's services, and what the composition root may add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from wharfie.api.listing import ContainerListing
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerNetworks,
+    Containers,
+    ContainerStreams,
+)
+from wharfie.engine.events import EventBus
+from wharfie.engine.exec import Execs
+from wharfie.engine.images import Images
+from wharfie.engine.networks import Networks
+from wharfie.engine.system import System
+from wharfie.engine.volumes import Volumes
+from wharfie.model.caller import Caller
+from wharfie.model.container import Container
+from wharfie.model.image import Image
+
+Gate = Callable[[Caller, object], None]
+"""Sees the very command the engine is about to execute; refuses by raising an EngineError."""
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """The engine's services."""
+
+    containers: Containers
+    streams: ContainerStreams
+    files: ContainerFiles
+    execs: Execs
+    images: Images
+    networks: Networks
+    attachments: ContainerNetworks
+    volumes: Volumes
+    system: System
+    events: EventBus
+
+
+class Graph(Protocol):
+    """Where layers lie on the host, for those inspect fields that show it."""
+
+    def container(self, container: Container) -> Mapping[str, str] | None:
+        """GraphDriver.Data of a container, None when unknown."""
+
+    def image(self, image: Image) -> Mapping[str, str] | None:
+        """GraphDriver.Data of an image, None when unknown."""
+
+    def layer_sizes(self, image: Image) -> Sequence[int]:
+        """Bytes of an image's layers, base first."""
+
+
+class NoGraph:
+    """Knows nothing. See `Graph`."""
+
+    def container(self, container: Container) -> Mapping[str, str] | None:  # noqa: ARG002 # port
+        """Unknown."""
+        return None
+
+    def image(self, image: Image) -> Mapping[str, str] | None:  # noqa: ARG002 # port
+        """Unknown."""
+        return None
+
+    def layer_sizes(self, image: Image) -> Sequence[int]:
+        """All of the image in its base, nothing in the others."""
+        return [image.size]
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What a handler is given beside its command."""
+
+    services: Services
+    graph: Graph
+    listing: ContainerListing
+
+
+def admit(caller: Caller, command: object) -> None:
+    """The gate that admits everybody who may connect."""

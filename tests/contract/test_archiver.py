@@ -1,0 +1,101 @@
+"""What every Archiver must do, checked on the jailed one and on the fake."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.fake_archiver import FakeArchiver
+from support.hostile_tars import directory, file, symlink
+from support.jailed import collect, in_pieces, root_of, unpack
+from support.tar_members import write
+from wharfie.drivers.archive import JailArchiver
+from wharfie.model.archive import Archiver
+from wharfie.model.errors import Forbidden, InvalidArgument, NotFound
+
+LAYER = write([directory(b"d"), file(b"d/f", b"content"), symlink(b"l", b"d/f")])
+
+
+@pytest.fixture(params=[pytest.param("jail", marks=pytest.mark.root), "fake"])
+async def archiver(request: pytest.FixtureRequest) -> AsyncIterator[Archiver]:
+    if request.param == "fake":
+        yield FakeArchiver()
+        return
+    jail = JailArchiver()
+    await jail.open()
+    yield jail
+    await jail.close()
+
+
+def names(packed: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        return archive.getnames()
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+async def test_a_layer_is_unpacked_and_named_by_its_tar(
+    archiver: Archiver, tmp_path: Path, compress
+) -> None:
+    done = await unpack(archiver, compress(LAYER), tmp_path)
+    assert done.diff_id == f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
+    assert (done.size, done.entries) == (7, 3)
+    assert (tmp_path / "l").read_text() == "content"
+
+
+@pytest.mark.parametrize(
+    "layer", [b"noise" * 1000, gzip.compress(LAYER)[:-20], write([file(b"../out")])]
+)
+async def test_a_bad_layer_is_an_invalid_argument(
+    archiver: Archiver, tmp_path: Path, layer: bytes
+) -> None:
+    with pytest.raises(InvalidArgument):
+        await unpack(archiver, layer, tmp_path)
+
+
+async def test_packing_names_everything_but_the_root(archiver: Archiver, tmp_path: Path) -> None:
+    await unpack(archiver, LAYER, tmp_path)
+    assert names(await collect(archiver.pack_layer(str(tmp_path)))) == ["d", "d/f", "l"]
+    with root_of(tmp_path) as root:
+        assert names(await collect(archiver.pack_tree(root))) == ["d", "d/f", "l"]
+
+
+async def test_stat_does_not_follow_the_last_symlink(archiver: Archiver, tmp_path: Path) -> None:
+    await unpack(archiver, LAYER, tmp_path)
+    with root_of(tmp_path) as root:
+        assert (await archiver.stat(root, "/d/f")).size == 7
+        assert (await archiver.stat(root, "/l")).link_target == "/d/f"
+        with pytest.raises(NotFound):
+            await archiver.stat(root, "/nothing")
+
+
+async def test_copies_are_named_from_the_last_component(archiver: Archiver, tmp_path: Path) -> None:
+    await unpack(archiver, LAYER, tmp_path)
+    with root_of(tmp_path) as root:
+        stat, stream = await archiver.copy_out(root, "/d")
+        assert stat.mode & 1 << 31
+        assert names(await collect(stream)) == ["d", "d/f"]
+        with pytest.raises(NotFound):
+            await archiver.copy_out(root, "/nothing")
+
+
+async def test_copying_in_needs_a_writable_directory(archiver: Archiver, tmp_path: Path) -> None:
+    await unpack(archiver, LAYER, tmp_path)
+    with root_of(tmp_path) as root:
+        await archiver.copy_in(root, "/d", in_pieces(gzip.compress(LAYER), 50))
+        assert (tmp_path / "d" / "d" / "f").read_text() == "content"
+        with pytest.raises(NotFound):
+            await archiver.copy_in(root, "/nothing", in_pieces(LAYER))
+        with pytest.raises(InvalidArgument, match="extraction point is not a directory"):
+            await archiver.copy_in(root, "/d/f", in_pieces(LAYER))
+        with pytest.raises(InvalidArgument):
+            await archiver.copy_in(
+                root, "/", in_pieces(write([file(b"d")])), no_overwrite_dir_non_dir=True
+            )
+    with root_of(tmp_path, read_only=True) as root, pytest.raises(Forbidden):
+        await archiver.copy_in(root, "/d", in_pieces(LAYER))
