@@ -186,7 +186,9 @@ def convert(kind: str, text: str) -> object:
     if kind == "decimal":
         return parse_cpus(text)
     if kind == "duration":
-        return _positive_duration(text)
+        from wharfie.formats.duration import parse_duration
+
+        return parse_duration(text)
     if kind == "filter" and "=" not in text and text:
         raise ValueError("bad format of filter (expected name=value)")
     return text
@@ -234,15 +236,6 @@ def parse_cpus(text: str) -> int:
     if rest:
         raise ValueError("value is too precise")
     return -nanos if whole.startswith("-") else nanos
-
-
-def _positive_duration(text: str) -> int:
-    from wharfie.formats.duration import parse_duration
-
-    value = parse_duration(text)
-    if value < 0:
-        raise ValueError("duration cannot be negative")
-    return value
 
 
 def _csv(text: str) -> list[str]:
@@ -340,5 +333,7 @@ class Parser:
         try:
             values.store(flag, text, self._checks.get(flag.name))
         except ValueError as error:
-            problem = f'invalid argument "{text}" for "{flag.shown}" flag: {error}'
+            from wharfie.formats.gojson import quote
+
+            problem = f'invalid argument {quote(text)} for "{flag.shown}" flag: {error}'
             raise UsageProblem(problem, code=125) from None

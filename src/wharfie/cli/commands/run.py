@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from wharfie.client.daemon import Hijacked, Pending
 
 _PULL_POLICIES = ("always", "missing", "never", "")
+_WINDOWS = ("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops")
 _CANNOT_RUN, _NOT_FOUND, _CLIENT_FAILED = 126, 127, 125
 
 
-def detach_keys(context: Context, flags: Values) -> tuple[str, bytes]:
+def detach_keys(context: Context, flags: Values, *, tty: bool) -> tuple[str, bytes]:
     """Return the detach keys as configured (empty: nothing) and as bytes.
+
+    Without a terminal there are no keys, and nothing to be wrong with them.
 
     Raises:
         CommandError: they are malformed.
     """
     text = flags.text("detach-keys") or context.config.text("detachKeys")
     try:
-        return text, parse_keys(text) if text else DEFAULT
+        return text, parse_keys(text) if text and tty else DEFAULT
     except ValueError as error:
         raise CommandError(f"invalid detach keys ({text}): {error}") from None
 
@@ -110,9 +113,25 @@ class _Creation:
             )
         self._context = context
         self._flags = flags
+        self._check_platform()
         size = terminal.size() if console else (0, 0)
         self.wish = Wish(flags, detach=detach, console=size, proxies=proxy_settings(context))
         self._reference = self._parse()
+
+    def _check_platform(self) -> None:
+        """Refuse the flags that only mean something to a daemon on Windows."""
+        given = [name for name in _WINDOWS if self._flags.has(name)]
+        if not given or not self._context.client.version:
+            return
+        system = self._context.client.ping.get("ostype", "")
+        if system not in {"", "windows"}:
+            raise CommandError(
+                "\n".join(
+                    f'"--{name}" is only supported on a Docker daemon running on windows,'
+                    f" but the Docker daemon is running on {system}"
+                    for name in given
+                )
+            )
 
     def _parse(self) -> Reference | None:
         """Return the image as a name; None when it can only be an ID."""
@@ -206,7 +225,7 @@ def run_run(context: Context, flags: Values) -> int:
     """Create a container, start it, and stay with it unless detached."""
     detach = flags.on("detach")
     try:
-        keys = detach_keys(context, flags)
+        keys = detach_keys(context, flags, tty=flags.on("tty"))
         creation = _Creation(context, flags, detach=detach, console=True)
         streams = creation.wish.streams
         check_terminal(stdin=streams.stdin, tty=creation.wish.tty)

@@ -83,14 +83,14 @@ def health(flags: Values) -> dict[str, object] | None:
     if flags.text("health-cmd"):
         found["Test"] = ["CMD-SHELL", flags.text("health-cmd")]
     for flag, name in _HEALTH:
+        if flags.number(flag) < 0:
+            raise wrong(f"--{flag} cannot be negative")
         if flags.number(flag):
             found[name] = flags.number(flag)
     if flags.on("no-healthcheck"):
         if found:
             raise wrong("--no-healthcheck conflicts with --health-* options")
         return {"Test": ["NONE"]}
-    if flags.number("health-retries") < 0:
-        raise wrong("--health-retries cannot be negative")
     return found or None
 
 
