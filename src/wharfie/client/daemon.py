@@ -82,10 +82,17 @@ class Pending:
         self._connection = connection
         self._method = method
         self._path = path
+        self._response: Response | None = None
+
+    def accepted(self) -> None:
+        """Wait until the daemon has begun its reply: what was asked for is under way."""
+        self.response()
 
     def response(self) -> Response:
-        """Wait for the reply; errors become exceptions."""
-        return self._client.finish(self._connection, self._method, self._path)
+        """Wait for the head of the reply; errors become exceptions."""
+        if self._response is None:
+            self._response = self._client.finish(self._connection, self._method, self._path)
+        return self._response
 
     def json(self) -> object:
         """Wait for the reply and read its JSON body."""

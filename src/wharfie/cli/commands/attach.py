@@ -37,6 +37,7 @@ def run_attach(context: Context, flags: Values) -> int:
     client = context.client
     path = f"/containers/{escape(flags.args[0])}"
     pending = client.begin("POST", f"{path}/wait")
+    pending.accepted()
     document = _mapping(client.json("GET", f"{path}/json"))
     _check_state(document)
     config = _mapping(document.get("Config"))

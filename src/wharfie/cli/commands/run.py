@@ -274,6 +274,7 @@ class _Session:
         condition = "removed" if self._flags.on("rm") else "next-exit"
         path = f"/containers/{self._id}/wait"
         pending = self._client.begin("POST", path, query={"condition": condition})
+        pending.accepted()
         self._start(hijacked, pending)
         if self._wish.tty and is_terminal(1):
             from wharfie.cli.signals import WindowSize

@@ -71,6 +71,7 @@ def _attached(context: Context, flags: Values, name: str) -> int:
     removed = _mapping(document.get("HostConfig")).get("AutoRemove") is True
     condition = "removed" if removed else "next-exit"
     pending = client.begin("POST", f"{path}/wait", query={"condition": condition})
+    pending.accepted()
     try:
         client.done("POST", f"{path}/start")
     except ClientError:
