@@ -352,13 +352,14 @@ def error_of(response: Response, data: bytes, url: str) -> DaemonError:
             document = None
         if isinstance(document, dict) and isinstance(document.get("message"), str):
             text = document["message"].strip()
-    if not text:
+    wordless = not text
+    if wordless:
         text = (
-            f"request returned {response.status} for API route and version {url},"
-            " check if the server supports the requested API version"
+            f"request returned {response.status} {response.reason} for API route and version"
+            f" {url}, check if the server supports the requested API version"
         )
     kind = NotFound if response.status == 404 else DaemonError
-    return kind(response.status, text)
+    return kind(response.status, text, wordless=wordless)
 
 
 def stream_values(response: Response) -> Iterator[object]:

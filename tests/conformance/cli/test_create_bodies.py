@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from support.genuine_cli import docker_cli
 from support.recording_daemon import RecordingDaemon, Request
 from support.wharfie_command import command, run
-
-DOCKER = shutil.which("docker")
-pytestmark = pytest.mark.skipif(DOCKER is None, reason="the genuine docker client is not installed")
 
 SECCOMP = '{"defaultAction": "SCMP_ACT_ALLOW",  "syscalls": []}'
 
@@ -152,7 +149,7 @@ def by_path(seen: list[tuple]) -> list[tuple]:
 
 def both(verb: str, text: str, tail: str, workspace: Path) -> list[tuple]:
     outcomes = []
-    for client, program in (("docker", [str(DOCKER)]), ("wharfie", command("docker"))):
+    for client, program in (("docker", [docker_cli()]), ("wharfie", command("docker"))):
         argv = [verb, *split(text, workspace, client), "busybox", *split(tail, workspace, client)]
         code, errors, recorded = requests_of(program, argv, workspace)
         seen = [

@@ -138,7 +138,7 @@ def _caches() -> Listing:
 
 def _verbose(document: Item) -> str:
     rows = images.expand(document.get("Images"), digests=False)
-    used = images.listing(truncate=True).render(rows, _IMAGE_COLUMNS)
+    used = images.listing(truncate=True, usage=True).render(rows, _IMAGE_COLUMNS)
     layers = [{**item, "SizeRootFs": 0} for item in objects(document.get("Containers"))]
     held = containers.listing(truncate=True).render(layers, _CONTAINER_COLUMNS)
     kept = resources.volumes().render(

@@ -233,7 +233,10 @@ def run_run(context: Context, flags: Values) -> int:
     except (CommandError, ClientError) as error:
         raise _with_help(context, error) from None
     session = _Session(context, flags, container, creation.wish, keys=keys)
-    return session.detached() if detach else session.attached()
+    try:
+        return session.detached() if detach else session.attached()
+    except ClientError as error:
+        raise _with_help(context, error) from None
 
 
 class _Session:
@@ -300,12 +303,12 @@ class _Session:
     def _start(self, hijacked: Hijacked | None, pending: Pending | None) -> None:
         try:
             self._client.done("POST", f"/containers/{self._id}/start")
-        except ClientError as error:
+        except ClientError:
             if hijacked is not None:
                 hijacked.stream.close()
             if pending is not None and self._flags.on("rm"):
                 exit_status(self._context, pending)
-            raise _with_help(self._context, error) from None
+            raise
 
 
 _FORM = "IMAGE [COMMAND] [ARG...]"
