@@ -126,7 +126,7 @@ async def test_pids_are_the_hosts(world: World) -> None:
 
 
 async def test_oom_kill_is_noticed(world: World) -> None:
-    host = HostConfig(memory=12 << 20, memory_swap=12 << 20)
+    host = HostConfig(memory=40 << 20, memory_swap=40 << 20)
     script = "a=x; while :; do a=$a$a; done"
     container = await world.launch(make_container(["sh", "-c", script], host=host))
     assert await world.supervisor.wait(container.id) == -9

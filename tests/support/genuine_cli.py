@@ -24,3 +24,15 @@ def docker_cli() -> str:
     if os.environ.get("CI"):
         pytest.fail("no genuine docker CLI, and CI is set")
     pytest.skip("no genuine docker CLI: script/test fetches one")
+
+
+def docker_cli_28() -> str:
+    """Path of a genuine docker CLI of release 28, whose very words and bodies are compared.
+
+    Debian 12 and 13 bring older ones, which say and send other things: skipped there.
+    """
+    path = docker_cli()
+    says = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    if not says.startswith("Docker version 28."):
+        pytest.skip(f"compares with docker CLI 28, this is {says.strip()}")
+    return path

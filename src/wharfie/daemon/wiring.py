@@ -11,7 +11,7 @@ import os
 import platform
 import ssl
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from wharfie import __version__
@@ -182,9 +182,9 @@ class _Builder:
             events=self._events,
             nursery=self._nursery,
         )
-        self._subscribe(supervisor, engine, streams, execs)
         await self._recover(
             engine,
+            listen=lambda: self._subscribe(supervisor, engine, streams, execs),
             store=store,
             snapshotter=snapshotter,
             networks=networks,
@@ -285,6 +285,7 @@ class _Builder:
         self,
         engine: ContainerEngine,
         *,
+        listen: Callable[[], None],
         store: SqliteStore,
         snapshotter: OverlaySnapshotter,
         networks: Networks,
@@ -295,6 +296,8 @@ class _Builder:
         containers = store.read(lambda tx: tx.containers.all())
         connections = store.read(lambda tx: tx.containers.connections())
         live = await engine.recovery.load(containers, connections)
+        # Not earlier: the exit of a container that is not loaded yet would be a stranger's.
+        listen()
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
         # Before the images: layers under snapshots nobody has are then collected with them.

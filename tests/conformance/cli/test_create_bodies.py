@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.genuine_cli import docker_cli
+from support.genuine_cli import docker_cli_28
 from support.recording_daemon import RecordingDaemon, Request
 from support.wharfie_command import command, run
 
@@ -149,7 +149,7 @@ def by_path(seen: list[tuple]) -> list[tuple]:
 
 def both(verb: str, text: str, tail: str, workspace: Path) -> list[tuple]:
     outcomes = []
-    for client, program in (("docker", [docker_cli()]), ("wharfie", command("docker"))):
+    for client, program in (("docker", [docker_cli_28()]), ("wharfie", command("docker"))):
         argv = [verb, *split(text, workspace, client), "busybox", *split(tail, workspace, client)]
         code, errors, recorded = requests_of(program, argv, workspace)
         seen = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Daemon
-from support.genuine_cli import docker_cli
+from support.genuine_cli import docker_cli_28
 from support.wharfie_command import command, run
 
 pytestmark = pytest.mark.root
@@ -121,7 +121,7 @@ def outcome(
 @pytest.mark.parametrize("argv", SAME, ids=" ".join)
 def test_both_clients_print_the_same(argv: list[str], daemon: Daemon, tmp_path: Path) -> None:
     for attempt in range(2):
-        theirs = outcome([docker_cli()], daemon, argv, tmp_path)
+        theirs = outcome([docker_cli_28()], daemon, argv, tmp_path)
         ours = outcome(command("docker"), daemon, argv, tmp_path)
         if ours == theirs or attempt:  # "2 seconds ago" may become 3 in between
             assert ours == theirs

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from support.genuine_cli import docker_cli
+from support.genuine_cli import docker_cli_28
 from support.tls import PairOnDisk, make_ca, now, save, sign_anything
 from support.wharfie_command import command, run
 from wharfie.pki.certificates import encode_certificate, issue, server_request
@@ -118,7 +118,7 @@ def words(program: list[str], argv: list[str], home: Path) -> tuple[int, str]:
 
 
 def both(argv: list[str], home: Path) -> tuple[tuple[int, str], tuple[int, str]]:
-    return words([docker_cli()], argv, home), words(command("docker"), argv, home)
+    return words([docker_cli_28()], argv, home), words(command("docker"), argv, home)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,11 @@ def test_a_wrong_certificate_is_described(server: str, host: str, ca: str, world
 def test_a_server_that_wants_a_certificate_is_told_apart(world: World) -> None:
     with serving(server_context(world.servers["right"], world.ca)) as port:
         argv = ["--tlsverify", "--tlscacert", world.ca, "-H", f"tcp://localhost:{port}"]
-        theirs, ours = both(argv, world.home)
-    assert ours == theirs
+        outcomes = both(argv, world.home)
+    # The server's alert and its reset of the connection race each other, for either client.
+    for code, text in outcomes:
+        assert code == 1
+        assert "certificate required" in text or "connection reset by peer" in text
 
 
 LIST = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
