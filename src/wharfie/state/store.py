@@ -58,8 +58,7 @@ class SqliteStore:
         self._path = path
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         try:
-            self._reader = _connect(path)
-            migrate(self._reader, path)
+            self._reader = _open(path)
         except sqlite3.Error as error:
             raise Unavailable(f"cannot open the engine's state {path}: {error}") from error
         self._thread = threading.Thread(target=self._serve, name="state-writer", daemon=True)
@@ -109,10 +108,25 @@ class SqliteStore:
         return group, True
 
 
+def _open(path: str) -> sqlite3.Connection:
+    """Connect and bring the tables up to date; a refused file is closed again."""
+    db = _connect(path)
+    try:
+        migrate(db, path)
+    except (sqlite3.Error, Unavailable):
+        db.close()
+        raise
+    return db
+
+
 def _connect(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=NORMAL")
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
