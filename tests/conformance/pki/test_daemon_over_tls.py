@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from support.daemon import BIN, Daemon
 from support.genuine_cli import docker_cli
 from support.tls import make_ca, save, sign_anything
-
 from wharfie.pki.files import read_ca
 
 pytestmark = pytest.mark.root

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from support.tls import make_ca, save, shake_hands, sign_anything
 
+from support.tls import make_ca, save, shake_hands, sign_anything
 from wharfie.client.endpoint import TlsOptions
 from wharfie.client.tls import make_context
 from wharfie.pki.certificates import encode_certificate
