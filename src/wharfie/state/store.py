@@ -57,10 +57,7 @@ class SqliteStore:
         """Open (or make) the file and start the writer; Unavailable when it cannot be used."""
         self._path = path
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
-        try:
-            self._reader = _open(path)
-        except sqlite3.Error as error:
-            raise Unavailable(f"cannot open the engine's state {path}: {error}") from error
+        self._reader = _open(path)
         self._thread = threading.Thread(target=self._serve, name="state-writer", daemon=True)
         self._thread.start()
 
@@ -109,25 +106,27 @@ class SqliteStore:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    """Connect and bring the tables up to date; a refused file is closed again."""
-    db = _connect(path)
+    db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     try:
+        _prepare(db)
         migrate(db, path)
-    except (sqlite3.Error, Unavailable):
+    except (sqlite3.Error, Unavailable) as error:
         db.close()
-        raise
+        if isinstance(error, Unavailable):
+            raise
+        raise Unavailable(f"cannot open the engine's state {path}: {error}") from error
     return db
 
 
 def _connect(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-    except sqlite3.Error:
-        db.close()
-        raise
+    _prepare(db)
     return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
 
 
 def _commit(db: sqlite3.Connection, tx: SqliteTransaction, group: list[_Request]) -> list[_Outcome]:
