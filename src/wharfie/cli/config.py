@@ -102,8 +102,8 @@ def load_context(directory: str, name: str) -> StoredContext:
     data = read_file(path)
     if data is None:
         raise CommandError(
-            f'Failed to initialize: unable to resolve docker endpoint: context "{name}": '
-            f"context not found: open {path}: no such file or directory"
+            f'Failed to initialize: unable to resolve docker endpoint: context "{name}": context'
+            f" not found: open {path}: no such file or directory"
         )
     try:
         document = loads(data)

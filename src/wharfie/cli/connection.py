@@ -29,9 +29,7 @@ def context_name(flags: Values, config: ConfigFile) -> str:
     """
     name = flags.text("context")
     if name and flags.has("host"):
-        raise CommandError(
-            "Failed to initialize: conflicting options: cannot specify both --host and --context"
-        )
+        raise CommandError("conflicting options: cannot specify both --host and --context")
     if name:
         return name
     if flags.has("host") or os.environ.get("DOCKER_HOST"):
@@ -50,7 +48,7 @@ def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
     try:
         if name != "default":
             return _stored(config, name)
-        host = _only(hosts) if hosts else os.environ.get("DOCKER_HOST", "")
+        host = _single(hosts) if hosts else os.environ.get("DOCKER_HOST", "")
         tls = tls_options(flags, config)
         if not host and tls is not None:
             host = "tcp://localhost:2376"
@@ -59,7 +57,7 @@ def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
         raise CommandError(f"{_FAILED}{error}") from None
 
 
-def _only(hosts: list[str]) -> str:
+def _single(hosts: list[str]) -> str:
     if len(hosts) > 1:
         raise EndpointError("Specify only one -H")
     return hosts[0]
@@ -110,7 +108,7 @@ def tls_options(flags: Values, config: ConfigFile) -> TlsOptions | None:
 
 def _file(flags: Values, flag: str, default: str) -> str:
     """Return the file of a flag; the default one only where it exists."""
-    given = flags.text(flag).strip('"') if flags.has(flag) else ""
+    given = flags.text(flag) if flags.has(flag) else ""
     if not given:
         return default if os.path.exists(default) else ""
     if not os.path.exists(given):

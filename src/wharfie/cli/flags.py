@@ -186,24 +186,21 @@ def convert(kind: str, text: str) -> object:
     if kind == "decimal":
         return parse_cpus(text)
     if kind == "duration":
-        return _positive_duration(text)
+        from wharfie.formats.duration import parse_duration
+
+        return parse_duration(text)
     if kind == "filter" and "=" not in text and text:
         raise ValueError("bad format of filter (expected name=value)")
     return text
 
 
-def _check_digits(text: str) -> None:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(text)
-
-
 def parse_int(text: str, function: str = "ParseInt") -> int:
     """Read an int as Go's strconv does with base 0."""
     digits = text[1:] if text[:1] in {"-", "+"} else text
+    octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
+    plain = digits.isascii() and digits[:1].isdigit()
     try:
-        _check_digits(digits[:1])
-        octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
-        value = int(digits, 8) if octal else int(digits, 0)
+        value = int(digits if plain else "", 8 if octal else 0)
     except ValueError:
         raise ValueError(f'strconv.{function}: parsing "{text}": invalid syntax') from None
     value = -value if text.startswith("-") else value
@@ -228,29 +225,17 @@ def _parse_uint(text: str, bits: int) -> int:
 def parse_cpus(text: str) -> int:
     """Read `1.5` or `3/2` CPUs as billionths."""
     top, slash, bottom = text.partition("/")
-    try:
-        whole, _, fraction = top.partition(".")
-        sign = -1 if whole.startswith("-") else 1
-        digits = whole.lstrip("+-") + fraction
-        _check_digits(digits)
-        numerator, denominator = sign * int(digits), int("1" + "0" * len(fraction))
-        if slash:
-            denominator *= int(bottom)
-        nanos, rest = divmod(numerator * 1_000_000_000, denominator)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"failed to parse {text} as a rational number") from None
+    whole, _, fraction = top.partition(".")
+    digits = whole.lstrip("+-") + fraction
+    divisor = bottom if slash else "1"
+    plain = digits.isascii() and digits.isdigit() and divisor.isascii() and divisor.isdigit()
+    if not plain or int(divisor) == 0:
+        raise ValueError(f"failed to parse {text} as a rational number")
+    scale = int(divisor) * int("1" + "0" * len(fraction))
+    nanos, rest = divmod(int(digits) * 10**9, scale)
     if rest:
         raise ValueError("value is too precise")
-    return nanos
-
-
-def _positive_duration(text: str) -> int:
-    from wharfie.formats.duration import parse_duration
-
-    value = parse_duration(text)
-    if value < 0:
-        raise ValueError("duration cannot be negative")
-    return value
+    return -nanos if whole.startswith("-") else nanos
 
 
 def _csv(text: str) -> list[str]:
@@ -348,5 +333,7 @@ class Parser:
         try:
             values.store(flag, text, self._checks.get(flag.name))
         except ValueError as error:
-            problem = f'invalid argument "{text}" for "{flag.shown}" flag: {error}'
+            from wharfie.formats.gojson import quote
+
+            problem = f'invalid argument {quote(text)} for "{flag.shown}" flag: {error}'
             raise UsageProblem(problem, code=125) from None

@@ -48,8 +48,7 @@ def group_help(prog: str, group: str) -> str:
         for path, row in TABLE.items()
         if path.startswith(group + " ")
     )
-    column = max(len(name) for name, _ in rows)
-    lines = "\n".join(f"  {name.ljust(max(column, 9) + 1)} {summary}" for name, summary in rows)
+    lines = _lines(rows)
     return (
         f"Usage:  {prog} {group} COMMAND\n\n{GROUPS[group]}\n\nCommands:\n{lines}\n\n"
         f"Run '{prog} {group} COMMAND --help' for more information on a command.\n"

@@ -137,6 +137,8 @@ def _guarded(context: Context, command: object, values: object) -> int:
             sys.stderr.write(f"{error}\n")
         return error.code
     except (ClientError, TemplateError) as error:
+        if isinstance(error, TemplateError):
+            context.write(error.partial + "\n")
         context.flush()
         sys.stderr.write(f"{error}\n")
         return 1
@@ -152,7 +154,7 @@ def _group(prog: str, path: str, rest: list[str]) -> int:
         kind = "flag: " if flags[0].startswith("--") else f"shorthand flag: {flags[0][1:2]!r} in "
         problem = UsageProblem(f"unknown {kind}{flags[0]}", code=125)
         return _usage(f"{prog} {path}", f"{prog} {path} COMMAND", problem)
-    sys.stdout.write(group_help(prog, path))
+    (sys.stdout if rest else sys.stderr).write(group_help(prog, path))
     return 0
 
 

@@ -79,11 +79,10 @@ def parse_reference(text: str) -> Reference:
             raise ValueError("invalid reference format")
     domain, path = _split_domain(rest)
     if path != path.lower():
-        raise ValueError(
-            "invalid reference format: repository name must be lowercase"
-            if _is_path(path.lower())
-            else "invalid reference format"
-        )
+        words = "invalid reference format"
+        if _is_path(path.lower()):
+            words += f": repository name ({path}) must be lowercase"
+        raise ValueError(words)
     if not _is_path(path):
         raise ValueError("invalid reference format")
     return Reference(domain, path, tag, digest)

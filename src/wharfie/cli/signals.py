@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import _signal
 import time
 
 from wharfie.cli import terminal
 from wharfie.client.daemon import Client
 from wharfie.client.errors import ClientError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal  # the C half: its Python half is twenty times slower to import
 
 _NOT_PROXIED = {
     "SIGCHLD", "SIGCLD", "SIGPIPE", "SIGURG", "SIGKILL", "SIGSTOP", "SIGSEGV", "SIGBUS", "SIGFPE",

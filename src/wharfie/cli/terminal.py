@@ -7,8 +7,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from types import TracebackType
-    from typing import Any
+
+    Attributes = list[int | list[bytes | int]]
+else:
+    import _signal  # the C half: its Python half is twenty times slower to import
 
 
 def size() -> tuple[int, int]:
@@ -27,11 +31,10 @@ class RawMode:
     """
 
     def __init__(self) -> None:
-        self._saved: list[Any] | None = None
-        self._handlers: dict[int, object] = {}
+        self._saved: Attributes | None = None
+        self._handlers: dict[int, _signal._HANDLER] = {}
 
     def __enter__(self) -> RawMode:
-        import _signal
         import termios
 
         self._saved = termios.tcgetattr(0)
@@ -46,8 +49,6 @@ class RawMode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        import _signal
-
         self.restore()
         for number, handler in self._handlers.items():
             _signal.signal(number, handler)
@@ -58,20 +59,18 @@ class RawMode:
             self._set(self._saved)
             self._saved = None
 
-    def _set(self, attributes: list[Any]) -> None:
+    def _set(self, attributes: Attributes) -> None:
         import termios
 
         termios.tcsetattr(0, termios.TCSADRAIN, attributes)
 
     def _die(self, number: int, _frame: object) -> None:
-        import _signal
-
         self.restore()
         _signal.signal(number, _signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
 
-def raw_attributes(saved: list[object]) -> list[object]:
+def raw_attributes(saved: Attributes) -> Attributes:
     """Return terminal attributes changed to raw mode."""
     import termios
 

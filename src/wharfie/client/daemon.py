@@ -82,10 +82,17 @@ class Pending:
         self._connection = connection
         self._method = method
         self._path = path
+        self._response: Response | None = None
+
+    def accepted(self) -> None:
+        """Wait until the daemon has begun its reply: what was asked for is under way."""
+        self.response()
 
     def response(self) -> Response:
-        """Wait for the reply; errors become exceptions."""
-        return self._client.finish(self._connection, self._method, self._path)
+        """Wait for the head of the reply; errors become exceptions."""
+        if self._response is None:
+            self._response = self._client.finish(self._connection, self._method, self._path)
+        return self._response
 
     def json(self) -> object:
         """Wait for the reply and read its JSON body."""
@@ -138,7 +145,7 @@ class Client:
         self._negotiated = True
         self._version = API_VERSION
         try:
-            response = self._exchange("HEAD", "/_ping", None, {})
+            response = self._exchange("HEAD", f"{self.endpoint.prefix}/_ping", None, {})
         except ClientError:
             return
         response.read()
@@ -230,7 +237,7 @@ class Client:
 
     def _full(self, path: str, query: Query | None) -> str:
         text = encode_query(query) if query else ""
-        return f"/v{self.version}{path}{'?' if text else ''}{text}"
+        return f"{self.endpoint.prefix}/v{self.version}{path}{'?' if text else ''}{text}"
 
     def _head(
         self,
@@ -345,13 +352,14 @@ def error_of(response: Response, data: bytes, url: str) -> DaemonError:
             document = None
         if isinstance(document, dict) and isinstance(document.get("message"), str):
             text = document["message"].strip()
-    if not text:
+    wordless = not text
+    if wordless:
         text = (
-            f"request returned {response.status} for API route and version {url},"
-            " check if the server supports the requested API version"
+            f"request returned {response.status} {response.reason} for API route and version"
+            f" {url}, check if the server supports the requested API version"
         )
     kind = NotFound if response.status == 404 else DaemonError
-    return kind(response.status, text)
+    return kind(response.status, text, wordless=wordless)
 
 
 def stream_values(response: Response) -> Iterator[object]:

@@ -25,17 +25,18 @@ class TlsOptions:
 class Endpoint:
     """A daemon's address.
 
-    `scheme` is `unix` or `tcp`; `path` the socket file, `host` and `port` the TCP side; `shown`
-    is the address as messages name it.
+    `scheme` is `unix` or `tcp`; `path` the socket file, `host` and `port` the TCP side, `prefix`
+    what a reverse proxy wants before every path; `shown` is the address as messages name it.
     """
 
-    __slots__ = ("host", "path", "port", "scheme", "shown", "tls")
+    __slots__ = ("host", "path", "port", "prefix", "scheme", "shown", "tls")
 
     def __init__(self, scheme: str, *, shown: str, tls: TlsOptions | None = None) -> None:
         self.scheme = scheme
         self.shown = shown
         self.tls = tls if scheme == "tcp" else None
         self.path = ""
+        self.prefix = ""
         self.host = ""
         self.port = 0
 
@@ -95,8 +96,6 @@ def parse_endpoint(text: str, tls: TlsOptions | None = None) -> Endpoint:
 
 def _tcp(text: str, address: str, tls: TlsOptions | None) -> Endpoint:
     address, _, path = address.partition("/")
-    if path:
-        raise EndpointError(f"invalid bind address ({text}): should not contain a path element")
     host, port = _split(address)
     if port == "":
         number = TLS_PORT if tls else PORT
@@ -108,7 +107,9 @@ def _tcp(text: str, address: str, tls: TlsOptions | None) -> Endpoint:
         raise EndpointError(f"invalid bind address ({text}): invalid host")
     host = host or "127.0.0.1"
     shown_host = f"[{host}]" if ":" in host else host
-    endpoint = Endpoint("tcp", shown=f"tcp://{shown_host}:{number}", tls=tls)
+    prefix = "/" + path.strip("/") if path.strip("/") else ""
+    endpoint = Endpoint("tcp", shown=f"tcp://{shown_host}:{number}{prefix}", tls=tls)
+    endpoint.prefix = prefix
     endpoint.host = host
     endpoint.port = number
     return endpoint

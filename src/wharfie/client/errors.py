@@ -27,10 +27,10 @@ class UpgradeRefused(ClientError):
 
 
 class DaemonError(ClientError):
-    """The daemon answered with an error status."""
+    """The daemon answered with an error status; `wordless` if it did not say why."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"Error response from daemon: {message}")
+    def __init__(self, status: int, message: str, *, wordless: bool = False) -> None:
+        super().__init__(message if wordless else f"Error response from daemon: {message}")
         self.status = status
         self.message = message
 

@@ -17,10 +17,13 @@ _MAX_HEAD = 1 << 20
 
 
 class Response:
-    """A reply: status, headers (lower-case names), and a body to read once."""
+    """A reply: status, reason, headers (lower-case names), and a body to read once."""
 
-    def __init__(self, connection: Connection, status: int, headers: dict[str, str]) -> None:
+    def __init__(
+        self, connection: Connection, status: int, reason: str, headers: dict[str, str]
+    ) -> None:
         self.status = status
+        self.reason = reason
         self.headers = headers
         self._connection = connection
         self._pieces: Iterator[bytes] = iter(())
@@ -87,11 +90,11 @@ class Connection:
             TransportError: the stream ended (`EOF`) or what came is no HTTP.
         """
         while True:
-            status, headers = self._head()
+            status, reason, headers = self._head()
             if status >= 200 or status == 101:
                 break
         self.fresh = False
-        response = Response(self, status, headers)
+        response = Response(self, status, reason, headers)
         if status == 101:
             return response
         close = headers.get("connection", "").lower() == "close"
@@ -116,7 +119,7 @@ class Connection:
         self._buffer += data
         return bool(data)
 
-    def _head(self) -> tuple[int, dict[str, str]]:
+    def _head(self) -> tuple[int, str, dict[str, str]]:
         while True:
             end = self._buffer.find(b"\r\n\r\n")
             if end >= 0:
@@ -141,7 +144,7 @@ class Connection:
             raise _malformed(first.encode("latin-1"))
         if words[0] == "HTTP/1.0" and "connection" not in headers:
             headers["connection"] = "close"
-        return int(words[1]), headers
+        return int(words[1]), words[2] if len(words) > 2 else "", headers
 
     def _check_start(self) -> None:
         start = self._buffer[:5]

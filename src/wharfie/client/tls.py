@@ -120,6 +120,7 @@ def make_context(options: TlsOptions) -> ssl.SSLContext:
         EndpointError: a file is missing or unusable.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.hostname_checks_common_name = False
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags &= (
         ~ssl.VERIFY_X509_STRICT

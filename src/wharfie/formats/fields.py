@@ -31,16 +31,12 @@ def split_fields(line: str) -> list[str]:
 
 
 def _quoted(line: str, at: int) -> tuple[str, int]:
-    start = at
     at += 1
     out: list[str] = []
     while True:
         end = line.find('"', at)
         if end < 0:
-            raise ValueError(
-                f"parse error on line 1, column {len(line) + 1}: "
-                'extraneous or missing " in quoted-field'
-            )
+            raise _stray_quote(len(line) + 1)
         out.append(line[at:end])
         if line.startswith('""', end):
             out.append('"')
@@ -48,8 +44,11 @@ def _quoted(line: str, at: int) -> tuple[str, int]:
             continue
         at = end + 1
         if at < len(line) and line[at] != ",":
-            raise ValueError(
-                f"parse error on line 1, column {max(at, start)}: "
-                'extraneous or missing " in quoted-field'
-            )
+            raise _stray_quote(at)
         return "".join(out), at
+
+
+def _stray_quote(column: int) -> ValueError:
+    return ValueError(
+        f'parse error on line 1, column {column}: extraneous or missing " in quoted-field'
+    )

@@ -184,12 +184,24 @@ def split_volume(text: str) -> tuple[str, str]:
         raise ValueError("invalid empty volume spec")
     if len(text) <= 2:
         return "", "volume"
-    parts = text.split(":")
-    if len(parts) > 3:
-        raise ValueError(f"invalid spec: {text}: too many colons")
+    parts = _split_colons(text)
     if any(not part for part in parts):
         raise ValueError(f"invalid spec: {text}: empty section between colons")
+    if len(parts) > 3:
+        raise ValueError(f"invalid spec: {text}: too many colons")
     if len(parts) == 1:
         return "", "volume"
     source = parts[0]
     return source, "bind" if source[0] in "/.~" else "volume"
+
+
+def _split_colons(text: str) -> list[str]:
+    """Split at colons, except those behind a single letter, which name a drive of Windows."""
+    parts = [""]
+    for char in text:
+        is_drive = len(parts[-1]) == 1 and parts[-1].isalpha()
+        if char == ":" and not is_drive:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts

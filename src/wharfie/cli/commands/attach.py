@@ -35,13 +35,14 @@ def _check_state(document: dict[str, object]) -> None:
 def run_attach(context: Context, flags: Values) -> int:
     """Attach; return the container's exit code."""
     client = context.client
-    keys_text, keys = detach_keys(context, flags)
     path = f"/containers/{escape(flags.args[0])}"
     pending = client.begin("POST", f"{path}/wait")
+    pending.accepted()
     document = _mapping(client.json("GET", f"{path}/json"))
     _check_state(document)
     config = _mapping(document.get("Config"))
     tty = config.get("Tty") is True
+    keys_text, keys = detach_keys(context, flags, tty=tty)
     stdin = not flags.on("no-stdin") and config.get("OpenStdin") is True
     check_terminal(stdin=stdin, tty=tty)
     query = {"stream": "1", "stdout": "1", "stderr": "1"}

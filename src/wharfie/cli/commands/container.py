@@ -9,6 +9,7 @@ from wharfie.cli.flags import Values
 from wharfie.cli.output.values import mapping, objects, sequence, text
 from wharfie.client.daemon import escape
 from wharfie.client.errors import ClientError, NotFound
+from wharfie.formats.ports import parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,8 +181,10 @@ def run_port(context: Context, flags: Values) -> int:
     else:
         wanted = flags.args[1] if "/" in flags.args[1] else f"{flags.args[1]}/tcp"
         number = wanted.partition("/")[0]
-        if not number.isdigit() or int(number) > 65535:
-            raise CommandError(f"Error: invalid port: {number}")
+        try:
+            parse_range(number)
+        except ValueError as error:
+            raise CommandError(f"Error: invalid port ({number}): {error}") from None
         lines = [address for port, address in pairs if port == wanted.lower()]
         if not lines:
             raise CommandError(f"Error: No public port '{flags.args[1]}' published for {name}")

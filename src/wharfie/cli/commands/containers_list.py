@@ -30,8 +30,8 @@ def _query(flags: Values, source: str) -> dict[str, str]:
     if limit > 0:
         query["limit"] = str(limit)
     wants_size = flags.on("size")
-    if not flags.has("size") and "table" not in source:
-        wants_size = ".Size" in source
+    if not flags.has("size"):
+        wants_size = ".Size" in source or "json .}}" in source.replace(" }", "}")
     if wants_size:
         query["size"] = "1"
     if flags.filters("filter"):

@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wharfie.cli.output.template import Read
+
     Item = Mapping[str, object]
 
 _ACTIVE_STATES = ("running", "paused", "restarting")
@@ -92,6 +94,10 @@ def _cache_row(document: Item) -> Item:
     return _row("Build Cache", len(found), active, size, human_size(size - used))
 
 
+def _cell(name: str) -> Read:
+    return lambda item: item[name]
+
+
 def _summary() -> Listing:
     heads = {
         "Type": "TYPE",
@@ -103,7 +109,7 @@ def _summary() -> Listing:
     return Listing(
         "*formatter.diskUsageContext",
         "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
-        {name: (head, lambda item, name=name: item[name]) for name, head in heads.items()},  # type: ignore[misc]
+        {name: (head, _cell(name)) for name, head in heads.items()},
     )
 
 
@@ -132,10 +138,9 @@ def _caches() -> Listing:
 
 def _verbose(document: Item) -> str:
     rows = images.expand(document.get("Images"), digests=False)
-    used = images.listing(truncate=True).render(rows, _IMAGE_COLUMNS)
-    held = containers.listing(truncate=True).render(
-        objects(document.get("Containers")), _CONTAINER_COLUMNS
-    )
+    used = images.listing(truncate=True, usage=True).render(rows, _IMAGE_COLUMNS)
+    layers = [{**item, "SizeRootFs": 0} for item in objects(document.get("Containers"))]
+    held = containers.listing(truncate=True).render(layers, _CONTAINER_COLUMNS)
     kept = resources.volumes().render(
         objects(document.get("Volumes")), "table {{.Name}}\t{{.Links}}\t{{.Size}}"
     )

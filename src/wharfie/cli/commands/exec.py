@@ -51,7 +51,7 @@ def run_exec(context: Context, flags: Values) -> int:
     client = context.client
     attach = not flags.on("detach")
     tty, stdin = flags.on("tty"), attach and flags.on("interactive")
-    keys_text, keys = detach_keys(context, flags)
+    keys_text, keys = detach_keys(context, flags, tty=tty)
     path = f"/containers/{escape(flags.args[0])}"
     client.json("GET", f"{path}/json")
     check_terminal(stdin=stdin, tty=tty)

@@ -63,7 +63,8 @@ def run_save(context: Context, flags: Values) -> int:
     return 0
 
 
-def _removal_query(flags: Values) -> dict[str, str | list[str]]:
+def run_rm(context: Context, flags: Values) -> int:
+    """Remove images; print what was untagged and deleted."""
     query: dict[str, str | list[str]] = {}
     if flags.on("force"):
         query["force"] = "1"
@@ -71,12 +72,6 @@ def _removal_query(flags: Values) -> dict[str, str | list[str]]:
         query["noprune"] = "1"
     if flags.items("platform"):
         query["platforms"] = [platform_json(text) for text in flags.items("platform")]
-    return query
-
-
-def run_rm(context: Context, flags: Values) -> int:
-    """Remove images; print what was untagged and deleted."""
-    query = _removal_query(flags)
     problems: list[str] = []
     fatal = False
     for name in flags.args:
@@ -86,16 +81,23 @@ def run_rm(context: Context, flags: Values) -> int:
             problems.append(str(error))
             fatal = fatal or not isinstance(error, NotFound)
             continue
-        for item in objects(found):
-            for word in ("Deleted", "Untagged"):
-                if item.get(word):
-                    context.say(f"{word}: {item[word]}")
-    if problems:
-        if flags.on("force") and not fatal:
-            context.note("\n".join(problems))
-            return 0
+        for line in _removed(found):
+            context.say(line)
+    if problems and flags.on("force") and not fatal:
+        context.note("\n".join(problems))
+    elif problems:
         raise CommandError("\n".join(problems))
     return 0
+
+
+def _removed(found: object) -> list[str]:
+    """Spell what was removed, one line each."""
+    return [
+        f"{word}: {item[word]}"
+        for item in objects(found)
+        for word in ("Deleted", "Untagged")
+        if item.get(word)
+    ]
 
 
 def _target(text: str) -> Reference:

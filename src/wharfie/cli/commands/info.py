@@ -44,20 +44,15 @@ def _drivers(info: Info) -> list[str]:
         for title, name in (("Server Version", "ServerVersion"), ("Storage Driver", "Driver"))
         if text(info, name)
     ]
-    lines += [
-        f"  {pair[0]}: {pair[1]}"
-        for pair in sequence(info, "DriverStatus")
-        if isinstance(pair, list) and len(pair) == 2
-    ]
-    lines += [
-        f" {title}: {text(info, name)}"
-        for title, name in (
-            ("Logging Driver", "LoggingDriver"),
-            ("Cgroup Driver", "CgroupDriver"),
-            ("Cgroup Version", "CgroupVersion"),
-        )
-        if text(info, name)
-    ]
+    pairs = [pair for pair in sequence(info, "DriverStatus") if isinstance(pair, list)]
+    lines += [f"  {pair[0]}: {pair[1]}" for pair in pairs if len(pair) == 2]
+    for title, name in (
+        ("Logging Driver", "LoggingDriver"),
+        ("Cgroup Driver", "CgroupDriver"),
+        ("Cgroup Version", "CgroupVersion"),
+    ):
+        if text(info, name):
+            lines.append(f" {title}: {text(info, name)}")
     plugins = mapping(info, "Plugins")
     lines.append(" Plugins:")
     lines += [f"  {name}: {_words(sequence(plugins, name))}" for name in ("Volume", "Network")]
@@ -150,7 +145,9 @@ def _registries(info: Info) -> list[str]:
     lines.append(f" Experimental: {_word(info.get('ExperimentalBuild'))}")
     registries = mapping(info, "RegistryConfig")
     indexes = mapping(registries, "IndexConfigs")
-    insecure = [name for name in sorted(indexes) if not mapping(indexes, name).get("Secure")]
+    insecure = [
+        name for name in sorted(indexes) if mapping(indexes, name).get("Secure") is not True
+    ]
     cidrs = [str(cidr) for cidr in sequence(registries, "InsecureRegistryCIDRs")]
     if insecure or cidrs:
         lines += [" Insecure Registries:", *(f"  {name}" for name in insecure + cidrs)]
@@ -201,7 +198,11 @@ def run_info(context: Context, flags: Values) -> int:
             **({"ServerErrors": [problem]} if problem else {}),
             "ClientInfo": client,
         }
-        context.write(render_document(flags.text("format"), typed(document)))
+        shown = typed(document)
+        assert isinstance(shown, dict)
+        context.write(
+            render_document(flags.text("format"), shown, name="", kind="system.dockerInfo")
+        )
         if problem:
             raise CommandError(problem)
         return 0

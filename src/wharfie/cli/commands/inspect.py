@@ -54,7 +54,7 @@ def show(context: Context, names: list[str], source: str, find: Find) -> int:
             try:
                 context.write(execute(template, typed(document)) + "\n")
             except TemplateError as error:
-                context.write("\n")
+                context.write(error.partial + "\n")
                 problems.append(f"template parsing error: {error}")
                 break
         if not found:
@@ -116,6 +116,22 @@ def run_volume(context: Context, flags: Values) -> int:
     return show(context, flags.args, flags.text("format"), _volumes(context))
 
 
+_TYPES = (
+    "config", "container", "image", "network", "node", "plugin", "secret", "service", "task",
+    "volume",
+)  # fmt: skip
+
+
+def _check_type(kind: str, finders: Mapping[str, Find]) -> None:
+    choice = 'must be one of "' + '", "'.join(_TYPES) + '"'
+    if not kind:
+        raise CommandError(f"type is empty: {choice}")
+    if kind not in _TYPES:
+        raise CommandError(f'unknown type: "{kind}": {choice}')
+    if kind not in finders:
+        raise CommandError(f"inspecting objects of type {kind} is not supported")
+
+
 def run_any(context: Context, flags: Values) -> int:
     """Inspect whatever has the name: container, image, network or volume, in this order."""
     kind = flags.text("type")
@@ -125,11 +141,8 @@ def run_any(context: Context, flags: Values) -> int:
         "network": _networks(context, verbose=False),
         "volume": _volumes(context),
     }
-    if flags.has("type") and not kind:
-        raise CommandError('type is empty: must be one of "' + '", "'.join(finders) + '"')
-    if kind and kind not in finders:
-        raise CommandError(f'unknown type: "{kind}": must be one of "' + '", "'.join(finders) + '"')
-    if kind:
+    if flags.has("type"):
+        _check_type(kind, finders)
         return show(context, flags.args, flags.text("format"), finders[kind])
 
     def first(name: str) -> object:

@@ -9,6 +9,7 @@ from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
 from wharfie.cli.flags import Values
 from wharfie.cli.output.values import objects, sequence
+from wharfie.client.errors import DaemonError
 from wharfie.formats.gojson import dumps
 from wharfie.formats.units import human_size
 
@@ -23,18 +24,12 @@ _DANGLING = "This will remove all dangling images."
 _UNUSED = "This will remove all images without at least one container associated to them."
 
 
-def confirm(context: Context, warning: str) -> None:
-    """Ask whether to go on.
-
-    Raises:
-        CommandError: the answer is not yes.
-    """
+def confirm(context: Context, warning: str) -> bool:
+    """Ask whether to go on."""
     context.write(f"WARNING! {warning}\nAre you sure you want to continue? [y/N] ")
     context.flush()
     answer = sys.stdin.readline()
-    if answer.strip().lower() != "y":
-        context.write("" if answer else "\n")
-        raise CommandError("")
+    return answer.strip().lower() == "y"
 
 
 def filters_of(context: Context, flags: Values) -> Filters:
@@ -90,6 +85,23 @@ def _images(context: Context, filters: Filters) -> tuple[str, int]:
     return _listed("Deleted Images:", lines), _space(document)
 
 
+def _cache(context: Context, filters: Filters) -> tuple[str, int]:
+    """Prune the build cache; a daemon without a builder has none."""
+    wanted = {name: values for name, values in filters.items() if name != "all"}
+    query = {"filters": dumps(wanted)} if wanted else {}
+    if "all" in filters:
+        query["all"] = "1"
+    try:
+        found = context.client.json("POST", "/build/prune", query=query)
+    except DaemonError as error:
+        if error.status in {404, 501}:
+            return "", 0
+        raise
+    document = found if isinstance(found, dict) else {}
+    names = [str(name) for name in sequence(document, "CachesDeleted")]
+    return _listed("Deleted build cache objects:", names), _space(document)
+
+
 def _listed(title: str, names: list[str]) -> str:
     return "\n".join([title, *names, ""]) if names else ""
 
@@ -101,8 +113,8 @@ def _reclaimed(context: Context, size: int) -> None:
 def run_containers(context: Context, flags: Values) -> int:
     """Remove stopped containers."""
     filters = filters_of(context, flags)
-    if not flags.on("force"):
-        confirm(context, "This will remove all stopped containers.")
+    if not flags.on("force") and not confirm(context, "This will remove all stopped containers."):
+        return 0
     text, size = _containers(context, filters)
     context.write(text + "\n" if text else "")
     _reclaimed(context, size)
@@ -114,8 +126,8 @@ def run_images(context: Context, flags: Values) -> int:
     filters = filters_of(context, flags)
     everything = flags.on("all")
     filters["dangling"] = {"false" if everything else "true": True}
-    if not flags.on("force"):
-        confirm(context, _UNUSED if everything else _DANGLING)
+    if not flags.on("force") and not confirm(context, _UNUSED if everything else _DANGLING):
+        return 0
     text, size = _images(context, filters)
     context.write(text + "\n" if text else "")
     _reclaimed(context, size)
@@ -131,8 +143,8 @@ def run_volumes(context: Context, flags: Values) -> int:
             raise CommandError("conflicting options: cannot specify both --all and --filter all=1")
         filters["all"] = {"true": True}
         warning = "This will remove all local volumes not used by at least one container."
-    if not flags.on("force"):
-        confirm(context, warning)
+    if not flags.on("force") and not confirm(context, warning):
+        return 0
     text, size = _volumes(context, filters)
     context.write(text + "\n" if text else "")
     _reclaimed(context, size)
@@ -142,11 +154,9 @@ def run_volumes(context: Context, flags: Values) -> int:
 def run_networks(context: Context, flags: Values) -> int:
     """Remove unused networks."""
     filters = filters_of(context, flags)
-    if not flags.on("force"):
-        confirm(
-            context,
-            "This will remove all custom networks not used by at least one container.",
-        )
+    warning = "This will remove all custom networks not used by at least one container."
+    if not flags.on("force") and not confirm(context, warning):
+        return 0
     text, _ = _networks(context, filters)
     context.write(text + "\n" if text else "")
     return 0
@@ -158,6 +168,7 @@ def _system_warning(flags: Values, filters: Filters) -> str:
     if flags.on("volumes"):
         lines.append("  - all anonymous volumes not used by at least one container")
     lines.append(f"  - {images if flags.on('all') else 'all dangling images'}")
+    lines.append(f"  - {'all build cache' if flags.on('all') else 'unused build cache'}")
     shown = sorted(f"{key}={value}" for key, values in filters.items() for value in values)
     text = "This will remove:\n" + "\n".join(lines) + "\n"
     if shown:
@@ -171,8 +182,8 @@ def run_system(context: Context, flags: Values) -> int:
     filters = filters_of(context, flags)
     if flags.on("volumes") and "until" in filters:
         raise CommandError('ERROR: The "until" filter is not supported with "--volumes"')
-    if not flags.on("force"):
-        confirm(context, _system_warning(flags, filters))
+    if not flags.on("force") and not confirm(context, _system_warning(flags, filters)):
+        return 0
     steps: list[tuple[Callable[[Context, Filters], tuple[str, int]], Filters]] = [
         (_containers, filters),
         (_networks, filters),
@@ -181,6 +192,7 @@ def run_system(context: Context, flags: Values) -> int:
         steps.append((_volumes, filters))
     dangling = {"dangling": {"false" if flags.on("all") else "true": True}}
     steps.append((_images, {**filters, **dangling}))
+    steps.append((_cache, {**filters, **({"all": {"true": True}} if flags.on("all") else {})}))
     total = 0
     for step, wanted in steps:
         text, size = step(context, wanted)

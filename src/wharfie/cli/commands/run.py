@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from wharfie.client.daemon import Hijacked, Pending
 
 _PULL_POLICIES = ("always", "missing", "never", "")
+_WINDOWS = ("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops")
 _CANNOT_RUN, _NOT_FOUND, _CLIENT_FAILED = 126, 127, 125
 
 
-def detach_keys(context: Context, flags: Values) -> tuple[str, bytes]:
+def detach_keys(context: Context, flags: Values, *, tty: bool) -> tuple[str, bytes]:
     """Return the detach keys as configured (empty: nothing) and as bytes.
+
+    Without a terminal there are no keys, and nothing to be wrong with them.
 
     Raises:
         CommandError: they are malformed.
     """
     text = flags.text("detach-keys") or context.config.text("detachKeys")
     try:
-        return text, parse_keys(text) if text else DEFAULT
+        return text, parse_keys(text) if text and tty else DEFAULT
     except ValueError as error:
         raise CommandError(f"invalid detach keys ({text}): {error}") from None
 
@@ -110,9 +113,25 @@ class _Creation:
             )
         self._context = context
         self._flags = flags
+        self._check_platform()
         size = terminal.size() if console else (0, 0)
         self.wish = Wish(flags, detach=detach, console=size, proxies=proxy_settings(context))
         self._reference = self._parse()
+
+    def _check_platform(self) -> None:
+        """Refuse the flags that only mean something to a daemon on Windows."""
+        given = [name for name in _WINDOWS if self._flags.has(name)]
+        if not given or not self._context.client.version:
+            return
+        system = self._context.client.ping.get("ostype", "")
+        if system not in {"", "windows"}:
+            raise CommandError(
+                "\n".join(
+                    f'"--{name}" is only supported on a Docker daemon running on windows,'
+                    f" but the Docker daemon is running on {system}"
+                    for name in given
+                )
+            )
 
     def _parse(self) -> Reference | None:
         """Return the image as a name; None when it can only be an ID."""
@@ -129,8 +148,8 @@ class _Creation:
         cidfile = flags.text("cidfile")
         if cidfile and os.path.exists(cidfile):
             raise CommandError(
-                "container ID file found, make sure the other container isn't running or delete "
-                f"{cidfile}",
+                "container ID file found, make sure the other container isn't running or delete"
+                f" {cidfile}",
                 code=_CLIENT_FAILED,
             )
         if flags.text("pull") == "always":
@@ -206,15 +225,18 @@ def run_run(context: Context, flags: Values) -> int:
     """Create a container, start it, and stay with it unless detached."""
     detach = flags.on("detach")
     try:
-        keys_text, keys = detach_keys(context, flags)
+        keys = detach_keys(context, flags, tty=flags.on("tty"))
         creation = _Creation(context, flags, detach=detach, console=True)
         streams = creation.wish.streams
         check_terminal(stdin=streams.stdin, tty=creation.wish.tty)
         container = creation.run()
     except (CommandError, ClientError) as error:
         raise _with_help(context, error) from None
-    session = _Session(context, flags, container, creation.wish, keys_text=keys_text, keys=keys)
-    return session.detached() if detach else session.attached()
+    session = _Session(context, flags, container, creation.wish, keys=keys)
+    try:
+        return session.detached() if detach else session.attached()
+    except ClientError as error:
+        raise _with_help(context, error) from None
 
 
 class _Session:
@@ -227,16 +249,14 @@ class _Session:
         container: str,
         wish: Wish,
         *,
-        keys_text: str,
-        keys: bytes,
+        keys: tuple[str, bytes],
     ) -> None:
         self._context = context
         self._client = context.client
         self._flags = flags
         self._id = container
         self._wish = wish
-        self._keys_text = keys_text
-        self._keys = keys
+        self._keys_text, self._keys = keys
 
     def detached(self) -> int:
         """Start and leave."""
@@ -257,6 +277,7 @@ class _Session:
         condition = "removed" if self._flags.on("rm") else "next-exit"
         path = f"/containers/{self._id}/wait"
         pending = self._client.begin("POST", path, query={"condition": condition})
+        pending.accepted()
         self._start(hijacked, pending)
         if self._wish.tty and is_terminal(1):
             from wharfie.cli.signals import WindowSize
@@ -282,12 +303,12 @@ class _Session:
     def _start(self, hijacked: Hijacked | None, pending: Pending | None) -> None:
         try:
             self._client.done("POST", f"/containers/{self._id}/start")
-        except ClientError as error:
+        except ClientError:
             if hijacked is not None:
                 hijacked.stream.close()
             if pending is not None and self._flags.on("rm"):
                 exit_status(self._context, pending)
-            raise _with_help(self._context, error) from None
+            raise
 
 
 _FORM = "IMAGE [COMMAND] [ARG...]"

@@ -51,10 +51,10 @@ def run_start(context: Context, flags: Values) -> int:
 
 def _attached(context: Context, flags: Values, name: str) -> int:
     client = context.client
-    keys_text, keys = detach_keys(context, flags)
     document = _mapping(client.json("GET", f"/containers/{escape(name)}/json"))
     config = _mapping(document.get("Config"))
     tty = config.get("Tty") is True
+    keys_text, keys = detach_keys(context, flags, tty=tty)
     stdin = flags.on("interactive") and config.get("OpenStdin") is True
     check_terminal(stdin=stdin, tty=tty)
     path = f"/containers/{document.get('Id')}"
@@ -71,6 +71,7 @@ def _attached(context: Context, flags: Values, name: str) -> int:
     removed = _mapping(document.get("HostConfig")).get("AutoRemove") is True
     condition = "removed" if removed else "next-exit"
     pending = client.begin("POST", f"{path}/wait", query={"condition": condition})
+    pending.accepted()
     try:
         client.done("POST", f"{path}/start")
     except ClientError:

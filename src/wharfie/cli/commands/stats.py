@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wharfie.cli.output.template import Read
+
     Item = Mapping[str, object]
 
 FLAGS = f"""
@@ -34,7 +36,7 @@ _TURN = 0.5
 
 
 def _listing(*, truncate: bool) -> Listing:
-    def value(name: str) -> object:
+    def value(name: str) -> Read:
         return lambda item: item.get(name) or "--"
 
     def identifier(item: Item) -> str:
@@ -50,12 +52,14 @@ def _listing(*, truncate: bool) -> Listing:
         "PIDs": "PIDS",
         "Container": "CONTAINER",
     }
-    fields = {name: (head, value(name)) for name, head in heads.items()}
+    fields: dict[str, tuple[str, Read]] = {
+        name: (head, value(name)) for name, head in heads.items()
+    }
     return Listing(
         "*container.statsContext",
         "{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}"
         "\t{{.PIDs}}",
-        {**fields, "ID": ("CONTAINER ID", identifier)},  # type: ignore[dict-item]
+        {**fields, "ID": ("CONTAINER ID", identifier)},
     )
 
 

@@ -120,7 +120,12 @@ def run_version(context: Context, flags: Values) -> int:
     if flags.text("format"):
         from wharfie.cli.output.template import render_document
 
-        context.write(render_document(flags.text("format"), {"Client": part, "Server": server}))
+        document: dict[str, object] = {"Client": part, "Server": server}
+        context.write(
+            render_document(
+                flags.text("format"), document, name="version", kind="system.versionInfo"
+            )
+        )
     else:
         lines = _client_lines(part)
         if server is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wharfie.cli.creation import checks
 from wharfie.cli.creation.config import Streams, container_config, published, wrong
-from wharfie.cli.creation.devices import check_device, parse_gpus
+from wharfie.cli.creation.devices import parse_gpus
 from wharfie.cli.creation.hostconfig import host_config
 from wharfie.cli.creation.networks import attachments, networking_config, parse_network
 from wharfie.cli.flags import Values
@@ -18,7 +18,6 @@ CHECKS: Mapping[str, Callable[[str], object]] = {
     "add-host": checks.extra_host,
     "attach": checks.attach,
     "blkio-weight-device": checks.weight_device,
-    "device": check_device,
     "device-cgroup-rule": checks.device_rule,
     "device-read-bps": checks.rate_bytes,
     "device-read-iops": checks.rate_operations,
@@ -53,11 +52,12 @@ class Wish:
         self.streams = Streams(flags, detach=detach)
         mappings = published(flags)
         networks = attachments(flags)
+        named = flags.has("network") or flags.has("net")
         config = container_config(flags, self.streams, mappings, proxies)
         self.body: dict[str, object] = {
             **config,
             "HostConfig": host_config(flags, networks, mappings, console),
-            "NetworkingConfig": networking_config(networks),
+            "NetworkingConfig": networking_config(networks, named=named),
         }
         self.image = flags.args[0]
         self.tty = flags.on("tty")

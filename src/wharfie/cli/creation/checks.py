@@ -181,9 +181,9 @@ def rate_bytes(text: str) -> dict[str, object]:
         rate = -1
     if rate < 0:
         raise ValueError(
-            f"invalid rate for device: {text}. The correct format is "
-            "<device-path>:<number>[<unit>]. Number must be a positive integer. "
-            "Unit is optional and can be kb, mb, or gb"
+            f"invalid rate for device: {text}. The correct format is"
+            " <device-path>:<number>[<unit>]. Number must be a positive integer."
+            " Unit is optional and can be kb, mb, or gb"
         )
     return {"Path": path, "Rate": rate}
 
@@ -211,7 +211,7 @@ def device_rule(text: str) -> str:
         kind, numbers, access = words
         major, colon, minor = numbers.partition(":")
         fits = all(part == "*" or (part.isascii() and part.isdigit()) for part in (major, minor))
-        is_access = 0 < len(access) <= 3 and all(char in "rwm" for char in access)
-        if kind in {"a", "b", "c"} and colon and fits and is_access:
+        fits = fits and bool(colon) and kind in {"a", "b", "c"}
+        if fits and 0 < len(access) <= 3 and set(access) <= set("rwm"):
             return text
     raise ValueError(f"invalid device cgroup format '{text}'")

@@ -27,7 +27,7 @@ class Streams:
     def __init__(self, flags: Values, *, detach: bool) -> None:
         named = flags.items("attach")
         if detach and named:
-            raise wrong("conflicting options: cannot specify both --attach and --detach")
+            raise CommandError("conflicting options: cannot specify both --attach and --detach")
         self.stdin = not detach and ("stdin" in named or flags.on("interactive"))
         self.stdout = not detach and ("stdout" in named or not named)
         self.stderr = not detach and ("stderr" in named or not named)
@@ -83,14 +83,14 @@ def health(flags: Values) -> dict[str, object] | None:
     if flags.text("health-cmd"):
         found["Test"] = ["CMD-SHELL", flags.text("health-cmd")]
     for flag, name in _HEALTH:
+        if flags.number(flag) < 0:
+            raise wrong(f"--{flag} cannot be negative")
         if flags.number(flag):
             found[name] = flags.number(flag)
     if flags.on("no-healthcheck"):
         if found:
             raise wrong("--no-healthcheck conflicts with --health-* options")
         return {"Test": ["NONE"]}
-    if flags.number("health-retries") < 0:
-        raise wrong("--health-retries cannot be negative")
     return found or None
 
 

@@ -26,9 +26,8 @@ def _is_mode(text: str) -> bool:
 
 def parse_device(text: str) -> dict[str, object]:
     """Read `host[:container[:permissions]]`."""
+    _check_device(text)
     parts = text.split(":")
-    if len(parts) > 3:
-        raise CommandError(f"invalid device specification: {text}", code=125)
     source = parts[0]
     target, access = "", "rwm"
     if len(parts) == 3:
@@ -45,19 +44,15 @@ def parse_device(text: str) -> dict[str, object]:
     }
 
 
-def check_device(text: str) -> str:
-    """Validate a `--device` value when it is parsed."""
-    if _is_cdi(text):
-        return text
+def _check_device(text: str) -> None:
     parts = text.split(":")
     if len(parts) > 3 or not parts[0]:
-        raise ValueError(f"bad format for path: {text}")
+        raise CommandError(f"bad format for path: {text}", code=125)
     path = parts[1] if len(parts) > 1 and not _is_mode(parts[1]) else parts[0]
     if not os.path.isabs(path):
-        raise ValueError(f"{path} is not an absolute path")
+        raise CommandError(f"{path} is not an absolute path", code=125)
     if len(parts) == 3 and not _is_mode(parts[2]):
-        raise ValueError(f"bad mode specified: {parts[2]}")
-    return text
+        raise CommandError(f"bad mode specified: {parts[2]}", code=125)
 
 
 def split_devices(texts: list[str]) -> tuple[list[dict[str, object]], list[str]]:
@@ -106,7 +101,7 @@ def _take_gpu(request: dict[str, object], key: str, value: str, field: str) -> N
     elif key == "device":
         request["DeviceIDs"] = list(value.split(","))
     elif key == "capabilities":
-        wanted = ["gpu", *value.split(",")]
+        wanted = [*value.split(","), "gpu"]
         request["Capabilities"] = [sorted(set(wanted), key=wanted.index)]
     elif key == "options":
         pairs = (option.partition("=") for option in split_fields(value))
@@ -122,6 +117,5 @@ def _gpu_count(text: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(
-            f'invalid count ({text}): value must be either "all" or an integer:'
-            f' strconv.Atoi: parsing "{text}": invalid syntax'
+            f'invalid count ({text}): value must be either "all" or an integer: invalid syntax'
         ) from None

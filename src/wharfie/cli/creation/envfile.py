@@ -1,7 +1,7 @@
 """Files of `NAME=value` lines: `--env-file` and `--label-file`.
 
 Lines that begin with `#` are comments, nothing is unquoted, a name without `=` takes its value
-from our environment (env files only).
+from our environment in env files, and says nothing otherwise.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def _pair(path: str, line: str, *, inherit: bool) -> list[str]:
         raise CommandError(f"invalid env file ({path}): {problem}", code=125)
     if equals:
         return [line]
-    if not inherit:
-        return [line]
-    return [f"{name}={os.environ[name]}"] if name in os.environ else []
+    if inherit and name in os.environ:
+        return [f"{name}={os.environ[name]}"]
+    return []
 
 
 def collect(files: list[str], given: list[str], *, inherit: bool) -> list[str]:

@@ -17,8 +17,8 @@ SHARED = """
 |'':        Use the cgroup namespace as configured by the
 |           default-cgroupns-mode option on the daemon (default)
 --cidfile string  Write the container ID to the file
---cpu-count int  CPU count (Windows only)
---cpu-percent int  CPU percent (Windows only)
+%--cpu-count int  CPU count (Windows only)
+%--cpu-percent int  CPU percent (Windows only)
 --cpu-period int  Limit CPU CFS (Completely Fair Scheduler) period
 --cpu-quota int  Limit CPU CFS (Completely Fair Scheduler) quota
 --cpu-rt-period int  Limit CPU real-time period in microseconds
@@ -53,8 +53,8 @@ SHARED = """
 -h, --hostname string  Container host name
 --init  Run an init inside the container that forwards signals and reaps processes
 -i, --interactive  Keep STDIN open even if not attached
---io-maxbandwidth bytes  Maximum IO bandwidth limit for the system drive (Windows only)
---io-maxiops uint  Maximum IOps limit for the system drive (Windows only)
+%--io-maxbandwidth bytes  Maximum IO bandwidth limit for the system drive (Windows only)
+%--io-maxiops uint  Maximum IOps limit for the system drive (Windows only)
 --ip string  IPv4 address (e.g., 172.30.100.104)
 --ip6 string  IPv6 address (e.g., 2001:db8::33)
 --ipc string  IPC mode to use

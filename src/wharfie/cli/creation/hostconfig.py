@@ -42,7 +42,6 @@ _OBJECTS = {
     "BlkioDeviceWriteBps": "device-write-bps",
     "BlkioDeviceReadIOps": "device-read-iops",
     "BlkioDeviceWriteIOps": "device-write-iops",
-    "Ulimits": "ulimit",
 }
 
 
@@ -74,6 +73,15 @@ def parse_restart(text: str) -> dict[str, object]:
                 "invalid restart policy format: maximum retry count must be an integer"
             ) from None
     return {"Name": name, "MaximumRetryCount": retries}
+
+
+def capabilities(names: list[str]) -> list[str] | None:
+    """Return capabilities in their full spelling, sorted, each once."""
+    found = set()
+    for name in names:
+        upper = name.strip().upper()
+        found.add(upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}")
+    return sorted(found) or None
 
 
 def port_bindings(mappings: list[PortMapping]) -> dict[str, object]:
@@ -130,6 +138,9 @@ def _resources(flags: Values) -> dict[str, object]:
     found: dict[str, object] = {name: flags.number(flag) for name, flag in _NUMBERS.items()}
     found.update({name: flags.text(flag) for name, flag in _TEXTS.items()})
     found.update({name: flags.objects(flag) for name, flag in _OBJECTS.items()})
+    limits = [limit for limit in flags.objects("ulimit") if isinstance(limit, dict)]
+    by_name = {limit["Name"]: limit for limit in limits}
+    found["Ulimits"] = [by_name[name] for name in sorted(by_name)]
     found.update(
         {
             "MemorySwappiness": swappiness,
@@ -139,8 +150,6 @@ def _resources(flags: Values) -> dict[str, object]:
             "DeviceRequests": requests or None,
         }
     )
-    if flags.number("kernel-memory"):
-        found["KernelMemory"] = flags.number("kernel-memory")
     return found
 
 
@@ -163,8 +172,8 @@ def host_config(
         "VolumeDriver": flags.text("volume-driver"),
         "VolumesFrom": flags.items("volumes-from") or None,
         "ConsoleSize": list(console),
-        "CapAdd": flags.items("cap-add") or None,
-        "CapDrop": flags.items("cap-drop") or None,
+        "CapAdd": capabilities(flags.items("cap-add")),
+        "CapDrop": capabilities(flags.items("cap-drop")),
         "Dns": flags.items("dns"),
         "DnsOptions": [*flags.items("dns-option"), *flags.items("dns-opt")],
         "DnsSearch": flags.items("dns-search"),

@@ -194,6 +194,12 @@ def is_mac(text: str) -> bool:
     return False
 
 
-def networking_config(found: list[Attachment]) -> dict[str, object]:
-    """Return the NetworkingConfig of a create body."""
+def networking_config(found: list[Attachment], *, named: bool) -> dict[str, object]:
+    """Return the NetworkingConfig of a create body.
+
+    A single network that was `named` but not refined is left to the HostConfig's NetworkMode.
+    """
+    plain = endpoint_settings(Attachment("default"))
+    if named and len(found) == 1 and endpoint_settings(found[0]) == plain:
+        return {"EndpointsConfig": {}}
     return {"EndpointsConfig": {item.target: endpoint_settings(item) for item in found}}

@@ -44,7 +44,7 @@ def security_options(given: list[str]) -> tuple[list[str], bool]:
         if not mark and name != "no-new-privileges":
             name, mark, value = option.partition(":")
             if not mark:
-                raise CommandError(f'invalid --security-opt: "{option}"', code=125)
+                raise CommandError(f'Invalid --security-opt: "{option}"', code=125)
         if name == "seccomp" and value not in {"unconfined", "builtin"}:
             found.append(f"seccomp={_read_profile(value)}")
         else:

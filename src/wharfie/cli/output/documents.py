@@ -7,10 +7,11 @@ the names tell.
 
 from __future__ import annotations
 
-from wharfie.formats.gotemplate.values import GoMap, NilList, NilMap
+from wharfie.formats.gotemplate.values import GoMap, NilList, NilMap, Struct
 
 _MAPS = {
-    "Annotations", "AuxiliaryAddresses", "Containers", "Data", "DriverOpts", "ExposedPorts",
+    "Annotations", "Attributes", "AuxiliaryAddresses", "Containers", "Data", "DriverOpts",
+    "ExposedPorts",
     "IndexConfigs", "Labels", "Networks", "Options", "PortBindings", "Ports", "Status",
     "StorageOpt", "Sysctls", "Tmpfs", "Volumes", "Runtimes", "Services",
 }  # fmt: skip
@@ -67,6 +68,5 @@ def typed(value: object, name: str = "") -> object:
         return GoMap({key: typed(item) for key, item in value.items()})
     for mark, optional in _OPTIONAL:
         if mark in members:
-            for key, default in optional.items():
-                members.setdefault(key, default)
+            return Struct(members, optional)
     return members

@@ -64,6 +64,10 @@ def _optional_size(item: Item, name: str) -> str:
     return "N/A" if not isinstance(value, int) or value < 0 else human_size(value)
 
 
+def _unknown(_item: Item) -> str:
+    return "N/A"
+
+
 def _count(item: Item) -> str:
     value = item.get("Containers")
     return "N/A" if not isinstance(value, int) or value < 0 else str(value)
@@ -76,13 +80,13 @@ def _unique(item: Item) -> str:
     return human_size(number(item, "Size") - shared)
 
 
-def listing(*, truncate: bool) -> Listing:
-    """Return how images are listed."""
+def listing(*, truncate: bool, usage: bool = False) -> Listing:
+    """Return how images are listed; only `usage` counts their containers, as Docker does."""
     return Listing(
         "*formatter.imageContext",
         COLUMNS,
         {
-            "Containers": ("CONTAINERS", _count),
+            "Containers": ("CONTAINERS", _count if usage else _unknown),
             "CreatedAt": ("CREATED AT", _created),
             "CreatedSince": ("CREATED", lambda item: ago(number(item, "Created"))),
             "Digest": ("DIGEST", lambda item: text(item, "_digest")),

@@ -51,7 +51,7 @@ def ports_text(ports: list[Mapping[str, object]]) -> str:
             finished.append(_group_text(key, group))
             groups[key] = _Range(private, private)
     finished += [_group_text(key, groups[key]) for key in order]
-    return ", ".join(fixed + finished)
+    return ", ".join(finished + fixed)
 
 
 def _address(ip: str, port: str) -> str:

@@ -15,7 +15,7 @@ def tabulate(text: str, *, least: int = 10, padding: int = 3) -> str:
     if ended:
         lines.pop()
     widths: list[list[int]] = [[] for _ in lines]
-    _measure(lines, widths, start=0, end=len(lines), column=0, least=least, padding=padding)
+    _measure(lines, widths, (0, len(lines)), column=0, least=least, padding=padding)
     out = []
     for cells, columns in zip(lines, widths, strict=True):
         padded = [cell.ljust(width) for cell, width in zip(cells, columns, strict=False)]
@@ -26,15 +26,14 @@ def tabulate(text: str, *, least: int = 10, padding: int = 3) -> str:
 def _measure(
     lines: list[list[str]],
     widths: list[list[int]],
+    block: tuple[int, int],
     *,
-    start: int,
-    end: int,
     column: int,
     least: int,
     padding: int,
 ) -> None:
-    """Set the widths of `column` and those right of it in the lines `start` to `end`."""
-    at = start
+    """Set the widths of `column` and those right of it in a block of lines."""
+    at, end = block
     while at < end:
         if column >= len(lines[at]) - 1:
             at += 1
@@ -46,13 +45,5 @@ def _measure(
             stop += 1
         for index in range(at, stop):
             widths[index].append(width)
-        _measure(
-            lines,
-            widths,
-            start=at,
-            end=stop,
-            column=column + 1,
-            least=least,
-            padding=padding,
-        )
+        _measure(lines, widths, (at, stop), column=column + 1, least=least, padding=padding)
         at = stop

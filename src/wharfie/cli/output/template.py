@@ -9,7 +9,7 @@ from __future__ import annotations
 from wharfie.cli.errors import CommandError
 from wharfie.cli.output.table import tabulate
 from wharfie.formats.gojson import dumps
-from wharfie.formats.gotemplate import Record, Template, TemplateError, execute, parse
+from wharfie.formats.gotemplate import Record, Struct, Template, TemplateError, execute, parse
 from wharfie.formats.gotemplate.functions import NAMES
 from wharfie.formats.gotemplate.values import to_plain
 
@@ -49,12 +49,22 @@ def compile_format(source: str, *, name: str = "", docker_words: str = "") -> Te
         raise CommandError(f"{docker_words}{error}") from None
 
 
-def render_document(source: str, document: object) -> str:
-    """Render one document, a newline at its end."""
+def render_document(source: str, document: dict[str, object], *, name: str, kind: str) -> str:
+    """Render one document, a newline at its end.
+
+    Args:
+        source: `json` or a template.
+        document: what is rendered.
+        name: the template's name in error texts.
+        kind: the Go type that error texts call the document.
+
+    Raises:
+        TemplateError: it does not fit; `partial` is to be printed nevertheless.
+    """
     if source == "json":
         return dumps(to_plain(document)) + "\n"
-    template = compile_format(unescape(source), docker_words="template parsing error: ")
-    return execute(template, document, functions=_ROW_FUNCTIONS) + "\n"
+    template = compile_format(unescape(source), name=name, docker_words="template parsing error: ")
+    return execute(template, Struct(document, {}, kind=kind), functions=_ROW_FUNCTIONS) + "\n"
 
 
 class Listing:
@@ -124,7 +134,7 @@ class Row(Record):
         self._item = item
 
     @property
-    def type_name(self) -> str:  # type: ignore[override]  # a class attribute in the base
+    def type_name(self) -> str:
         """The Go type that error texts name."""
         return self._listing.type_name
 
@@ -159,7 +169,7 @@ class _Header(Record):
         self._listing = listing
 
     @property
-    def type_name(self) -> str:  # type: ignore[override]  # a class attribute in the base
+    def type_name(self) -> str:
         """The Go type that error texts name."""
         return self._listing.type_name
 

@@ -8,7 +8,7 @@ is bounded: hostile templates end in a `TemplateError`, never in a hang.
 from wharfie.formats.gotemplate.errors import TemplateError
 from wharfie.formats.gotemplate.executing import execute
 from wharfie.formats.gotemplate.parsing import Template, parse
-from wharfie.formats.gotemplate.values import NO_VALUE, GoMap, NilList, NilMap, Record
+from wharfie.formats.gotemplate.values import NO_VALUE, GoMap, NilList, NilMap, Record, Struct
 
 __all__ = [
     "NO_VALUE",
@@ -16,6 +16,7 @@ __all__ = [
     "NilList",
     "NilMap",
     "Record",
+    "Struct",
     "Template",
     "TemplateError",
     "execute",

@@ -6,7 +6,7 @@ from wharfie.formats.gotemplate import functions as builtins
 from wharfie.formats.gotemplate import nodes
 from wharfie.formats.gotemplate.errors import FunctionError, TemplateError
 from wharfie.formats.gotemplate.formatting import show
-from wharfie.formats.gotemplate.values import NO_VALUE, GoMap, Record, is_true, kind_name
+from wharfie.formats.gotemplate.values import NO_VALUE, GoMap, Record, Struct, is_true, kind_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def execute(
     table = builtins.ALL if functions is None else {**builtins.ALL, **functions}
     run = _Run(template, table)
     run.variables.append(("$", data))
-    run.walk(template.body, data, 0)
+    try:
+        run.walk(template.body, data, 0)
+    except TemplateError as error:
+        error.partial = "".join(run.out)
+        raise
     return "".join(run.out)
 
 
@@ -259,6 +263,16 @@ class _Run:
             value = self.field(node, value, name, arguments if last else [])
         return value
 
+    def missing(self, node: nodes.Node, value: dict[str, object], name: str) -> object:
+        """Return what a key that is not there stands for."""
+        if isinstance(value, GoMap):
+            return NO_VALUE
+        if isinstance(value, Struct) and name in value.optional:
+            return value.optional[name]
+        if isinstance(value, Struct) and value.kind:
+            raise self.error(node, f"can't evaluate field {name} in type {value.kind}")
+        raise self.error(node, f'map has no entry for key "{name}"')
+
     def field(self, node: nodes.Node, value: object, name: str, arguments: list[object]) -> object:
         if isinstance(value, Record):
             try:
@@ -269,13 +283,9 @@ class _Run:
             except TypeError as error:
                 raise self.error(node, str(error)) from None
         if isinstance(value, dict):
-            if name in value:
-                if arguments:
-                    raise self.error(node, f"{name} is not a method but has arguments")
-                return value[name]
-            if isinstance(value, GoMap):
-                return NO_VALUE
-            raise self.error(node, f'map has no entry for key "{name}"')
+            if arguments:
+                raise self.error(node, f"{name} is not a method but has arguments")
+            return value[name] if name in value else self.missing(node, value, name)
         if value is None or value is NO_VALUE:
             raise self.error(node, f"nil pointer evaluating interface {{}}.{name}")
         raise self.error(node, f"can't evaluate field {name} in type {kind_name(value)}")

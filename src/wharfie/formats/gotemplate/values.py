@@ -13,7 +13,10 @@ class Record:
 
     __slots__ = ()
 
-    type_name = "struct"
+    @property
+    def type_name(self) -> str:
+        """The Go type that error texts name."""
+        return "struct"
 
     def field(self, name: str, arguments: list[object]) -> object:  # noqa: ARG002
         """Return a field, or call a method.
@@ -31,6 +34,22 @@ class Record:
 
 class GoMap(dict[str, object]):
     """A Go map: a missing key yields no value instead of an error."""
+
+
+class Struct(dict[str, object]):
+    """A struct whose left-out fields are known: templates see them, JSON does not.
+
+    With a `kind`, error texts call it a value of this Go type, otherwise a map.
+    """
+
+    __slots__ = ("kind", "optional")
+
+    def __init__(
+        self, members: dict[str, object], optional: dict[str, object], *, kind: str = ""
+    ) -> None:
+        super().__init__(members)
+        self.optional = optional
+        self.kind = kind
 
 
 class NilMap(GoMap):
