@@ -39,8 +39,9 @@ class Bundle:
         rootfs = directory / "rootfs"
         rootfs.mkdir(parents=True)
         with tarfile.open(archive) as image:
-            layer = next(m for m in image.getmembers() if m.name.endswith("layer.tar"))
-            content = image.extractfile(layer)
+            manifest = image.extractfile("manifest.json")
+            assert manifest is not None
+            content = image.extractfile(json.load(manifest)[0]["Layers"][0])
             assert content is not None
             subprocess.run(["tar", "-xC", str(rootfs)], input=content.read(), check=True)
         subprocess.run(["crun", "spec"], cwd=directory, check=True)

@@ -12,8 +12,8 @@ import docker
 import pytest
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
 
-from support.busybox_image import write_archive
 from support.daemon import Daemon
+from wharfie.engine.images.default_image import build_archive, find_busybox
 
 # docker-py leaves the sockets of its streams to the garbage collector.
 pytestmark = [
@@ -122,8 +122,7 @@ def test_events_arrive_while_they_happen(client: docker.DockerClient) -> None:
 
 
 def test_images(client: docker.DockerClient, shared_daemon: Daemon) -> None:
-    archive = write_archive(shared_daemon.directory / "again.tar", "again:1")
-    (loaded,) = client.images.load(archive.read_bytes())
+    (loaded,) = client.images.load(build_archive(find_busybox(), "again:1"))
     assert loaded.tags == ["again:1"] or "again:1" in loaded.tags
     assert loaded.tag("other", "2")
     saved = b"".join(client.images.get("other:2").save(named=True))

@@ -22,9 +22,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.busybox_image import write_archive
 from support.genuine_cli import docker_cli
 from support.netns import Namespaces, descendant, poll
+from wharfie.engine.images.default_image import build_archive, find_busybox
 from wharfie.pki.directory import Terms, create
 from wharfie.pki.names import parse_hosts
 
@@ -211,7 +211,8 @@ class Daemon:
 
     def load_busybox(self, reference: str = "busybox:latest") -> None:
         """Give the daemon a busybox image."""
-        archive = write_archive(self.directory / "busybox.tar", reference)
+        archive = self.directory / "busybox.tar"
+        archive.write_bytes(build_archive(find_busybox(), reference))
         with contextlib.closing(UnixConnection(self.socket)) as connection:
             headers = {"Content-Type": "application/x-tar"}
             connection.request("POST", "/images/load?quiet=1", archive.read_bytes(), headers)

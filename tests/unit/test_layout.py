@@ -112,6 +112,13 @@ def test_a_unit_test_stands_where_its_module_stands(path: Path) -> None:
     assert covered_by(path), "no module of this name in the same folder of src/wharfie"
 
 
+def test_the_architecture_page_names_files_that_exist() -> None:
+    named = set(re.findall(r"`([a-z_/]+\.py)`", (ROOT / "docs/architecture.md").read_text()))
+    assert named
+    known = [path.relative_to(SOURCE).as_posix() for path in MODULES]
+    assert not [name for name in named if not any(path.endswith(name) for path in known)]
+
+
 def test_the_lock_names_no_place_but_pypi() -> None:
     urls = re.findall(r'https?://([^/"]+)', (ROOT / "uv.lock").read_text())
     assert set(urls) == {"pypi.org", "files.pythonhosted.org"}

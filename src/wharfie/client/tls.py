@@ -125,6 +125,7 @@ def make_context(options: TlsOptions) -> ssl.SSLContext:
     context.verify_flags &= (
         ~ssl.VERIFY_X509_STRICT
     )  # a CA made by the documented recipe has no keyUsage
+    context.hostname_checks_common_name = False  # as in Go, only subjectAltName counts
     context.set_alpn_protocols(["http/1.1"])
     if not options.verify:
         context.check_hostname = False
