@@ -144,7 +144,7 @@ class _Builder:
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
-        stack.push_async_callback(runtime.close)
+        stack.callback(runtime.close)
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)

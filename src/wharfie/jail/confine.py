@@ -104,7 +104,8 @@ def _without_devices(root: int) -> int:
             raise
         return root
     attributes = mounts.MOUNT_ATTR_NODEV | mounts.MOUNT_ATTR_NOSUID | mounts.MOUNT_ATTR_NOEXEC
-    mounts.mount_setattr(clone, attr_set=attributes)
+    # A clone of a shared mount is its peer: what is laid over it would appear on the host.
+    mounts.mount_setattr(clone, attr_set=attributes, propagation=mounts.MS_PRIVATE)
     return clone
 
 

@@ -312,15 +312,22 @@ def mount_setattr(
 
 
 def clone_tree(source: PathName, *, recursive: bool = False, read_only: bool = False) -> int:
-    """A detached bind mount of a path; the caller closes the descriptor."""
+    """A detached bind mount of a path, private: no mount on it shows elsewhere.
+
+    The caller closes the descriptor.
+    """
     depth = AT_RECURSIVE if recursive else 0
     fd = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth)
-    if read_only:
-        try:
-            mount_setattr(fd, flags=AT_EMPTY_PATH | depth, attr_set=MOUNT_ATTR_RDONLY)
-        except OSError:
-            os.close(fd)
-            raise
+    try:
+        mount_setattr(
+            fd,
+            flags=AT_EMPTY_PATH | depth,
+            attr_set=MOUNT_ATTR_RDONLY if read_only else 0,
+            propagation=MS_PRIVATE,
+        )
+    except OSError:
+        os.close(fd)
+        raise
     return fd
 
 

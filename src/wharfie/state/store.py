@@ -57,11 +57,7 @@ class SqliteStore:
         """Open (or make) the file and start the writer; Unavailable when it cannot be used."""
         self._path = path
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
-        try:
-            self._reader = _connect(path)
-            migrate(self._reader, path)
-        except sqlite3.Error as error:
-            raise Unavailable(f"cannot open the engine's state {path}: {error}") from error
+        self._reader = _open(path)
         self._thread = threading.Thread(target=self._serve, name="state-writer", daemon=True)
         self._thread.start()
 
@@ -109,11 +105,28 @@ class SqliteStore:
         return group, True
 
 
+def _open(path: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    try:
+        _prepare(db)
+        migrate(db, path)
+    except (sqlite3.Error, Unavailable) as error:
+        db.close()
+        if isinstance(error, Unavailable):
+            raise
+        raise Unavailable(f"cannot open the engine's state {path}: {error}") from error
+    return db
+
+
 def _connect(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    _prepare(db)
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
-    return db
 
 
 def _commit(db: sqlite3.Connection, tx: SqliteTransaction, group: list[_Request]) -> list[_Outcome]:

@@ -17,15 +17,17 @@ import orjson
 
 from wharfie.kernel import mounts
 from wharfie.kernel.descriptors import close_all
-from wharfie.kernel.process import reap
+from wharfie.kernel.process import reap, send_signal
 from wharfie.supervisor import protocol
 from wharfie.supervisor.console import ConsoleListener
-from wharfie.supervisor.loop import READ, Loop
+from wharfie.supervisor.loop import READ, Loop, Timer
 from wharfie.supervisor.protocol import Message
 from wharfie.supervisor.runtime_copy import RuntimeCopies
 from wharfie.supervisor.task import Task
 
 MAX_ERROR = 16384
+LAUNCH_SECONDS = 60.0
+"""A runtime that takes longer hangs (a dead mount, a fifo in its way) and is ended."""
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 _FATAL = ("error", "fatal", "panic")
@@ -89,6 +91,8 @@ class Launch:
         self._console: ConsoleListener | None = None
         self._theirs: list[int] = []
         self._ours: dict[str, int] = {}
+        self._deadline: Timer | None = None
+        self._is_late = False
         self.runtime_pid = 0
 
     def start(self) -> None:
@@ -128,6 +132,11 @@ class Launch:
         close_all(self._theirs)
         self._theirs = []
         self._loop.watch(self._pidfd, READ, self._on_runtime_end)
+        self._deadline = self._loop.call_later(LAUNCH_SECONDS, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._is_late = True
+        send_signal(self._pidfd, signal.SIGKILL)
 
     def _mount(self) -> None:
         if self._rootfs < 0:
@@ -167,10 +176,15 @@ class Launch:
         os.close(self._pidfd)
         self._pidfd = -1
         self.runtime_pid = 0
+        if self._deadline is not None:
+            self._deadline.cancel()
         try:
             self._unmount()
         except OSError as error:
             self._fail(f"detach root mount: {error}")
+            return
+        if self._is_late:
+            self._fail(f"the OCI runtime hung and was ended after {LAUNCH_SECONDS:.0f} s")
             return
         if code != 0:
             self._fail(self._runtime_error() or f"OCI runtime exited with status {code}")

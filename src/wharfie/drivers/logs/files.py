@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterator
+from io import FileIO
 from typing import BinaryIO, cast
 
 import msgspec
@@ -30,10 +31,10 @@ _decoder = msgspec.json.Decoder(_Line)
 class LogFile:
     """An open log file, read line-wise from a position; `limit` bounds what is read, -1 not."""
 
-    def __init__(self, file: BinaryIO, *, inode: tuple[int, int], is_compressed: bool) -> None:
+    def __init__(self, file: BinaryIO, raw: FileIO, *, inode: tuple[int, int]) -> None:
         self._file = file
+        self._raw = raw
         self.inode = inode
-        self.is_compressed = is_compressed
         self.limit = -1
         self._rest = b""
         self._position = 0
@@ -72,8 +73,9 @@ class LogFile:
         return data
 
     def close(self) -> None:
-        """Close the file; idempotent."""
+        """Close the file; idempotent. A gzip reader does not close what it reads from."""
         self._file.close()
+        self._raw.close()
 
 
 def open_log(path: str, present: LogFile | None) -> LogFile | None:
@@ -90,8 +92,8 @@ def open_log(path: str, present: LogFile | None) -> LogFile | None:
         return None
     if path.endswith(".gz"):
         packed = gzip.GzipFile(fileobj=raw, mode="rb")
-        return LogFile(cast(BinaryIO, packed), inode=inode, is_compressed=True)
-    return LogFile(cast(BinaryIO, raw), inode=inode, is_compressed=False)
+        return LogFile(cast(BinaryIO, packed), raw, inode=inode)
+    return LogFile(cast(BinaryIO, raw), raw, inode=inode)
 
 
 def find_tail(file: LogFile, lines: int) -> int:

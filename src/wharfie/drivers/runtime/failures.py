@@ -4,7 +4,7 @@ The docker command line chooses its own exit code by words in the message (`exec
 found`, `no such file or directory`, `permission denied`), so crun's texts are put as runc's. The
 runtime's own sentence is kept wherever there is nothing to translate.
 
-Source: behaviours 65, 66, 73; texts of crun 1.8 and runc 1.1, tried out.
+Source: behaviours 65, 66, 73; texts of crun 1.8 and 1.21 and of runc 1.1, tried out.
 """
 
 from __future__ import annotations
@@ -47,6 +47,14 @@ def _cannot_open(found: re.Match[str], program: str) -> str:
     return f'exec: "{program}": {detail}{reason}'
 
 
+def _not_executable(found: re.Match[str], _: str) -> str:
+    return f'exec: "{found[1]}": permission denied'
+
+
+def _cannot_reach(found: re.Match[str], _: str) -> str:
+    return f'exec: "{found[1]}": stat {found[1]}: {found[2].lower()}'
+
+
 def _bad_cwd(found: re.Match[str], _: str) -> str:
     return f'chdir to cwd ("{found[1]}") set in config.json failed: {found[2].lower()}'
 
@@ -65,6 +73,9 @@ _TRANSLATIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], str]]
     # crun opens the program before it runs it, and a directory answers EPERM there.
     (re.compile(r"open executable: Operation not permitted"), _is_directory),
     (re.compile(r"open executable: (.*)"), _cannot_open),
+    (re.compile(r"the path `(.*)` exists but it is not executable: .*"), _not_executable),
+    (re.compile(r"the path `(.*)` is not a regular file: .*"), _is_directory),
+    (re.compile(r"cannot open `(.*)`: (Not a directory)"), _cannot_reach),
     (re.compile(r"chdir `(.*)`: (.*)", re.DOTALL), _bad_cwd),
     (re.compile(r"mount `(.*)` to `(.*)`: (.*)", re.DOTALL), _bad_mount),
     (re.compile(r"error stat'ing file `(.*)`: (.*)", re.DOTALL), _missing_source),
@@ -106,7 +117,7 @@ def _translate(text: str, program: str) -> str:
 def _exit_code(reason: str, program: str) -> int:
     if _NOT_A_DIRECTORY in reason:
         return NOT_FOUND
-    if "permission denied" in reason:
+    if "permission denied" in reason or reason.endswith("is a directory"):
         return NOT_EXECUTABLE
     missing = "executable file not found" in reason or "no such file or directory" in reason
     if missing and program and program in reason:

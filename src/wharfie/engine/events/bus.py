@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterable
 
 from wharfie.engine.events.matching import matches
 from wharfie.model.errors import EngineError
@@ -23,18 +24,62 @@ class SubscriberTooSlow(EngineError):
     """A subscriber's queue is full: its subscription is over, others are unharmed."""
 
 
+class Subscription:
+    """Events for one reader, from the moment it was made; an async iterator.
+
+    The bus holds it weakly: a reader that is dropped, begun or not, is forgotten.
+    """
+
+    def __init__(self, filters: EventFilters, past: Iterable[Event], *, end: float | None) -> None:
+        self.filters = filters
+        self._past = deque(event for event in past if matches(event, filters))
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_SIZE)
+        self._end = end
+        self.is_open = True
+
+    def offer(self, event: Event) -> None:
+        """Hand over a live event; a reader that does not read is cut off."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self.is_open = False
+            self._queue.get_nowait()
+            self._queue.put_nowait(None)
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event.
+
+        Raises:
+            SubscriberTooSlow: the reader fell `QUEUE_SIZE` events behind.
+        """
+        if self._past:
+            return self._past.popleft()
+        try:
+            async with asyncio.timeout_at(self._end):
+                event = await self._queue.get()
+        except TimeoutError:
+            self.is_open = False
+            raise StopAsyncIteration from None
+        if event is None:
+            raise SubscriberTooSlow("event stream cut off: the reader is too slow")
+        return event
+
+
 class EventBus:
     """All events of one engine."""
 
     def __init__(self, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._clock = clock
         self._ring: deque[Event] = deque(maxlen=RING_SIZE)
-        self._queues: dict[asyncio.Queue[Event | None], EventFilters] = {}
+        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
 
     @property
     def listeners(self) -> int:
         """Number of live subscriptions."""
-        return len(self._queues)
+        return sum(one.is_open for one in self._subscriptions)
 
     def publish(
         self, kind: str, action: str, object_id: str, attributes: dict[str, str] | None = None
@@ -56,46 +101,27 @@ class EventBus:
             time_nano=now,
         )
         self._ring.append(event)
-        for queue, filters in list(self._queues.items()):
-            if not matches(event, filters):
-                continue
-            try:
-                queue.put_nowait(event)
-            except asyncio.QueueFull:
-                self._cut_off(queue)
+        for subscription in list(self._subscriptions):
+            if subscription.is_open and matches(event, subscription.filters):
+                subscription.offer(event)
         return event
 
-    async def subscribe(
+    def subscribe(
         self, filters: EventFilters, *, since: int | None = None, until: int | None = None
-    ) -> AsyncIterator[Event]:
-        """Yield past events from `since`, then live ones up to `until`.
+    ) -> Subscription:
+        """Subscribe, at once: past events from `since`, then live ones up to `until`.
 
         Args:
             filters: which events.
             since: nanoseconds since the epoch; None starts now.
             until: nanoseconds since the epoch; None never ends, a past one ends after the ring.
-
-        Raises:
-            SubscriberTooSlow: the reader fell `QUEUE_SIZE` events behind.
         """
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_SIZE)
         past = [] if since is None else [e for e in self._ring if e.time_nano >= since]
-        self._queues[queue] = filters
-        try:
-            for event in past:
-                if matches(event, filters) and (until is None or event.time_nano <= until):
-                    yield event
-            timeout = None if until is None else max(0.0, (until - self._clock()) / 1e9)
-            async with asyncio.timeout(timeout):
-                while (live := await queue.get()) is not None:
-                    yield live
-            raise SubscriberTooSlow("event stream cut off: the reader is too slow")
-        except TimeoutError:
-            return
-        finally:
-            self._queues.pop(queue, None)
-
-    def _cut_off(self, queue: asyncio.Queue[Event | None]) -> None:
-        self._queues.pop(queue, None)
-        queue.get_nowait()
-        queue.put_nowait(None)
+        end = None
+        if until is not None:
+            past = [event for event in past if event.time_nano <= until]
+            left = max(0.0, (until - self._clock()) / 1e9)
+            end = asyncio.get_running_loop().time() + left
+        subscription = Subscription(filters, past, end=end)
+        self._subscriptions.add(subscription)
+        return subscription

@@ -34,6 +34,21 @@ ADVICE = (
         ),
         ("open executable: Permission denied", 'exec: "foo": permission denied', 126),
         (
+            "the path `/x/foo` exists but it is not executable: Operation not permitted",
+            'exec: "/x/foo": permission denied',
+            126,
+        ),
+        (
+            "the path `foo` is not a regular file: Operation not permitted",
+            'exec: "foo": is a directory: permission denied',
+            126,
+        ),
+        (
+            "cannot open `/x/foo`: Not a directory",
+            f'exec: "/x/foo": stat /x/foo: not a directory{ADVICE}',
+            127,
+        ),
+        (
             "open executable: Not a directory",
             f'exec: "foo": stat foo: not a directory{ADVICE}',
             127,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -22,7 +23,6 @@ async def test_the_past_is_replayed_up_to_a_bound_and_then_ends() -> None:
         bus.publish("container", action, "c" * 64)
         now[0] += 10
     assert await collected(bus, EventFilters(), since=110, until=115) == ["start"]
-    assert bus.listeners == 0
 
 
 async def test_live_events_follow_the_past_without_a_gap() -> None:
@@ -55,6 +55,22 @@ async def test_a_slow_reader_is_cut_off_and_others_are_not() -> None:
     with pytest.raises(SubscriberTooSlow):
         async for _ in slow:
             pass
+    assert bus.listeners == 0
+
+
+async def test_events_count_from_the_subscription_not_from_the_first_read() -> None:
+    bus = EventBus()
+    subscription = bus.subscribe(EventFilters())
+    bus.publish("container", "create", "c")
+    assert (await anext(subscription)).action == "create"
+
+
+async def test_a_subscription_nobody_holds_is_forgotten() -> None:
+    bus = EventBus()
+    subscription = bus.subscribe(EventFilters())
+    assert bus.listeners == 1
+    del subscription
+    gc.collect()
     assert bus.listeners == 0
 
 
