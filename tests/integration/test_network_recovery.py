@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import subprocess
@@ -161,11 +162,13 @@ def test_a_cancelled_join_is_undone(on_host: OnHost) -> None:
         driver, network = await _fresh(host)
         publish = {"80/tcp": [PortBinding("", "8080")]}
         for pause in (0.0, 0.0002, 0.001, 0.003):
-            joining = asyncio.ensure_future(driver.join(join_request(network, publish=publish)))
+            request = join_request(network, publish=publish)
+            joining = asyncio.ensure_future(driver.join(request))
             await asyncio.sleep(pause)
             joining.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await joining
+            with contextlib.suppress(asyncio.CancelledError):
+                # It may have been done before the cancellation came.
+                await driver.leave(request.container_id, await joining)
             await _until(lambda: len(driver._ports) == 0 and not driver.addresses(network.id))
         await _until(lambda: "8080" not in host.run("nft", "list", "ruleset")[1])
         container = await host.start(driver, network, publish=publish)

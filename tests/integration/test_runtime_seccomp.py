@@ -137,7 +137,7 @@ async def test_ordinary_calls_pass(world: World, probe: str) -> None:
 
 
 async def test_clone3_and_unknown_calls_do_not_exist(world: World, probe: str) -> None:
-    assert await _errors(world, probe, "clone3", "460", "900") == [errno.ENOSYS] * 3
+    assert await _errors(world, probe, "clone3", "700", "900") == [errno.ENOSYS] * 3
 
 
 async def test_personalities_are_chosen(world: World, probe: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 from support.oci import Tasks
 from support.supervised import OUT, Host, host_in, read_all, read_until, supervisor_pid, unframe
 from wharfie.drivers.runtime.supervision import SupervisorRefused, open_supervisor, process
+from wharfie.drivers.runtime.supervision import client as client_module
 from wharfie.model.task import AttachSpec, LaunchFailed
 
 pytestmark = [
@@ -229,6 +230,21 @@ async def test_an_upgrade_in_place_loses_nothing(host: Host) -> None:
     assert await host.exit_code("c1") == 37
     assert host.tasks.text("c1") == "unfinished\n" + COUNTED
     assert unframe(await read_all(connection))[1].decode() == "\n" + COUNTED
+
+
+async def test_a_daemon_of_another_release_upgrades_its_supervisor(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await host.client.launch(host.tasks.spec("c1", "sh", "-c", COUNT))
+    pid = supervisor_pid(host.exec_root)
+    started = Path(f"/proc/{pid}/cmdline").read_bytes()
+    await host.client.close()
+    monkeypatch.setattr(client_module, "__version__", "999")
+    host.reconnect(await open_supervisor(host.exec_root))
+    assert supervisor_pid(host.exec_root) == pid
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() != started
+    assert await host.exit_code("c1") == 37
+    assert host.tasks.text("c1") == COUNTED
 
 
 async def test_an_upgrade_to_a_missing_program_leaves_the_old_one(host: Host) -> None:

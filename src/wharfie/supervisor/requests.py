@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from wharfie import __version__
 from wharfie.supervisor import handover, protocol
 from wharfie.supervisor.attach import AttachSettings
 from wharfie.supervisor.client import Client
@@ -70,7 +71,7 @@ class Requests:
             session.refuse(message, str(error))
 
     def _hello(self, request: Request) -> None:
-        request.reply({"version": protocol.VERSION})
+        request.reply({"version": protocol.VERSION, "release": __version__})
         self._supervisor.greet(request.session)
 
     def _tasks(self, request: Request) -> None:

@@ -108,7 +108,8 @@ def test_the_docker_cli_is_refused_without_certificate(
         *("--tlsverify", "-H", f"127.0.0.1:{port}", "--tlscacert", certificates / "ca.pem"),
     )
     assert done.returncode != 0
-    assert "certificate" in done.stderr
+    # The alert may overtake the client's request, or the reset of the connection the alert.
+    assert "certificate" in done.stderr or "connection reset by peer" in done.stderr
 
 
 def test_the_docker_cli_refuses_a_host_that_is_not_certified(

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from wharfie import __version__
 from wharfie.drivers.runtime.supervision import process
 from wharfie.drivers.runtime.supervision.connection import Connection, SupervisorRefused
 from wharfie.drivers.runtime.supervision.keeping import Keeping
@@ -195,10 +196,21 @@ class SupervisorClient:
         os.makedirs(self._exec_root, mode=0o700, exist_ok=True)
         set_child_subreaper()
         self._reach()
-        await self._ask({"type": "hello", "version": protocol.VERSION})
+        answer = await self._ask({"type": "hello", "version": protocol.VERSION})
         for status in await self._tasks_at_rest():
             if status.exit is None:
                 await self._describe(status.id)
+        if answer.get("release") != __version__:
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """The supervisor is of another release than we: have it become ours, tasks and all."""
+        try:
+            await self.upgrade()
+        except SupervisorRefused as error:
+            log.warning("the supervisor stays at its old release: %s", error)
+        else:
+            log.info("the supervisor was upgraded in place to release %s", __version__)
 
     async def _tasks_at_rest(self) -> Sequence[TaskStatus]:
         """All tasks, once no launch that an earlier daemon asked for is under way.
