@@ -8,11 +8,13 @@ class CommandError(Exception):
 
     Attributes:
         code: the exit code.
+        partial: data that was made before it failed, for stdout.
     """
 
-    def __init__(self, message: str, *, code: int = 1) -> None:
+    def __init__(self, message: str, *, code: int = 1, partial: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.partial = partial
 
 
 class UsageProblem(Exception):

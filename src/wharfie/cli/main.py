@@ -125,20 +125,18 @@ def _guarded(context: Context, command: object, values: object) -> int:
     from wharfie.cli.command import Command
     from wharfie.cli.flags import Values
     from wharfie.client.errors import ClientError
-    from wharfie.formats.gotemplate.errors import TemplateError
 
     assert isinstance(command, Command)
     assert isinstance(values, Values)
     try:
         return command.run(context, values)
     except CommandError as error:
+        context.write(error.partial)
         context.flush()
         if str(error):
             sys.stderr.write(f"{error}\n")
         return error.code
-    except (ClientError, TemplateError) as error:
-        if isinstance(error, TemplateError):
-            context.write(error.partial + "\n")
+    except ClientError as error:
         context.flush()
         sys.stderr.write(f"{error}\n")
         return 1

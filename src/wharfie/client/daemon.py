@@ -272,7 +272,8 @@ class Client:
             try:
                 return self._round(kept, method, head, data)
             except TransportError as error:
-                replayable = data is None or isinstance(data, bytes)
+                # What changes something might have been done before the connection broke.
+                replayable = method in {"GET", "HEAD"}
                 kept.close()
                 if not replayable or error.kind not in {"eof", "read", "write"}:
                     raise self._failed(method, full, error) from None

@@ -66,15 +66,15 @@ class Connection:
     def request(self, head: bytes, body: bytes | Iterable[bytes] | None) -> None:
         """Send a request whose head is complete.
 
-        A failure while sending the body is kept quiet if the server has already answered: its
-        answer says why it stopped reading.
+        A server that stops reading may have said why: a failure to send is kept quiet, and
+        `response` finds the reason, or fails in its turn.
         """
         self.reusable = False
-        if body is None or isinstance(body, bytes):
-            self.stream.send(head + (body or b""))
-            return
-        self.stream.send(head)
         try:
+            if body is None or isinstance(body, bytes):
+                self.stream.send(head + (body or b""))
+                return
+            self.stream.send(head)
             for piece in body:
                 if piece:
                     self.stream.send(b"%x\r\n%b\r\n" % (len(piece), piece))

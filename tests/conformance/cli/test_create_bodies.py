@@ -137,8 +137,8 @@ def normal(body: bytes, client: str) -> object:
     host = document["HostConfig"]
     if host["Binds"]:
         host["Binds"].sort()
-    for name in ("RequestedAliases",):
-        host.pop(name, None)
+    if document["Env"]:
+        document["Env"].sort()  # Docker's own order differs from run to run
     return document
 
 

@@ -36,12 +36,14 @@ def serving(context: ssl.SSLContext | None, raw: bytes = b"") -> Iterator[int]:
                 return
             with contextlib.suppress(OSError), connection:
                 connection.settimeout(5)
-                stream = (
-                    context.wrap_socket(connection, server_side=True) if context else connection
-                )
-                with stream:
-                    stream.recv(4096)
-                    stream.sendall(raw)
+                if context is None:
+                    connection.recv(4096)
+                    connection.sendall(raw)
+                    continue
+                with context.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                ) as stream:
+                    answer_over_tls(stream, raw)
 
     thread = threading.Thread(target=loop, daemon=True)
     thread.start()
@@ -51,6 +53,19 @@ def serving(context: ssl.SSLContext | None, raw: bytes = b"") -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join(5)
+
+
+def answer_over_tls(stream: ssl.SSLSocket, raw: bytes) -> None:
+    """Answer, or refuse and wait until the client has read why: a reset would hide it."""
+    try:
+        stream.do_handshake()
+    except ssl.SSLError:
+        stream.shutdown(socket.SHUT_WR)
+        while stream.recv(4096):
+            pass
+        return
+    stream.recv(4096)
+    stream.sendall(raw)
 
 
 @dataclass(frozen=True)

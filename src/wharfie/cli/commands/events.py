@@ -59,9 +59,9 @@ def run_events(context: Context, flags: Values) -> int:
             continue
         if template is not None:
             from wharfie.cli.output.documents import typed
-            from wharfie.formats.gotemplate import execute
+            from wharfie.cli.output.template import render
 
-            context.say(execute(template, typed(event)))
+            context.say(render(template, typed(event)))
         else:
             context.say(dumps(event) if source == "json" else event_line(event))
         context.flush()

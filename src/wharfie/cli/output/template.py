@@ -59,12 +59,24 @@ def render_document(source: str, document: dict[str, object], *, name: str, kind
         kind: the Go type that error texts call the document.
 
     Raises:
-        TemplateError: it does not fit; `partial` is to be printed nevertheless.
+        CommandError: it is broken or does not fit.
     """
     if source == "json":
         return dumps(to_plain(document)) + "\n"
     template = compile_format(unescape(source), name=name, docker_words="template parsing error: ")
-    return execute(template, Struct(document, {}, kind=kind), functions=_ROW_FUNCTIONS) + "\n"
+    return render(template, Struct(document, {}, kind=kind)) + "\n"
+
+
+def render(template: Template, data: object) -> str:
+    """Execute a template.
+
+    Raises:
+        CommandError: it does not fit the data.
+    """
+    try:
+        return execute(template, data, functions=_ROW_FUNCTIONS)
+    except TemplateError as error:
+        raise CommandError(str(error), partial=error.partial + "\n") from None
 
 
 class Listing:
