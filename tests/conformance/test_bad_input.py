@@ -38,15 +38,17 @@ def post(daemon: Daemon, path: str, body: object) -> tuple[int, str]:
     return raw(daemon, "POST", path, data, **{"Content-Type": "application/json"})
 
 
+def ids(daemon: Daemon) -> list[list[str]]:
+    paths = ("/containers/json?all=1", "/images/json")
+    return [sorted(one["Id"] for one in daemon.json("GET", path)) for path in paths]  # type: ignore[attr-defined]
+
+
 @pytest.fixture(autouse=True)
 def nothing_changes(shared_daemon: Daemon) -> Iterator[None]:
     """Whatever was sent, the daemon lives and has neither more containers nor more images."""
-    before = [
-        shared_daemon.json("GET", path) for path in ("/containers/json?all=1", "/images/json")
-    ]
+    before = ids(shared_daemon)
     yield
-    after = [shared_daemon.json("GET", path) for path in ("/containers/json?all=1", "/images/json")]
-    assert after == before
+    assert ids(shared_daemon) == before
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.genuine_cli import docker_cli
+from support.genuine_cli import docker_cli_28
 from support.recording_daemon import CONTAINER_ID, RecordingDaemon, Reply
 from support.wharfie_command import command, run
 
@@ -121,6 +121,6 @@ def plain(body: object) -> object:
 
 @pytest.mark.parametrize("line", CALLS)
 def test_both_clients_make_the_same_calls(line: str, tmp_path: Path) -> None:
-    theirs = calls([docker_cli()], line.split(), tmp_path)
+    theirs = calls([docker_cli_28()], line.split(), tmp_path)
     ours = calls(command("docker"), line.split(), tmp_path)
     assert ours == theirs
