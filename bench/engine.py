@@ -18,7 +18,7 @@ from measuring.api import Api
 from measuring.figures import Bench
 from measuring.floors import Bundle, answering, ping_socket
 
-from wharfie.supervisor.cover import UnifiedCover
+from wharfie.supervisor.processes.cover import UnifiedCover
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))  # for the daemon fixture

@@ -23,7 +23,7 @@ from ipaddress import IPv4Address, IPv4Network
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.drivers.network import ruleset as rules
 from wharfie.drivers.network.links import random_mac, veth_name
-from wharfie.formats import nft, rtnetlink
+from wharfie.formats.network import nft, rtnetlink
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket
 from wharfie.model.clock import now

@@ -7,8 +7,8 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfie.formats import conntrack, netlink, nft, rtnetlink
-from wharfie.formats.netlink import Message, NetlinkFormatError
+from wharfie.formats.network import conntrack, netlink, nft, rtnetlink
+from wharfie.formats.network.netlink import Message, NetlinkFormatError
 
 
 @given(st.binary(max_size=200))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.supervisor import launch
-from wharfie.supervisor.launch import Launch, LaunchSpec
 from wharfie.supervisor.loop import Loop
-from wharfie.supervisor.reaper import Reaper
-from wharfie.supervisor.runtime_copy import RuntimeCopies
+from wharfie.supervisor.processes import launch
+from wharfie.supervisor.processes.launch import Launch, LaunchSpec
+from wharfie.supervisor.processes.reaper import Reaper
+from wharfie.supervisor.processes.runtime_copy import RuntimeCopies
 from wharfie.supervisor.task import Task
 
 

@@ -15,8 +15,8 @@ from support.engine_fakes import (
     FakeSupervisor,
     FakeVolumes,
 )
-from wharfie.engine.containers.assembly import ContainerPorts, assemble
-from wharfie.engine.containers.defaults import ContainerDefaults
+from wharfie.engine.containers.create.assembly import ContainerPorts, assemble
+from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.events import EventBus
 from wharfie.model.container import Config, CreateSpec, HostConfig
 from wharfie.model.event import Event

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
 
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.formats import rtnetlink
+from wharfie.formats.network import rtnetlink
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from wharfie.model.clock import now

@@ -30,9 +30,9 @@ from wharfie.drivers.runtime.supervision import SupervisorClient, open_superviso
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
-from wharfie.engine.containers.assembly import ContainerEngine, ContainerPorts, assemble
-from wharfie.engine.containers.defaults import ContainerDefaults
-from wharfie.engine.containers.shutdown import stop_all
+from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
+from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images

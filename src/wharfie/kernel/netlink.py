@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from wharfie.formats.netlink import (
+from wharfie.formats.network.netlink import (
     FIRST_TYPE,
     MULTI,
     NLMSG_DONE,

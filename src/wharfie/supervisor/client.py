@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from wharfie.supervisor.attach import AttachSettings, AttachState
 from wharfie.supervisor.loop import HANGUP, READ, WRITE, Loop
+from wharfie.supervisor.streams.attach import AttachSettings, AttachState
 
 _INPUT_SIZE = 65536
 _FLUSH_SIZE = 1 << 18

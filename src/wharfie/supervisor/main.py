@@ -16,14 +16,15 @@ import socket
 import sys
 
 from wharfie.kernel.process import set_child_subreaper, set_process_name
-from wharfie.supervisor import protocol, upgrade
-from wharfie.supervisor.cover import UnifiedCover
+from wharfie.supervisor import protocol
 from wharfie.supervisor.diagnostics import Diagnostics
 from wharfie.supervisor.loop import READ, Loop
+from wharfie.supervisor.processes.cover import UnifiedCover
 from wharfie.supervisor.protocol import Message
 from wharfie.supervisor.requests import Requests
 from wharfie.supervisor.server import Listener
 from wharfie.supervisor.service import Supervisor
+from wharfie.supervisor.upgrades import upgrade
 
 LOCKED = 75
 """Exit status when another supervisor has the exec-root (EX_TEMPFAIL)."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wharfie import __version__
-from wharfie.supervisor import handover, protocol
-from wharfie.supervisor.attach import AttachSettings
+from wharfie.supervisor import protocol
 from wharfie.supervisor.client import Client
-from wharfie.supervisor.launch import LaunchSpec
+from wharfie.supervisor.processes.launch import LaunchSpec
 from wharfie.supervisor.protocol import Message, ProtocolError
 from wharfie.supervisor.server import Session
 from wharfie.supervisor.service import Supervisor
+from wharfie.supervisor.streams.attach import AttachSettings
 from wharfie.supervisor.task import Task
-from wharfie.supervisor.upgrade import Upgrade
+from wharfie.supervisor.upgrades import handover
+from wharfie.supervisor.upgrades.upgrade import Upgrade
 
 
 class Request:

@@ -9,19 +9,19 @@ from collections.abc import Callable
 
 from wharfie.supervisor import protocol
 from wharfie.supervisor.client import Client
-from wharfie.supervisor.cover import UnifiedCover
 from wharfie.supervisor.diagnostics import Diagnostics
-from wharfie.supervisor.exits import ExitRecord, ExitRecords
-from wharfie.supervisor.launch import Launch, LaunchSpec
-from wharfie.supervisor.logfile import LogSettings
+from wharfie.supervisor.logs.logfile import LogSettings
+from wharfie.supervisor.logs.tasklog import TaskLog
 from wharfie.supervisor.loop import Loop
+from wharfie.supervisor.processes.cover import UnifiedCover
+from wharfie.supervisor.processes.exits import ExitRecord, ExitRecords
+from wharfie.supervisor.processes.launch import Launch, LaunchSpec
+from wharfie.supervisor.processes.reaper import Reaper
+from wharfie.supervisor.processes.runtime_copy import RuntimeCopies
 from wharfie.supervisor.protocol import Message
-from wharfie.supervisor.reaper import Reaper
-from wharfie.supervisor.runtime_copy import RuntimeCopies
 from wharfie.supervisor.server import Session
+from wharfie.supervisor.streams.writers import Writers
 from wharfie.supervisor.task import Task
-from wharfie.supervisor.tasklog import TaskLog
-from wharfie.supervisor.writers import Writers
 
 UNSETTLED_SECONDS = 10.0
 """How long clients of an ended task wait for a daemon that could tell them the exit code."""

@@ -15,13 +15,13 @@ from collections.abc import Callable
 
 from wharfie.kernel.descriptors import set_terminal_size
 from wharfie.kernel.process import send_signal
-from wharfie.supervisor.attach import HEADER, HEADER_SIZE, STDERR, STDOUT
 from wharfie.supervisor.client import Client
-from wharfie.supervisor.exits import ExitRecord
+from wharfie.supervisor.logs.tasklog import TaskLog
 from wharfie.supervisor.loop import READ, Loop, Timer
-from wharfie.supervisor.reaper import Reaper
-from wharfie.supervisor.stdio import Input, Output
-from wharfie.supervisor.tasklog import TaskLog
+from wharfie.supervisor.processes.exits import ExitRecord
+from wharfie.supervisor.processes.reaper import Reaper
+from wharfie.supervisor.streams.attach import HEADER, HEADER_SIZE, STDERR, STDOUT
+from wharfie.supervisor.streams.stdio import Input, Output
 
 DRAIN_SECONDS = 2.0
 DRAIN_LIMIT = 30.0

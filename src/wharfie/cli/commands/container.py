@@ -9,7 +9,7 @@ from wharfie.cli.flags import Values
 from wharfie.cli.output.values import mapping, objects, sequence, text
 from wharfie.client.daemon import escape
 from wharfie.client.errors import ClientError, NotFound
-from wharfie.formats.ports import parse_range
+from wharfie.formats.network.ports import parse_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from wharfie.cli.creation.networks import is_mac
 from wharfie.cli.errors import CommandError
 from wharfie.cli.flags import Values
 from wharfie.formats.mountspec import split_volume
-from wharfie.formats.ports import PortMapping, parse_expose, parse_publish, publish_text
+from wharfie.formats.network.ports import PortMapping, parse_expose, parse_publish, publish_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from wharfie.cli.creation.networks import Attachment
 from wharfie.cli.creation.security import security_options
 from wharfie.cli.flags import Values
 from wharfie.formats.mountspec import split_volume
-from wharfie.formats.ports import PortMapping
+from wharfie.formats.network.ports import PortMapping
 
 _MODES = {
     "pid": ("PidMode", ("", "host"), "--pid: invalid PID mode"),

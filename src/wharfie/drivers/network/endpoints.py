@@ -13,8 +13,8 @@ from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.options import BridgeOptions
 from wharfie.drivers.network.ruleset import NetworkRules
 from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
-from wharfie.formats import rtnetlink
-from wharfie.formats.netlink import NetlinkFormatError
+from wharfie.formats.network import rtnetlink
+from wharfie.formats.network.netlink import NetlinkFormatError
 from wharfie.kernel.netlink import EXISTS, GONE, NetlinkSocket
 from wharfie.model.errors import Conflict, InvalidArgument
 from wharfie.model.ids import EndpointId, generate_id

@@ -24,8 +24,8 @@ from wharfie.drivers.network.ruleset import (
     delete_ports,
     ruleset,
 )
-from wharfie.formats import conntrack, nft
-from wharfie.formats.nft import Body, Table
+from wharfie.formats.network import conntrack, nft
+from wharfie.formats.network.nft import Body, Table
 from wharfie.kernel.netlink import GONE, NETLINK_NETFILTER, KernelRefused, NetlinkSocket
 from wharfie.model.network import PublishedPort
 

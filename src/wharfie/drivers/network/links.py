@@ -13,8 +13,8 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from wharfie.formats import rtnetlink
-from wharfie.formats.rtnetlink import Link, LinkAddress
+from wharfie.formats.network import rtnetlink
+from wharfie.formats.network.rtnetlink import Link, LinkAddress
 from wharfie.kernel.netlink import EXISTS, GONE, NETLINK_ROUTE, KernelRefused, NetlinkSocket
 from wharfie.model.errors import Internal
 

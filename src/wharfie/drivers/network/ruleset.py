@@ -21,8 +21,8 @@ from ipaddress import IPv4Address, IPv4Network
 from msgspec import Struct
 
 from wharfie.drivers.network.settings import ANY_HOST
-from wharfie.formats import nft
-from wharfie.formats.nft import Body, Chain, Element, Expression, Set, Table
+from wharfie.formats.network import nft
+from wharfie.formats.network.nft import Body, Chain, Element, Expression, Set, Table
 
 FORWARD_MARK = 0x57000000
 """Bits of the packet mark that tell other firewalls "accepted by wharfie"."""

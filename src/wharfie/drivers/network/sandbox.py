@@ -21,7 +21,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from wharfie.drivers.network.links import HostLinks, random_mac, veth_name, write_sysctl
-from wharfie.formats import rtnetlink
+from wharfie.formats.network import rtnetlink
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 

@@ -1,10 +1,10 @@
 """Containers: create, run, watch, remove, and what can be done to and with them."""
 
-from wharfie.engine.containers.attachments import ContainerNetworks
-from wharfie.engine.containers.files import ContainerFiles
-from wharfie.engine.containers.processes import Processes
+from wharfie.engine.containers.lifecycle.processes import Processes
+from wharfie.engine.containers.rootfs.files import ContainerFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts, Pruned
-from wharfie.engine.containers.streams import AttachRequest, ContainerStreams
+from wharfie.engine.containers.stdio.attachments import ContainerNetworks
+from wharfie.engine.containers.stdio.streams import AttachRequest, ContainerStreams
 
 __all__ = [
     "AttachRequest",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from wharfie.engine.containers.waiting import Waiters
+from wharfie.engine.containers.lifecycle.waiting import Waiters
 from wharfie.model.container import Container
 from wharfie.model.errors import (
     AmbiguousReference,

@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Sequence
 from msgspec import UNSET, Struct, field, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.creation import Creator
-from wharfie.engine.containers.ending import Endings
+from wharfie.engine.containers.create.creation import Creator
+from wharfie.engine.containers.create.names import check_name
 from wharfie.engine.containers.ledger import Ledger
-from wharfie.engine.containers.names import check_name
-from wharfie.engine.containers.processes import Processes, check_arguments, list_processes
-from wharfie.engine.containers.removal import Remover
+from wharfie.engine.containers.lifecycle.ending import Endings
+from wharfie.engine.containers.lifecycle.processes import Processes, check_arguments, list_processes
+from wharfie.engine.containers.lifecycle.removal import Remover
+from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.selection import select
-from wharfie.engine.containers.starting import Starter
 from wharfie.engine.images import Images
 from wharfie.model.container import (
     Container,

@@ -14,7 +14,7 @@ import time
 from msgspec import Struct, structs
 
 from wharfie.engine.containers import Containers
-from wharfie.engine.containers.environment import exec_environment
+from wharfie.engine.containers.create.environment import exec_environment
 from wharfie.engine.events import EventBus
 from wharfie.formats import detach_keys
 from wharfie.formats.stdcopy import encode

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 
 from wharfie.drivers.network import ruleset as rules
-from wharfie.formats import nft
-from wharfie.formats.netlink import Message, parse_attributes, parse_text
+from wharfie.formats.network import nft
+from wharfie.formats.network.netlink import Message, parse_attributes, parse_text
 
 TABLE = nft.Table("wharfie")
 NETWORK = rules.NetworkRules(bridge="docker0", subnet=IPv4Network("172.17.0.0/16"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.engine_bench import Bench
-from wharfie.engine.containers.shutdown import stop_all
+from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.model.container import RestartPolicy, Status, WaitCondition
 from wharfie.model.errors import (
     Conflict,

@@ -1,0 +1,144 @@
+"""Puts the parts of the container verbs together; the daemon and the tests both call it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
+from wharfie.engine.containers.create.creation import CreationPorts, Creator
+from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.lifecycle.ending import Endings
+from wharfie.engine.containers.lifecycle.recovery import Recovery
+from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
+from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
+from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.service import Containers, ContainersPorts
+from wharfie.engine.events import EventBus
+from wharfie.engine.images import Images
+from wharfie.engine.networks import Networks
+from wharfie.engine.volumes import Volumes
+from wharfie.model.archive import Archiver
+from wharfie.model.nursery import Nursery
+from wharfie.model.runtime import Runtime
+from wharfie.model.snapshot import Snapshotter
+from wharfie.model.store import Store
+from wharfie.model.task import TaskSupervisor
+
+
+class ContainerPorts(Struct, frozen=True, kw_only=True):
+    """Everything container verbs need from outside."""
+
+    store: Store
+    events: EventBus
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    snapshotter: Snapshotter
+    archiver: Archiver
+    runtime: Runtime
+    supervisor: TaskSupervisor
+    nursery: Nursery
+    defaults: ContainerDefaults
+    data_root: str
+
+
+class ContainerEngine(Struct, frozen=True, kw_only=True):
+    """The assembled parts others talk to."""
+
+    containers: Containers
+    catalogue: Catalogue
+    ledger: Ledger
+    endings: Endings
+    recovery: Recovery
+    directories: ContainerDirectories
+
+
+def assemble(ports: ContainerPorts) -> ContainerEngine:
+    """Build the container verbs on their ports."""
+    catalogue = Catalogue()
+    ledger = Ledger(ports.store, catalogue, ports.events)
+    directories = ContainerDirectories(ports.data_root)
+    starter = Starter(
+        StartPorts(
+            catalogue=catalogue,
+            ledger=ledger,
+            networks=ports.networks,
+            snapshotter=ports.snapshotter,
+            runtime=ports.runtime,
+            supervisor=ports.supervisor,
+            directories=directories,
+            defaults=ports.defaults,
+        )
+    )
+    remover = Remover(
+        RemovalPorts(
+            ledger=ledger,
+            starter=starter,
+            snapshotter=ports.snapshotter,
+            supervisor=ports.supervisor,
+            volumes=ports.volumes,
+            directories=directories,
+            nursery=ports.nursery,
+        )
+    )
+
+    async def auto_remove(handle: ContainerHandle) -> None:
+        await remover.remove(handle, volumes=True, force=False)
+
+    endings = Endings(
+        catalogue=catalogue,
+        ledger=ledger,
+        starter=starter,
+        networks=ports.networks,
+        runtime=ports.runtime,
+        supervisor=ports.supervisor,
+        nursery=ports.nursery,
+        remove=auto_remove,
+    )
+    creator = Creator(
+        CreationPorts(
+            catalogue=catalogue,
+            ledger=ledger,
+            images=ports.images,
+            networks=ports.networks,
+            volumes=ports.volumes,
+            snapshotter=ports.snapshotter,
+            archiver=ports.archiver,
+            runtime=ports.runtime,
+            directories=directories,
+            defaults=ports.defaults,
+        )
+    )
+    containers = Containers(
+        ContainersPorts(
+            catalogue=catalogue,
+            ledger=ledger,
+            creator=creator,
+            starter=starter,
+            endings=endings,
+            remover=remover,
+            images=ports.images,
+            runtime=ports.runtime,
+            snapshotter=ports.snapshotter,
+            supervisor=ports.supervisor,
+            stop_timeout=ports.defaults.stop_timeout,
+        )
+    )
+    recovery = Recovery(
+        catalogue=catalogue,
+        ledger=ledger,
+        starter=starter,
+        endings=endings,
+        remover=remover,
+        supervisor=ports.supervisor,
+        nursery=ports.nursery,
+    )
+    return ContainerEngine(
+        containers=containers,
+        catalogue=catalogue,
+        ledger=ledger,
+        endings=endings,
+        recovery=recovery,
+        directories=directories,
+    )

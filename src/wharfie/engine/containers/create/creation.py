@@ -1,0 +1,202 @@
+"""Creating a container: validate, merge, resolve, record.
+
+Everything that can be refused is refused before anything is made. Then: writable layer, volumes
+filled from the image, one durable commit. A failure in between takes back what was made; a crash
+leaves a layer no row knows, which the start-up sweep removes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, structs
+
+from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
+from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.create.merge import merge_image_config
+from wharfie.engine.containers.create.names import check_name, make_up_name
+from wharfie.engine.containers.create.validation import check_create
+from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.networking import attachments, parse_mode
+from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.rootfs.mounts import MountResolver, Resolved, parse
+from wharfie.engine.images import Images
+from wharfie.engine.networks import Networks
+from wharfie.engine.volumes import Volumes
+from wharfie.model.archive import Archiver, Root
+from wharfie.model.clock import rfc3339
+from wharfie.model.container import Container, Created, CreateSpec
+from wharfie.model.errors import (
+    InvalidArgument,
+    NotFound,
+)
+from wharfie.model.ids import ContainerId, SnapshotKey, generate_id, short
+from wharfie.model.image import Image
+from wharfie.model.runtime import Runtime
+from wharfie.model.snapshot import Snapshotter
+
+
+class CreationPorts(Struct, frozen=True, kw_only=True):
+    """What creating needs of the rest of the engine."""
+
+    catalogue: Catalogue
+    ledger: Ledger
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    snapshotter: Snapshotter
+    archiver: Archiver
+    runtime: Runtime
+    directories: ContainerDirectories
+    defaults: ContainerDefaults
+
+
+class Creator:
+    """Makes containers."""
+
+    def __init__(self, ports: CreationPorts) -> None:
+        self._ports = ports
+        self._resolver = MountResolver(ports.volumes)
+
+    async def create(self, spec: CreateSpec) -> Created:
+        """Record a new container; see `Containers.create`."""
+        ports = self._ports
+        container_id = ContainerId(generate_id())
+        name = self._take_name(spec.name, container_id)
+        try:
+            image = ports.images.get(spec.config.image, platform=spec.platform)
+            spec = self._complete(spec, image, container_id)
+            record = await self._make(spec, image, container_id, name)
+            handle = ContainerHandle(record)
+            handle.is_clean = True
+            await ports.ledger.add(handle)
+        except BaseException:
+            ports.catalogue.release(name, container_id)
+            if container_id not in ports.catalogue:
+                await self._take_back(container_id)
+            raise
+        ports.ledger.publish(record, "create")
+        return Created(record.id, _warnings(spec))
+
+    def _take_name(self, wanted: str, container_id: ContainerId) -> str:
+        catalogue = self._ports.catalogue
+        if wanted:
+            name = check_name(wanted)
+        else:
+            name = make_up_name(catalogue.has_name, short(container_id))
+        catalogue.reserve(name, container_id)
+        return name
+
+    def _complete(self, spec: CreateSpec, image: Image, container_id: str) -> CreateSpec:
+        """The request with the image's and the engine's defaults; refused if it cannot run."""
+        config = merge_image_config(spec.config, image.document.config)
+        host = self._ports.defaults.fill(spec.host_config)
+        shares_hostname = parse_mode(host.network_mode).kind == "container" or (
+            host.uts_mode == "host"
+        )
+        if not config.hostname and not shares_hostname:
+            is_host = host.network_mode == "host"
+            hostname = os.uname().nodename if is_host else short(container_id)
+            config = structs.replace(config, hostname=hostname)
+        complete = structs.replace(spec, config=config, host_config=host)
+        check_create(complete, cpus=self._ports.defaults.cpus)
+        log_limits(host.log_config.config)
+        self._ports.runtime.check(host)
+        return complete
+
+    async def _make(
+        self, spec: CreateSpec, image: Image, container_id: ContainerId, name: str
+    ) -> Container:
+        ports = self._ports
+        networks = attachments(spec, container_id, name, ports.networks.get)
+        self._check_shared(spec)
+        wanted = parse(spec, self._inherited(spec))
+        entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
+        command = [*entrypoint, *cmd]
+        await asyncio.gather(
+            ports.snapshotter.prepare(SnapshotKey(container_id), image.top),
+            asyncio.to_thread(ports.directories.make, container_id),
+        )
+        resolved = [await self._resolver.resolve(mount) for mount in wanted]
+        await self._fill_volumes(container_id, resolved)
+        now = time.time_ns()
+        log = spec.host_config.log_config
+        return Container(
+            id=container_id,
+            name=name,
+            created=rfc3339(now),
+            created_at=now,
+            path=command[0],
+            args=command[1:],
+            config=spec.config,
+            host_config=spec.host_config,
+            image=image.id,
+            image_ref=spec.config.image,
+            mounts=[mount.point for mount in resolved],
+            anonymous_volumes=[
+                str(mount.point.name)
+                for mount in resolved
+                if mount.anonymous and mount.point.name is not UNSET
+            ],
+            networks=networks,
+            log_path=ports.directories.log_path(container_id) if log.type == "json-file" else "",
+        )
+
+    def _inherited(self, spec: CreateSpec) -> list[Container]:
+        refs = [ref.rpartition(":") for ref in spec.host_config.volumes_from or []]
+        names = [name if mode in ("ro", "rw") else f"{name}:{mode}".lstrip(":")
+                 for name, _, mode in refs]  # fmt: skip
+        return [self._ports.catalogue.find(name).record for name in names]
+
+    def _check_shared(self, spec: CreateSpec) -> None:
+        """Containers whose namespaces are joined must exist."""
+        host = spec.host_config
+        for mode in (host.network_mode, host.pid_mode):
+            if mode.startswith("container:"):
+                self._ports.catalogue.find(mode.removeprefix("container:"))
+
+    async def _fill_volumes(self, container_id: ContainerId, resolved: Sequence[Resolved]) -> None:
+        """Copy what the image has at a mount point into its empty volume (behaviours 115)."""
+        empty = [mount for mount in resolved if mount.copy and not os.listdir(mount.point.source)]
+        if not empty:
+            return
+        rootfs = await self._ports.snapshotter.mount(SnapshotKey(container_id), read_only=True)
+        try:
+            for mount in empty:
+                await self._copy_up(rootfs, mount)
+        finally:
+            os.close(rootfs)
+
+    async def _copy_up(self, rootfs: int, mount: Resolved) -> None:
+        archiver = self._ports.archiver
+        try:
+            _, stream = await archiver.copy_out(
+                Root(descriptor=rootfs), f"{mount.point.destination}/."
+            )
+        except (NotFound, InvalidArgument):
+            return  # the image has no directory there
+        volume = os.open(mount.point.source, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            await archiver.copy_in(Root(descriptor=volume), "/", stream)
+        finally:
+            os.close(volume)
+
+    async def _take_back(self, container_id: ContainerId) -> None:
+        ports = self._ports
+        await ports.snapshotter.remove(SnapshotKey(container_id))
+        aside = ports.directories.detach(container_id)
+        if aside:
+            await asyncio.to_thread(os.rmdir, aside)
+
+
+def _warnings(spec: CreateSpec) -> list[str]:
+    warnings = []
+    if spec.host_config.network_mode == "host" and spec.host_config.port_bindings:
+        warnings.append("Published ports are discarded when using host network mode")
+    health = spec.config.healthcheck
+    if health is not UNSET and health.test and health.test[0] != "NONE":
+        warnings.append("Health checks are not run by this engine yet: the health is not reported")
+    return warnings

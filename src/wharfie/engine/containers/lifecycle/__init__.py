@@ -1,0 +1,1 @@
+"""Start, end, restart, removal, and recovery of containers."""

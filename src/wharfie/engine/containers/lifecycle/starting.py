@@ -1,0 +1,325 @@
+"""Starting a container: mount, network, files, run. One way up, one way down.
+
+    root mount (detached) ─┐
+    sandbox and ports ─────┴─▶ managed files ─▶ intent on disk ─▶ OCI runtime ─▶ "running"
+
+Mount and sandbox are held by descriptors, so a crash before the intent leaves nothing. From the
+intent on, recovery finds `state.starting` and asks the supervisor whether the task exists. Undo
+is `bring_down`, the same for failure, exit, crash and removal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from msgspec import Struct, structs
+
+from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
+from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.create.environment import container_environment
+from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.networking import (
+    connected,
+    disconnected,
+    parse_mode,
+    wanted_ports,
+)
+from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.rootfs.managed_files import (
+    Resolver,
+    external_resolver,
+    host_mode_hosts_file,
+    hostname_file,
+    hosts_file,
+    legacy_resolver_file,
+    own_names,
+    parse_resolver,
+    wants_systemd_file,
+)
+from wharfie.engine.containers.rootfs.mounts import bundle_mounts
+from wharfie.engine.networks import Networks
+from wharfie.model.clock import rfc3339
+from wharfie.model.container import Container, HostConfig, Status
+from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
+from wharfie.model.ids import SnapshotKey
+from wharfie.model.lifecycle import has_process
+from wharfie.model.network import Connection, JoinRequest
+from wharfie.model.runtime import BundleMount, LaunchPlan, Namespaces, Runtime
+from wharfie.model.snapshot import Snapshotter
+from wharfie.model.task import LogSpec, TaskSupervisor
+
+_MANAGED = ("resolv.conf", "hostname", "hosts")
+
+
+class StartPorts(Struct, frozen=True, kw_only=True):
+    """What starting needs of the rest of the engine."""
+
+    catalogue: Catalogue
+    ledger: Ledger
+    networks: Networks
+    snapshotter: Snapshotter
+    runtime: Runtime
+    supervisor: TaskSupervisor
+    directories: ContainerDirectories
+    defaults: ContainerDefaults
+
+
+class Starter:
+    """Brings containers up and down. The caller holds the container's lock."""
+
+    def __init__(self, ports: StartPorts) -> None:
+        self._ports = ports
+
+    async def start(self, handle: ContainerHandle, *, automatic: bool = False) -> None:
+        """Start a container whose state allows it.
+
+        Raises:
+            StartFailed: its process cannot run; recorded as its exit code.
+            EngineError: the network, a mount or the host refused; recorded as its error.
+        """
+        ports = self._ports
+        before = handle.record
+        try:
+            pid = await self._bring_up(handle)
+        except EngineError as error:
+            await self._failed(handle, before, error)
+            raise
+        state = structs.replace(
+            handle.record.state,
+            status=Status.RUNNING,
+            starting=False,
+            pid=pid,
+            exit_code=0,
+            error="",
+            oom_killed=False,
+            started_at=rfc3339(time.time_ns()),
+            manually_stopped=False,
+            restart_count=handle.record.state.restart_count if automatic else 0,
+        )
+        await ports.ledger.save(handle, structs.replace(handle.record, state=state))
+        ports.ledger.publish(handle.record, "start")
+
+    async def bring_down(self, handle: ContainerHandle) -> None:
+        """Free network, cgroups, bundle; idempotent, also for what never came up."""
+        ports = self._ports
+        if handle.is_clean:
+            return
+        if handle.connection is not None:
+            await ports.networks.leave(handle.id, handle.connection)
+        await ports.runtime.delete(handle.record)
+        handle.is_clean = True
+
+    async def _bring_up(self, handle: ContainerHandle) -> int:
+        ports = self._ports
+        handle.is_clean = False
+        rootfs, connection = await self._acquire(handle.record)
+        try:
+            record = await asyncio.to_thread(self._write_files, handle.record, connection)
+            if connection is not None:
+                record = connected(record, connection)
+            state = structs.replace(record.state, starting=True)
+            record = structs.replace(record, state=state)
+            await ports.ledger.save_connected(handle, record, connection)
+            pid = await ports.runtime.launch(self._plan(record, rootfs, connection))
+        finally:
+            os.close(rootfs)
+        if connection is not None:
+            await ports.networks.started(handle.id, pid, connection)
+        return pid
+
+    async def _acquire(self, record: Container) -> tuple[int, Connection | None]:
+        """Mount and join side by side; if one fails the other is given back."""
+        rootfs, connection = await asyncio.gather(
+            self._ports.snapshotter.mount(SnapshotKey(record.id)),
+            self._join(record),
+            return_exceptions=True,
+        )
+        if isinstance(rootfs, BaseException) or isinstance(connection, BaseException):
+            if isinstance(rootfs, int):
+                os.close(rootfs)
+            if isinstance(connection, Connection):
+                await self._ports.networks.leave(record.id, connection)
+            failures = [e for e in (rootfs, connection) if isinstance(e, BaseException)]
+            raise failures[0]
+        return rootfs, connection
+
+    async def _join(self, record: Container) -> Connection | None:
+        mode = parse_mode(record.host_config.network_mode)
+        if mode.kind in ("host", "container"):
+            return None
+        networks = self._ports.networks
+        joins = []
+        if mode.kind == "network":
+            joins = [
+                (networks.get(attachment.settings.network_id or name), attachment.settings)
+                for name, attachment in record.networks.items()
+            ]
+        return await networks.join(
+            JoinRequest(
+                container_id=record.id,
+                container_name=record.name,
+                networks=joins,
+                publish=wanted_ports(record.config, record.host_config) if joins else {},
+            )
+        )
+
+    def _write_files(self, record: Container, connection: Connection | None) -> Container:
+        """Write hosts, hostname and resolv.conf; a container in another's network shares them."""
+        mode = parse_mode(record.host_config.network_mode)
+        if mode.kind == "container":
+            other = self._shared(mode.target)
+            return structs.replace(
+                record,
+                hosts_path=other.hosts_path,
+                hostname_path=other.hostname_path,
+                resolv_conf_path=other.resolv_conf_path,
+            )
+        directories = self._ports.directories
+        directories.make(record.id)
+        host, config = record.host_config, record.config
+        in_host = mode.kind == "host"
+        contents = {
+            "hosts": self._hosts(record, connection),
+            "hostname": hostname_file(config.hostname),
+            "resolv.conf": legacy_resolver_file(self._resolver(host, in_host=in_host)).content,
+        }
+        paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
+        return structs.replace(
+            record,
+            hosts_path=paths["hosts"],
+            hostname_path=paths["hostname"],
+            resolv_conf_path=paths["resolv.conf"],
+        )
+
+    def _hosts(self, record: Container, connection: Connection | None) -> str:
+        extra = record.host_config.extra_hosts or []
+        if connection is None:
+            gateway = self._ports.defaults.host_gateway or "127.0.0.1"
+            return host_mode_hosts_file(_read("/etc/hosts"), extra_hosts=extra, gateway=gateway)
+        endpoints = connection.endpoints.values()
+        gateways = (endpoint.gateway for endpoint in endpoints if endpoint.gateway)
+        return hosts_file(
+            addresses=[endpoint.address for endpoint in endpoints if endpoint.address],
+            names=own_names(record.config.hostname, record.config.domainname),
+            extra_hosts=extra,
+            gateway=self._ports.defaults.host_gateway or next(gateways, ""),
+        )
+
+    def _resolver(self, host: HostConfig, *, in_host: bool) -> Resolver:
+        defaults = self._ports.defaults
+        text = _read("/etc/resolv.conf")
+        if not in_host and wants_systemd_file(text):
+            text = _read("/run/systemd/resolve/resolv.conf") or text
+        return external_resolver(
+            parse_resolver(text),
+            servers=host.dns or defaults.dns,
+            search=host.dns_search or defaults.dns_search,
+            options=host.dns_options or defaults.dns_options,
+            loopback=in_host,
+        )
+
+    def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
+        mounts = bundle_mounts(record.mounts)
+        taken = {mount.destination for mount in mounts}
+        managed = zip(
+            _MANAGED,
+            (record.resolv_conf_path, record.hostname_path, record.hosts_path),
+            strict=True,
+        )
+        access = "ro" if record.host_config.readonly_rootfs else "rw"
+        mounts += [
+            BundleMount(
+                type="bind",
+                source=path,
+                destination=f"/etc/{name}",
+                options=["rbind", access, "rprivate"],
+            )
+            for name, path in managed
+            if f"/etc/{name}" not in taken
+        ]
+        return LaunchPlan(
+            container=record,
+            rootfs=rootfs,
+            namespaces=self._namespaces(record, connection),
+            hostname=self._hostname(record),
+            mounts=mounts,
+            environment=container_environment(
+                record.config.env, hostname=self._hostname(record), tty=record.config.tty
+            ),
+            log=_log_spec(record),
+        )
+
+    def _hostname(self, record: Container) -> str:
+        mode = parse_mode(record.host_config.network_mode)
+        if mode.kind == "container" and not record.config.hostname:
+            return self._shared(mode.target).config.hostname
+        return record.config.hostname
+
+    def _namespaces(self, record: Container, connection: Connection | None) -> Namespaces:
+        host = record.host_config
+        mode = parse_mode(host.network_mode)
+        network: str | None = ""
+        if mode.kind == "container":
+            network = f"/proc/{self._shared(mode.target).state.pid}/ns/net"
+        elif connection is not None:
+            network = connection.namespace
+        pid: str | None = "" if host.pid_mode == "host" else None
+        if host.pid_mode.startswith("container:"):
+            target = self._shared(host.pid_mode.removeprefix("container:"))
+            pid = f"/proc/{target.state.pid}/ns/pid"
+        return Namespaces(
+            network=network,
+            pid=pid,
+            ipc="" if host.ipc_mode == "host" else None,
+            uts="" if host.uts_mode == "host" else None,
+            cgroup="" if host.cgroupns_mode == "host" else None,
+        )
+
+    def _shared(self, ref: str) -> Container:
+        other = self._ports.catalogue.find(ref).record
+        if not has_process(other.state.status):
+            raise Conflict(
+                f"cannot join network namespace of a non running container: container {other.name} "
+                f"is {other.state.status.value}"
+            )
+        return other
+
+    async def _failed(self, handle: ContainerHandle, before: Container, error: EngineError) -> None:
+        """Take back what came up, record why it did not, let attached clients go."""
+        ports = self._ports
+        await self.bring_down(handle)
+        code = error.exit_code if isinstance(error, StartFailed) else 128
+        state = structs.replace(
+            before.state, starting=False, pid=0, exit_code=code, error=error.message
+        )
+        if state.status is Status.RESTARTING:
+            state = structs.replace(state, status=Status.EXITED)
+        record = structs.replace(disconnected(handle.record), state=state)
+        await ports.ledger.save_connected(handle, record, None, durable=True)
+        await ports.supervisor.settle(handle.id)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _log_spec(record: Container) -> LogSpec:
+    log = record.host_config.log_config
+    if log.type != "json-file":
+        return LogSpec(driver="none")
+    try:
+        size, files = log_limits(log.config)
+    except ValueError as error:
+        raise Internal(f"log options of {record.name}: {error}") from error
+    return LogSpec(
+        path=record.log_path,
+        max_size=size,
+        max_files=files,
+        compress=log.config.get("compress") == "true",
+    )

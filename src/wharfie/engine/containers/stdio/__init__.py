@@ -1,0 +1,1 @@
+"""Attaching to the standard streams of a container."""

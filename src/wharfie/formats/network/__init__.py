@@ -1,0 +1,1 @@
+"""Texts and binary forms of the network: netlink, nftables, ports."""

@@ -1,0 +1,1 @@
+"""Starting processes through the runtime and reaping them."""

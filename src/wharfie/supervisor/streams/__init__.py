@@ -1,0 +1,1 @@
+"""Standard streams of tasks: pipes, ttys, attached clients."""

@@ -1,0 +1,1 @@
+"""A new supervisor takes over from the one that runs."""
