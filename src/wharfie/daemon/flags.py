@@ -1,4 +1,4 @@
-"""The daemon's command line: pflag's grammar over the table of options.
+"""The daemon's command line: pflag's grammar (`formats.pflag`) over the table of options.
 
 `--name=value`, `--name value`, `-H value`, `-Hvalue`, `-D`, `--debug=false`; lists repeat.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wharfie.daemon.options import BY_FLAG, BY_SHORT, OPTIONS, Kind, Option, Value, Values
-
-_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
-_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+from wharfie.daemon.options import OPTIONS, Kind, Option, Value, Values
+from wharfie.formats import pflag
 
 
 class UsageError(Exception):
@@ -18,82 +16,50 @@ class UsageError(Exception):
 
 
 def parse_flags(arguments: Sequence[str]) -> Values:
-    """Parse a command line without the program name.
+    """Parse a command line without the program name; only what was given is in the result.
 
     Raises:
         UsageError: unknown flag, missing or bad value, or a stray argument.
     """
-    values: Values = {}
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word.startswith("--") and len(word) > 2:
-            name, equals, text = word[2:].partition("=")
-            option = BY_FLAG.get(name)
-            if option is None:
-                raise UsageError(f"unknown flag: --{name}")
-            _set(values, option, _value(option, text if equals else None, rest))
-        elif word.startswith("-") and len(word) > 1:
-            _parse_short(word[1:], values, rest)
-        else:
-            raise UsageError(f'"wharfied" accepts no arguments: {word}')
-    return values
+    flags = {
+        option.flag: pflag.Flag(option.flag, option.short, option.kind.value, "", hidden=False)
+        for option in OPTIONS
+        if option.flag
+    }
+    checks = {option.flag: _pair for option in OPTIONS if option.kind is Kind.MAP}
+    try:
+        read = pflag.Parser(flags, checks=checks).parse(list(arguments))
+    except pflag.HelpWanted:
+        return {"help": True}
+    except pflag.UsageProblem as problem:
+        raise UsageError(str(problem)) from None
+    if read.args:
+        raise UsageError(f'"wharfied" accepts no arguments: {read.args[0]}')
+    return {
+        option.flag: _value(read, option)
+        for option in OPTIONS
+        if option.flag and read.has(option.flag)
+    }
 
 
-def _parse_short(letters: str, values: Values, rest: list[str]) -> None:
-    while letters:
-        option = BY_SHORT.get(letters[0])
-        if option is None:
-            raise UsageError(f"unknown shorthand flag: '{letters[0]}' in -{letters}")
-        following = letters[1:]
-        if option.kind is Kind.BOOL and not following.startswith("="):
-            _set(values, option, True)
-            letters = following
-            continue
-        given = following.removeprefix("=") if following else None
-        _set(values, option, _value(option, given, rest))
-        return
+def _pair(text: str) -> str:
+    if "=" not in text.lstrip("="):
+        raise ValueError("it must be key=value")
+    return text
 
 
-def _value(option: Option, text: str | None, rest: list[str]) -> Value:
-    if text is None:
-        if option.kind is Kind.BOOL:
-            return True
-        if not rest:
-            raise UsageError(f"flag needs an argument: --{option.flag}")
-        text = rest.pop(0)
-    return _convert(option, text)
-
-
-def _convert(option: Option, text: str) -> Value:
+def _value(read: pflag.Values, option: Option) -> Value:
     match option.kind:
-        case Kind.BOOL if text in _TRUE | _FALSE:
-            return text in _TRUE
-        case Kind.INTEGER if text.lstrip("+-").isdecimal():
-            return int(text)
-        case Kind.MAP if "=" in text.lstrip("="):
-            key, _, value = text.partition("=")
-            return {key: value}
-        case Kind.LIST:
-            return [text]
+        case Kind.BOOL:
+            return read.on(option.flag)
         case Kind.STRING:
-            return text
-        case Kind.BOOL | Kind.INTEGER | Kind.MAP:
-            expected = {Kind.BOOL: "true or false", Kind.INTEGER: "a number"}
-            raise UsageError(
-                f'invalid argument "{text}" for "--{option.flag}" flag: '
-                f"it must be {expected.get(option.kind, 'key=value')}"
-            )
-
-
-def _set(values: Values, option: Option, value: Value) -> None:
-    before = values.get(option.flag)
-    if isinstance(before, list) and isinstance(value, list):
-        before.extend(value)
-    elif isinstance(before, dict) and isinstance(value, dict):
-        before.update(value)
-    else:
-        values[option.flag] = value
+            return read.text(option.flag)
+        case Kind.INTEGER:
+            return read.number(option.flag)
+        case Kind.LIST:
+            return read.items(option.flag)
+        case Kind.MAP:
+            return read.pairs(option.flag)
 
 
 def usage(program: str) -> str:

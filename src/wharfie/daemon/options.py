@@ -80,8 +80,6 @@ OPTIONS = (
     Option("version", "", Kind.BOOL, "Print version information and quit", "v"),
 )  # fmt: skip
 
-BY_FLAG = {option.flag: option for option in OPTIONS}
-BY_SHORT = {option.short: option for option in OPTIONS if option.short}
 BY_KEY = {option.key: option for option in OPTIONS if option.key}
 
 Value = bool | str | int | list[str] | dict[str, str]

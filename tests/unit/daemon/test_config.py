@@ -110,7 +110,7 @@ def test_flags_follow_pflags_grammar() -> None:
         (["-x"], "unknown shorthand flag: 'x' in -x"),
         (["--pidfile"], "flag needs an argument: --pidfile"),
         (["--mtu=big"], 'invalid argument "big" for "--mtu" flag'),
-        (["--debug=maybe"], 'invalid argument "maybe" for "--debug" flag'),
+        (["--debug=maybe"], 'invalid argument "maybe" for "-D, --debug" flag: strconv.ParseBool'),
         (["start"], "accepts no arguments"),
     ],
 )
