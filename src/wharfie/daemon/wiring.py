@@ -296,14 +296,12 @@ class _Builder:
         containers = store.read(lambda tx: tx.containers.all())
         connections = store.read(lambda tx: tx.containers.connections())
         live = await engine.recovery.load(containers, connections)
-        # Not earlier: the exit of a container that is not loaded yet would be a stranger's.
-        listen()
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
         # Before the images: layers under snapshots nobody has are then collected with them.
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
-        await engine.recovery.reconcile()
+        await engine.recovery.reconcile(listen)
 
     def _system(
         self,
