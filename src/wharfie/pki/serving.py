@@ -161,4 +161,3 @@ def _check_revocations(context: ssl.SSLContext, pem: bytes) -> None:
     finally:
         os.close(fd)
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-
