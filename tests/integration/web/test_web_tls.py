@@ -285,25 +285,28 @@ def test_megabytes_of_input_pass_to_a_slow_taker(taken):
 
 def test_only_the_connections_of_a_revoked_client_are_cut(app):
     """Those taken over too; others go on, in the middle of a request."""
-    with tls_server(app, verify=True) as address:
-        with tls_client(address, identify=True) as idle, tls_client(address, identify=True) as busy:
-            idle.sendall(GET % b"/ping")
-            read_reply(idle)
-            busy.sendall(TAKE % b"take")
-            read_head(busy)
-            assert app.has_taken.wait(2)
-            server = app.server()
-            fingerprint = app.callers[0].fingerprint
-            others = server.run(server.server.cut_clients(lambda der: False))
-            assert others == 0
-            busy.sendall(b"still")
-            assert app.taken.recv(10) == b"still"
+    with (
+        tls_server(app, verify=True) as address,
+        tls_client(address, identify=True) as idle,
+        tls_client(address, identify=True) as busy,
+    ):
+        idle.sendall(GET % b"/ping")
+        read_reply(idle)
+        busy.sendall(TAKE % b"take")
+        read_head(busy)
+        assert app.has_taken.wait(2)
+        server = app.server()
+        fingerprint = app.callers[0].fingerprint
+        others = server.run(server.server.cut_clients(lambda der: False))
+        assert others == 0
+        busy.sendall(b"still")
+        assert app.taken.recv(10) == b"still"
 
-            def is_revoked(der):
-                return hashlib.sha256(der).hexdigest() == fingerprint
+        def is_revoked(der):
+            return hashlib.sha256(der).hexdigest() == fingerprint
 
-            assert server.run(server.server.cut_clients(is_revoked)) == 2
-            assert read_all(app.taken) == b""
-            for client in (idle, busy):
-                with suppress(ConnectionResetError):
-                    assert client.recv(10) == b""
+        assert server.run(server.server.cut_clients(is_revoked)) == 2
+        assert read_all(app.taken) == b""
+        for client in (idle, busy):
+            with suppress(ConnectionResetError):
+                assert client.recv(10) == b""
