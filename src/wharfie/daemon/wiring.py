@@ -29,7 +29,7 @@ from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtim
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers import ContainerFiles, ContainerStreams
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
@@ -228,9 +228,7 @@ class _Builder:
             execs=execs,
             images=images,
             networks=networks,
-            attachments=ContainerNetworks(
-                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
-            ),
+            attachments=engine.attachments,
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
