@@ -55,6 +55,7 @@ class Config(Struct, frozen=True, kw_only=True):
     Attributes:
         hosts: listeners as given ("unix:///var/run/docker.sock").
         tls: None for plain TCP.
+        allow_plain_tcp: serve TCP without TLS off loopback too.
         runtimes: further OCI runtimes, name → path.
     """
 
@@ -62,6 +63,7 @@ class Config(Struct, frozen=True, kw_only=True):
     config_file: str
     hosts: list[str]
     tls: TlsFiles | None = None
+    allow_plain_tcp: bool = False
     data_root: str
     exec_root: str
     pidfile: str
@@ -124,6 +126,7 @@ def _build(values: Values, places: Places, path: str) -> Config:
         config_file=path,
         hosts=_list(values, "host") or default_hosts,
         tls=tls,
+        allow_plain_tcp=_allows_plain_tcp(values, places),
         data_root=os.path.abspath(_string(values, "data-root", places.data_root)),
         exec_root=os.path.abspath(_string(values, "exec-root", places.exec_root)),
         pidfile=_string(values, "pidfile", places.pidfile),
@@ -148,6 +151,13 @@ def _build(values: Values, places: Places, path: str) -> Config:
         cgroup_parent=_string(values, "cgroup-parent", ""),
         default_shm_size=_string(values, "default-shm-size", ""),
     )
+
+
+def _allows_plain_tcp(values: Values, places: Places) -> bool:
+    """The second word that plain TCP off loopback needs; dockerd's scripts have only the first."""
+    if "allow-plain-tcp" in values:
+        return bool(values["allow-plain-tcp"])
+    return values.get("tls") is False or places is DOCKERD
 
 
 def _tls(values: Values) -> TlsFiles | None:

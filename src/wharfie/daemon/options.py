@@ -42,6 +42,8 @@ class Option(Struct, frozen=True):
 OPTIONS = (
     Option("add-runtime", "runtimes", Kind.MAP, "Register a further OCI runtime (name=path)", "",
            "runtime"),
+    Option("allow-plain-tcp", "allow-plain-tcp", Kind.BOOL,
+           "Serve TCP without TLS off loopback too: root for everybody who reaches it"),
     Option("bip", "bip", Kind.STRING, "Address and prefix of the default bridge"),
     Option("bridge", "bridge", Kind.STRING, "Name of the default bridge", "b"),
     Option("cgroup-parent", "cgroup-parent", Kind.STRING, "Parent cgroup of all containers"),
