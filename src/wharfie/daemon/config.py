@@ -40,12 +40,13 @@ DOCKERD = Places(
 
 
 class TlsFiles(Struct, frozen=True):
-    """Where TLS material is; `verify` demands client certificates."""
+    """Where TLS material is; `verify` demands client certificates, `crl` "" checks no list."""
 
     ca: str
     cert: str
     key: str
     verify: bool
+    crl: str = ""
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -160,6 +161,7 @@ def _tls(values: Values) -> TlsFiles | None:
         cert=_string(values, "tlscert", os.path.join(default, "cert.pem")),
         key=_string(values, "tlskey", os.path.join(default, "key.pem")),
         verify=verify,
+        crl=_string(values, "tlscrl", ""),
     )
 
 

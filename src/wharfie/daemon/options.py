@@ -74,6 +74,8 @@ OPTIONS = (
     Option("tls", "tls", Kind.BOOL, "Use TLS; implied by --tlsverify"),
     Option("tlscacert", "tlscacert", Kind.STRING, "Trust certs signed only by this CA"),
     Option("tlscert", "tlscert", Kind.STRING, "Path to TLS certificate file"),
+    Option("tlscrl", "tlscrl", Kind.STRING,
+           "Path to revocation lists of client certificates"),
     Option("tlskey", "tlskey", Kind.STRING, "Path to TLS key file"),
     Option("tlsverify", "tlsverify", Kind.BOOL, "Use TLS and verify the remote"),
     Option("validate", "", Kind.BOOL, "Validate daemon configuration and exit"),
