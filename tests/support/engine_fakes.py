@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wharfie.model.container import Container
-from wharfie.model.errors import NoSuchImage, NotFound, StartFailed
+from wharfie.model.errors import Conflict, NoSuchImage, NotFound, StartFailed
 from wharfie.model.exec import Exec
 from wharfie.model.ids import ContainerId, ImageId, NetworkId, SnapshotKey
 from wharfie.model.image import Image, ImageConfig, ImageDocument
@@ -32,7 +32,8 @@ class FakeSupervisor:
         self.settled: list[str] = []
         self.signals: list[tuple[str, int]] = []
         self.ignored: set[int] = set()
-        self.on_exit: Callable[[TaskExit], None] = lambda exit_: None
+        self.unseen: list[TaskExit] = []
+        self.on_exit: Callable[[TaskExit], None] = self.unseen.append
 
     def subscribe(
         self,
@@ -40,7 +41,14 @@ class FakeSupervisor:
         on_exit: Callable[[TaskExit], None],
         on_attachment_end: Callable[[AttachmentEnd], None],
     ) -> None:
+        while self.unseen:
+            on_exit(self.unseen.pop(0))
         self.on_exit = on_exit
+
+    def hang_up(self) -> None:
+        """The daemon is gone; exits that are not settled will be told to the next one."""
+        self.unseen = [task.exit for task in self.held.values() if task.exit is not None]
+        self.on_exit = self.unseen.append
 
     async def tasks(self) -> Sequence[TaskStatus]:
         return list(self.held.values())
@@ -75,6 +83,9 @@ class FakeSupervisor:
         return True
 
     async def settle(self, task_id: str) -> None:
+        task = self.held.get(task_id)
+        if task is not None and task.exit is None:
+            raise Conflict(f"task {task_id} has not ended")
         self.settled.append(task_id)
         self.held.pop(task_id, None)
 

@@ -16,7 +16,7 @@ from wharfie.client.errors import EndpointError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wharfie.cli.flags import Values
+    from wharfie.formats.pflag import Values
 
 _FAILED = "Failed to initialize: unable to resolve docker endpoint: "
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wharfie.cli.flags import Flag
+    from wharfie.formats.pflag import Flag
 
 _COLUMN = 12
 

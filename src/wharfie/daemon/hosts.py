@@ -8,13 +8,14 @@ import posixpath
 import ssl
 
 from wharfie.daemon.config import Config, ConfigError
+from wharfie.model.tls import TlsSource
 from wharfie.web import Listener, TcpListener, UnixListener
 
 _PORT = 2375
 _TLS_PORT = 2376
 
 
-def parse_host(text: str, tls: ssl.SSLContext | None, *, gid: int = -1) -> Listener:
+def parse_host(text: str, tls: TlsSource | None, *, gid: int = -1) -> Listener:
     """Turn one `-H` value into a listener.
 
     Raises:
@@ -38,7 +39,7 @@ def parse_host(text: str, tls: ssl.SSLContext | None, *, gid: int = -1) -> Liste
             raise ConfigError(f"invalid bind address ({text}): unsupported proto '{scheme}'")
 
 
-def _tcp(text: str, rest: str, tls: ssl.SSLContext | None) -> TcpListener:
+def _tcp(text: str, rest: str, tls: TlsSource | None) -> TcpListener:
     if "/" in rest:
         raise ConfigError(f"invalid bind address ({text}): should not contain a path element")
     host, port = _split(rest)
@@ -73,7 +74,7 @@ def socket_group(config: Config) -> int:
         raise ConfigError(f"group {config.group} not found") from None
 
 
-def listeners(config: Config, tls: ssl.SSLContext | None) -> list[Listener]:
+def listeners(config: Config, tls: TlsSource | None) -> list[Listener]:
     """All listeners, each address once.
 
     Raises:
@@ -104,7 +105,7 @@ def insecure_warnings(chosen: list[Listener]) -> list[str]:
                 "documentation for\n         more information: "
                 "https://docs.docker.com/go/attack-surface/"
             )
-        elif listener.tls.verify_mode is not ssl.CERT_REQUIRED:
+        elif listener.tls.context.verify_mode is not ssl.CERT_REQUIRED:
             warnings.append(
                 f"WARNING: API is accessible on https://{listener.host}:{listener.port} without "
                 "TLS client verification.\n         Access to the remote API is equivalent to "

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import ssl
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -17,7 +16,7 @@ from contextlib import AsyncExitStack
 from wharfie import __version__
 from wharfie.api import Services, application
 from wharfie.api.services import Graph, NoGraph
-from wharfie.daemon.config import Config, ConfigError
+from wharfie.daemon.config import Config
 from wharfie.daemon.defaults import (
     container_defaults,
     default_bridge,
@@ -25,6 +24,7 @@ from wharfie.daemon.defaults import (
     read_seccomp_profile,
     runtime_defaults,
 )
+from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
@@ -53,7 +53,7 @@ from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki import InvalidTls, server_context
+from wharfie.pki.serving import Material
 from wharfie.state import SqliteStore
 from wharfie.web import Listener, ListenError, Server, UnixListener
 
@@ -64,10 +64,13 @@ _CLOSE_GRACE = 10.0
 class Daemon:
     """The assembled daemon: serves until closed."""
 
-    def __init__(self, config: Config, stack: AsyncExitStack, server: Server) -> None:
+    def __init__(
+        self, config: Config, stack: AsyncExitStack, server: Server, encryption: Encryption
+    ) -> None:
         self._config = config
         self._stack = stack
         self._server = server
+        self._encryption = encryption
         self._listeners: list[Listener] = []
 
     def listen_on(self, chosen: list[Listener]) -> None:
@@ -89,6 +92,18 @@ class Daemon:
             where = listener.path if isinstance(listener, UnixListener) else listener.url
             _log.info("API listen on %s", where)
 
+    async def load_tls(self) -> Material | None:
+        """Read certificate, key, CAs and revocation list again, without using them yet.
+
+        Raises:
+            ConfigError: a file is missing or unusable; the present set-up goes on.
+        """
+        return await self._encryption.load()
+
+    async def adopt_tls(self, material: Material | None) -> None:
+        """Use what `load_tls` read; connections stand, but for those of revoked clients."""
+        await self._encryption.adopt(material, self._server)
+
     async def close(self) -> None:
         """Stop serving, let verbs under way end, close everything; containers go on."""
         await self._stack.aclose()
@@ -100,19 +115,25 @@ async def open_daemon(config: Config) -> Daemon:
     Raises:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
-    tls = _tls_context(config)
-    chosen = listeners(config, tls)
+    encryption = Encryption(config)
+    chosen = listeners(config, encryption.source)
+    insecure = insecure_warnings(chosen)
     async with AsyncExitStack() as stack:
         builder = _Builder(config, stack)
-        services = await _open(builder, insecure_warnings(chosen))
+        services = await _open(
+            builder, lambda: [*insecure, *config.warnings, *encryption.warnings()]
+        )
+        watch = Nursery()
+        watch.start(encryption.watch(), "watch over certificates")
+        stack.push_async_callback(watch.close, grace=0)
         server = Server(application(services, graph=builder.graph))
         stack.push_async_callback(server.close)
-        daemon = Daemon(config, stack.pop_all(), server)
+        daemon = Daemon(config, stack.pop_all(), server, encryption)
     daemon.listen_on(chosen)
     return daemon
 
 
-async def _open(builder: _Builder, warnings: Sequence[str]) -> Services:
+async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Services:
     try:
         return await builder.open(warnings)
     except (EngineError, OSError) as error:
@@ -131,7 +152,7 @@ class _Builder:
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
 
-    async def open(self, warnings: Sequence[str]) -> Services:
+    async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
         config, stack = self._config, self._stack
         store = SqliteStore(os.path.join(config.data_root, "engine.db"))
@@ -293,28 +314,27 @@ class _Builder:
         containers = store.read(lambda tx: tx.containers.all())
         connections = store.read(lambda tx: tx.containers.connections())
         live = await engine.recovery.load(containers, connections)
-        # Not earlier: the exit of a container that is not loaded yet would be a stranger's.
-        listen()
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
         # Before the images: layers under snapshots nobody has are then collected with them.
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
-        await engine.recovery.reconcile()
+        await engine.recovery.reconcile(listen)
 
     def _system(
         self,
         runtime: OciRuntime,
         engine: ContainerEngine,
         images: Images,
-        warnings: Sequence[str],
+        warnings: Callable[[], Sequence[str]],
     ) -> System:
         return System(
-            base=_base_info(self._config, self._host, self._cgroups, runtime, warnings),
+            base=_base_info(self._config, self._host, self._cgroups, runtime),
             version=_version_info(self._host, runtime),
             containers=lambda: [handle.record for handle in engine.catalogue],
             images=lambda: images.count,
             file_descriptors=lambda: len(os.listdir("/proc/self/fd")),
+            warnings=warnings,
             events=self._events,
         )
 
@@ -340,7 +360,6 @@ def _base_info(
     host: HostInfo,
     cgroups: CgroupHost,
     runtime: OciRuntime,
-    warnings: Sequence[str],
 ) -> SystemInfo:
     return SystemInfo(
         id=_engine_id(config.data_root),
@@ -364,7 +383,6 @@ def _base_info(
         debug=config.log_level == "debug",
         live_restore=config.live_restore,
         labels=config.labels,
-        warnings=list(warnings),
         insecure_registries=config.insecure_registries,
         registry_mirrors=config.registry_mirrors,
         limits=host.limits,
@@ -396,13 +414,3 @@ def _engine_id(data_root: str) -> str:
         with open(path, "w", encoding="ascii") as file:
             file.write(value)
         return value
-
-
-def _tls_context(config: Config) -> ssl.SSLContext | None:
-    tls = config.tls
-    if tls is None:
-        return None
-    try:
-        return server_context(cacert=tls.ca, cert=tls.cert, key=tls.key, verify=tls.verify)
-    except InvalidTls as error:
-        raise ConfigError(str(error)) from None

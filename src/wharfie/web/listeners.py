@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from msgspec import Struct
 
 from wharfie.model.caller import Caller
+from wharfie.model.tls import TlsSource
 from wharfie.web.errors import ListenError
 
 BACKLOG = 1024
@@ -50,7 +51,7 @@ class TcpListener(Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
-    tls: ssl.SSLContext | None = None
+    tls: TlsSource | None = None
 
     @property
     def url(self) -> str:
@@ -63,7 +64,7 @@ class FdListener(Struct, frozen=True, kw_only=True):
     """An open, bound socket (systemd's socket activation); the server owns it from here on."""
 
     fd: int
-    tls: ssl.SSLContext | None = None
+    tls: TlsSource | None = None
 
     @property
     def url(self) -> str:

@@ -112,6 +112,25 @@ class Server:
             layer.abort()
         await _turns()
 
+    async def cut_clients(self, is_revoked: Callable[[bytes], bool]) -> int:
+        """Abort the TLS connections of some clients, streams and taken over ones too.
+
+        Args:
+            is_revoked: tells by a client's verified certificate (DER).
+
+        Returns:
+            How many were cut.
+        """
+        cut = 0
+        for number, layer in enumerate(list(self._layers), 1):
+            certificate = layer.peer_certificate()
+            if certificate is not None and is_revoked(certificate):
+                layer.abort()
+                cut += 1
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        return cut
+
     def _stop_accepting(self) -> None:
         self.is_closing = True
         if self._ticker is not None:
@@ -185,9 +204,9 @@ class Server:
     def _factory(self, listener: Listener) -> Callable[[], asyncio.Protocol]:
         url = listener.url
         if isinstance(listener, TcpListener | FdListener) and listener.tls is not None:
-            context = listener.tls
+            source = listener.tls
             return lambda: TlsLayer(
-                context,
+                source.context,
                 lambda transport, tls: Connection(self, _caller(transport, url, tls)),
                 changed=self._follow,
             )

@@ -258,7 +258,7 @@ def test_cli_run_interactive(bench, served, path):
 
 
 def test_cli_run_interactive_over_tls(bench):
-    listener = TcpListener(host="127.0.0.1", port=0, tls=certificates().server_context(verify=True))
+    listener = TcpListener(host="127.0.0.1", port=0, tls=certificates().source(verify=True))
     with serving(application(bench.services), [listener]) as state:
         environment = {
             "DOCKER_TLS_VERIFY": "1",

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from support.http_certs import FixedTls
 from wharfie.daemon.config import WHARFIED, Config, ConfigError
 from wharfie.daemon.hosts import insecure_warnings, listeners, parse_host
 from wharfie.web import TcpListener, UnixListener
@@ -84,7 +85,8 @@ def test_only_tcp_without_client_certificates_is_warned_of() -> None:
     verifying = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     verifying.verify_mode = ssl.CERT_REQUIRED
     one_way = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tcp = [TcpListener(host="0.0.0.0", port=1, tls=tls) for tls in (None, one_way, verifying)]
+    sources = (None, FixedTls(one_way), FixedTls(verifying))
+    tcp = [TcpListener(host="0.0.0.0", port=1, tls=tls) for tls in sources]
     plain, unverified = insecure_warnings([UnixListener(path="/a"), *tcp])
     assert "http://0.0.0.0:1 without encryption" in plain
     assert "https://0.0.0.0:1 without TLS client verification" in unverified

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from wharfie.cli.context import Context
-    from wharfie.cli.flags import Values
+    from wharfie.formats.pflag import Values
     from wharfie.pki.directory import Terms
 
 _TERMS = """

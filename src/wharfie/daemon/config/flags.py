@@ -1,4 +1,4 @@
-"""The daemon's command line: pflag's grammar over the table of options.
+"""The daemon's command line: pflag's grammar (`formats.pflag`) over the table of options.
 
 `--name=value`, `--name value`, `-H value`, `-Hvalue`, `-D`, `--debug=false`; lists and maps repeat.
 Values come out shaped as they are in the config file.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wharfie.daemon.config.options import BY_FLAG, BY_SHORT, OPTIONS, Kind, Option, Values
+from wharfie.daemon.config.options import OPTIONS, Kind, Option, Values
 from wharfie.daemon.config.values import parse_address, parse_bytes
-
-_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
-_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+from wharfie.formats import pflag
 
 
 class UsageError(Exception):
@@ -20,68 +18,70 @@ class UsageError(Exception):
 
 
 def parse_flags(arguments: Sequence[str], program: str = "wharfied") -> Values:
-    """Parse a command line without the program name.
+    """Parse a command line without the program name; only what was given is in the result.
 
     Raises:
         UsageError: unknown flag, missing or bad value, or a stray argument.
     """
-    values: Values = {}
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        if word.startswith("--") and len(word) > 2:
-            name, equals, text = word[2:].partition("=")
-            option = BY_FLAG.get(name)
-            if option is None:
-                raise UsageError(f"unknown flag: --{name}")
-            _set(values, option, _value(option, text if equals else None, rest))
-        elif word.startswith("-") and len(word) > 1:
-            _parse_short(word[1:], values, rest)
-        else:
-            raise UsageError(f'"{program}" accepts no arguments: {word}')
-    return values
-
-
-def _parse_short(letters: str, values: Values, rest: list[str]) -> None:
-    while letters:
-        option = BY_SHORT.get(letters[0])
-        if option is None:
-            raise UsageError(f"unknown shorthand flag: '{letters[0]}' in -{letters}")
-        following = letters[1:]
-        if option.kind is Kind.BOOL and not following.startswith("="):
-            _set(values, option, True)
-            letters = following
-            continue
-        given = following.removeprefix("=") if following else None
-        _set(values, option, _value(option, given, rest))
-        return
-
-
-def _value(option: Option, text: str | None, rest: list[str]) -> object:
-    if text is None:
-        if option.kind is Kind.BOOL:
-            return True
-        if not rest:
-            short = f"'{option.short}' in -{option.short}" if option.short else ""
-            raise UsageError(f"flag needs an argument: {short or '--' + option.flag}")
-        text = rest.pop(0)
+    flags = {
+        option.flag: pflag.Flag(option.flag, option.short, _kind(option), "", hidden=False)
+        for option in OPTIONS
+        if option.flag
+    }
+    checks = {option.flag: _CHECKS[option.kind] for option in OPTIONS if option.kind in _CHECKS}
     try:
-        return _READERS[option.kind](text)
-    except ValueError as error:
-        name = f"-{option.short}, --{option.flag}" if option.short else f"--{option.flag}"
-        raise UsageError(f'invalid argument "{text}" for "{name}" flag: {error}') from None
+        read = pflag.Parser(flags, checks=checks).parse(list(arguments))
+    except pflag.HelpWanted:
+        return {"help": True}
+    except pflag.UsageProblem as problem:
+        raise UsageError(str(problem)) from None
+    if read.args:
+        raise UsageError(f'"{program}" accepts no arguments: {read.args[0]}')
+    return {
+        option.name: _value(read, option)
+        for option in OPTIONS
+        if option.flag and read.has(option.flag)
+    }
 
 
-def _boolean(text: str) -> bool:
-    if text not in _TRUE | _FALSE:
-        raise ValueError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
-    return text in _TRUE
+def _kind(option: Option) -> str:
+    """The kind pflag shall read; what it does not know comes as a list of checked pieces."""
+    match option.kind:
+        case Kind.BOOL | Kind.STRING | Kind.INTEGER:
+            return str(option.kind.value)
+        case Kind.SIZE | Kind.ADDRESS:
+            return "string"
+        case _:
+            return "list"
 
 
-def _integer(text: str) -> int:
-    if not (text.isascii() and text.lstrip("+-").isdecimal()):
-        raise ValueError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
+def _value(read: pflag.Values, option: Option) -> object:
+    match _kind(option):
+        case "bool":
+            return read.on(option.flag)
+        case "int":
+            return read.number(option.flag)
+        case "string":
+            return read.text(option.flag)
+        case _:
+            return _fold(option, read.objects(option.flag))
+
+
+def _fold(option: Option, pieces: list[object]) -> object:
+    """What a repeated flag comes to: lists are joined, maps merged."""
+    if option.kind is Kind.LIST:
+        return pieces
+    whole: dict[str, object] = {}
+    items: list[object] = []
+    for piece in pieces:
+        if isinstance(piece, list):
+            items += piece
+        elif isinstance(piece, dict):
+            for key, value in piece.items():
+                inner = whole.get(key)
+                nested = option.kind is Kind.NETWORK_OPTIONS and isinstance(inner, dict)
+                whole[key] = {**inner, **value} if nested and isinstance(inner, dict) else value
+    return items if option.kind in (Kind.ADDRESSES, Kind.POOLS) else whole
 
 
 def _size(text: str) -> str:
@@ -106,13 +106,15 @@ def _map(text: str) -> dict[str, str]:
 
 def _switches(text: str) -> dict[str, bool]:
     key, sign, value = text.partition("=")
-    return {key: _boolean(value) if sign else True}
+    return {key: pflag.convert("bool", value) is True if sign else True}
 
 
 def _runtime(text: str) -> dict[str, dict[str, str]]:
     name, sign, path = text.partition("=")
     if not (name.strip() and sign and path.strip()):
         raise ValueError(f"invalid runtime argument: {text}")
+    if name.strip().lower() == "runc":
+        raise ValueError("runtime name 'runc' is reserved")
     return {name.strip().lower(): {"path": path.strip()}}
 
 
@@ -121,7 +123,7 @@ def _ulimit(text: str) -> dict[str, dict[str, object]]:
     if not (name and sign):
         raise ValueError(f"invalid ulimit argument: {text}")
     soft, _, hard = limits.partition(":")
-    values = [_integer(part) for part in (soft, hard) if part]
+    values = [pflag.parse_int(part) for part in (soft, hard) if part]
     if not values:
         raise ValueError(f"invalid ulimit argument: {text}")
     return {name: {"Name": name, "Soft": values[0], "Hard": values[-1]}}
@@ -135,7 +137,7 @@ def _pool(text: str) -> list[dict[str, object]]:
             raise ValueError(f"invalid field '{part}' must be a key=value pair")
         if key.lower() not in ("base", "size"):
             raise ValueError(f"unexpected key '{key}' in '{part}'")
-        pool[key.lower()] = _integer(value) if key.lower() == "size" else value
+        pool[key.lower()] = pflag.parse_int(value) if key.lower() == "size" else value
     return [pool]
 
 
@@ -147,25 +149,9 @@ def _network_option(text: str) -> dict[str, dict[str, str]]:
     return {driver: {key: value}}
 
 
-def _not_a_flag(text: str) -> object:
-    raise ValueError(f"only the configuration file sets this, not {text}")
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _list(text: str) -> list[str]:
-    return [text]
-
-
-_READERS: dict[Kind, Callable[[str], object]] = {
-    Kind.BOOL: _boolean,
-    Kind.STRING: _text,
-    Kind.INTEGER: _integer,
+_CHECKS: dict[Kind, Callable[[str], object]] = {
     Kind.SIZE: _size,
     Kind.ADDRESS: _address,
-    Kind.LIST: _list,
     Kind.ADDRESSES: _addresses,
     Kind.MAP: _map,
     Kind.SWITCHES: _switches,
@@ -173,23 +159,7 @@ _READERS: dict[Kind, Callable[[str], object]] = {
     Kind.ULIMITS: _ulimit,
     Kind.POOLS: _pool,
     Kind.NETWORK_OPTIONS: _network_option,
-    Kind.OBJECT: _not_a_flag,
 }
-
-
-def _set(values: Values, option: Option, value: object) -> None:
-    before = values.get(option.name)
-    if isinstance(before, list) and isinstance(value, list):
-        before.extend(value)
-    elif isinstance(before, dict) and isinstance(value, dict):
-        for key, item in value.items():
-            inner = before.get(key)
-            if option.kind is Kind.NETWORK_OPTIONS and isinstance(inner, dict):
-                inner.update(item)
-            else:
-                before[key] = item
-    else:
-        values[option.name] = value
 
 
 def usage(program: str) -> str:

@@ -119,6 +119,7 @@ OPTIONS = (
     Option("tlscacert", "tlscacert", S, "Trust certs signed only by this CA"),
     Option("tlscert", "tlscert", S, "Path to TLS certificate file"),
     Option("tlskey", "tlskey", S, "Path to TLS key file"),
+    Option("tlscrl", "tlscrl", S, "Path to revocation lists of client certificates"),
     # How containers run
     Option("add-runtime", "runtimes", Kind.RUNTIMES,
            "Register an additional OCI compatible runtime", "", {}, True),
@@ -259,8 +260,6 @@ OPTIONS = (
            _WARNED, _NO_CLUSTER, shown=False),
 )  # fmt: skip
 
-BY_FLAG = {option.flag: option for option in OPTIONS if option.flag}
-BY_SHORT = {option.short: option for option in OPTIONS if option.short}
 BY_KEY = {option.key: option for option in OPTIONS if option.key and not option.inside}
 BY_NAME = {option.name: option for option in OPTIONS}
 MERGED = {"runtimes"}

@@ -19,12 +19,13 @@ from wharfie.model.runtime import RuntimeInfo
 
 
 class TlsFiles(Struct, frozen=True):
-    """Where TLS material is; `verify` demands client certificates."""
+    """Where TLS material is; `verify` demands client certificates, `crl` "" checks no list."""
 
     ca: str
     cert: str
     key: str
     verify: bool
+    crl: str = ""
 
 
 class Pool(Struct, frozen=True):
@@ -171,6 +172,7 @@ def tls_files(values: Values, environment: Mapping[str, str]) -> TlsFiles | None
         cert=str(values.get("tlscert") or os.path.join(folder, "cert.pem")),
         key=str(values.get("tlskey") or os.path.join(folder, "key.pem")),
         verify=verify,
+        crl=str(values.get("tlscrl") or ""),
     )
 
 

@@ -69,6 +69,7 @@ class System:
         containers: Callable[[], Sequence[Container]],
         images: Callable[[], int],
         file_descriptors: Callable[[], int],
+        warnings: Callable[[], Sequence[str]] = list,
         events: EventBus,
     ) -> None:
         """Take the facts that never change, and where to find the others."""
@@ -77,6 +78,7 @@ class System:
         self._containers = containers
         self._images = images
         self._file_descriptors = file_descriptors
+        self._warnings = warnings
         self._events = events
 
     def info(self) -> SystemInfo:
@@ -90,6 +92,7 @@ class System:
             containers_stopped=states.total() - running - states[Status.PAUSED],
             images=self._images(),
             file_descriptors=self._file_descriptors(),
+            warnings=[*self._base.warnings, *self._warnings()],
             event_listeners=self._events.listeners,
         )
 

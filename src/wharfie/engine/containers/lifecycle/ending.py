@@ -82,7 +82,8 @@ class Endings:
         try:
             async with handle.lock:
                 restarts = await self._record(handle, exit_)
-                await self._supervisor.settle(handle.id)
+                if not has_process(handle.record.state.status):
+                    await self._supervisor.settle(handle.id)  # else: told again, a run later
         finally:
             self._seen.discard(exit_.id)
         if restarts:

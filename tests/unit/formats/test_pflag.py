@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfie.cli.errors import HelpWanted, UsageProblem
-from wharfie.cli.flags import Parser, Values, declare, parse_cpus
+from wharfie.formats.pflag import HelpWanted, Parser, UsageProblem, Values, declare, parse_cpus
 
 TABLE = """
 -a, --all  Everything

@@ -12,8 +12,6 @@ Messages are those of pflag and of Docker's own option types.
 
 from __future__ import annotations
 
-from wharfie.cli.errors import HelpWanted, UsageProblem
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +22,23 @@ _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 _FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 _INT_MAX = 2**63 - 1
 _UINT_BITS = {"uint16": 16, "uint32": 32, "uint": 64, "uint64": 64}
+
+
+class UsageProblem(Exception):
+    """The command line is wrong; the usage line follows the message."""
+
+    def __init__(self, message: str, *, code: int = 125, hint: str = "Run") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
+class HelpWanted(Exception):
+    """`--help` was among the flags."""
+
+    def __init__(self, *, shorthand: bool = False) -> None:
+        super().__init__()
+        self.shorthand = shorthand
 
 
 class Flag:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.kernel.path import open_in_root, read_in_root
+from wharfie.kernel.openat2 import open_in_root, read_in_root
 
 
 @pytest.fixture
