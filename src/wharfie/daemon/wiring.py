@@ -41,6 +41,7 @@ from wharfie.engine.containers.create.assembly import ContainerEngine, Container
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
+from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
 from wharfie.engine.networks import Networks
@@ -212,6 +213,12 @@ class _Builder:
             events=self._events,
             nursery=self._nursery,
         )
+        health = HealthMonitors(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            execs=execs,
+            nursery=self._nursery,
+        )
         await self._recover(
             engine,
             listen=lambda: self._subscribe(supervisor, engine, streams, execs),
@@ -224,6 +231,8 @@ class _Builder:
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
+        health.open()
+        stack.callback(health.close)
         engine.recovery.start_policies()
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
