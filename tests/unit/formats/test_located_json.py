@@ -27,7 +27,7 @@ GO = [
     ('{"debug": 1.}', "invalid character '}' in numeric literal", 1, 13),
     ('{"debug":"\x01"}', "invalid character '\\x01' in string", 1, 11),
     ("{'debug': true}", "invalid character '\\'' looking for beginning of object key string", 1, 2),
-    ('{\n "a": 1, // c\n}', "invalid character '/' looking for beginning of object key string", 2, 10),
+    ('{"a": 1, // c\n}', "invalid character '/' looking for beginning of object key string", 1, 10),
     ('{"a":"\\x"}', "invalid character 'x' in string escape code", 1, 8),
     ('{"a":"\\u12x4"}', "invalid character 'x' in \\u hexadecimal character escape", 1, 11),
 ]  # fmt: skip
