@@ -62,6 +62,4 @@ def run_check(context: Context, flags: Values) -> int:
     return 0 if whole and not left else 1
 
 
-CHECK = Command(
-    run_check, "Verify every stored blob and layer", flags=FLAGS
-)
+CHECK = Command(run_check, "Verify every stored blob and layer", flags=FLAGS)
