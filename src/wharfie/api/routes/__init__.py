@@ -12,6 +12,7 @@ from wharfie.api.routes import (
     images,
     networks,
     system,
+    upkeep,
     volumes,
 )
 
@@ -27,6 +28,7 @@ ALL = [
         networks,
         volumes,
         system,
+        upkeep,
         elsewhere,
     )
     for operation in module.routes.operations
