@@ -29,7 +29,12 @@ from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtim
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerNetworks,
+    ContainerStreams,
+    ContainerUsage,
+)
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
@@ -225,6 +230,7 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
             ),
+            usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
             execs=execs,
             images=images,
             networks=networks,
