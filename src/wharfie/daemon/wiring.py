@@ -17,6 +17,13 @@ from wharfie import __version__
 from wharfie.api import Services, application
 from wharfie.api.services import Graph, NoGraph
 from wharfie.daemon.config import Config
+from wharfie.daemon.defaults import (
+    container_defaults,
+    default_bridge,
+    network_settings,
+    read_seccomp_profile,
+    runtime_defaults,
+)
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.hosts import insecure_warnings, listeners
@@ -24,8 +31,8 @@ from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
+from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.runtime import OciRuntime, find_runtimes
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
@@ -36,13 +43,13 @@ from wharfie.engine.containers import (
     ContainerUsage,
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
-from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
+from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.networks import DefaultBridge, Networks
+from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
 from wharfie.kernel.cgroups import CgroupHost
@@ -51,7 +58,6 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
 from wharfie.pki.serving import Material
 from wharfie.state import SqliteStore
@@ -120,7 +126,9 @@ async def open_daemon(config: Config) -> Daemon:
     insecure = insecure_warnings(chosen)
     async with AsyncExitStack() as stack:
         builder = _Builder(config, stack)
-        services = await _open(builder, lambda: [*insecure, *encryption.warnings()])
+        services = await _open(
+            builder, lambda: [*insecure, *config.warnings, *encryption.warnings()]
+        )
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
@@ -164,7 +172,7 @@ class _Builder:
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
@@ -172,8 +180,7 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
-        networks = Networks(store, driver, self._events, default_bridge=bridge)
+        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
         )
@@ -189,7 +196,12 @@ class _Builder:
                 runtime=runtime,
                 supervisor=supervisor,
                 nursery=self._nursery,
-                defaults=self._defaults(runtime),
+                defaults=container_defaults(
+                    config,
+                    runtime=runtime.default_runtime,
+                    cgroup_version=self._cgroups.version,
+                    cpus=self._host.cpus,
+                ),
                 data_root=config.data_root,
             )
         )
@@ -206,6 +218,12 @@ class _Builder:
             events=self._events,
             nursery=self._nursery,
         )
+        health = HealthMonitors(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            execs=execs,
+            nursery=self._nursery,
+        )
         await self._recover(
             engine,
             listen=lambda: self._subscribe(supervisor, engine, streams, execs),
@@ -218,6 +236,8 @@ class _Builder:
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
+        health.open()
+        stack.callback(health.close)
         engine.recovery.start_policies()
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
@@ -261,7 +281,7 @@ class _Builder:
     def _runtime(self, supervisor: TaskSupervisor) -> OciRuntime:
         config = self._config
         runtimes = find_runtimes()
-        runtimes |= {name: RuntimeInfo(name, path) for name, path in config.runtimes.items()}
+        runtimes |= config.runtimes
         if not runtimes:
             raise StartError("no OCI runtime found: install crun (apt-get install crun)")
         default = config.default_runtime
@@ -272,21 +292,9 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=Defaults(cgroup_parent=config.cgroup_parent, init_path=find_init()),
+            defaults=runtime_defaults(config),
+            seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
-        )
-
-    def _defaults(self, runtime: OciRuntime) -> ContainerDefaults:
-        config = self._config
-        return ContainerDefaults(
-            runtime=runtime.default_runtime,
-            log_driver=config.log_driver,
-            log_options=config.log_opts,
-            cgroupns_mode="private" if self._cgroups.version == 2 else "host",
-            cpus=self._host.cpus,
-            dns=config.dns,
-            dns_options=config.dns_opts,
-            dns_search=config.dns_search,
         )
 
     def _subscribe(

@@ -50,7 +50,7 @@ CASES = [
     (containers.SummaryHostConfig, "ContainerSummary.HostConfig", set(), set()),
     (containers.SummaryNetworkSettings, "ContainerSummary.NetworkSettings", set(), set()),
     (containers.Port, "Port", set(), set()),
-    (containers.ContainerState, "ContainerState", {"Health"}, set()),
+    (containers.ContainerState, "ContainerState", set(), set()),
     (containers.ContainerInspect, "ContainerInspectResponse", {"ImageManifestDescriptor"}, set()),
     (containers.NetworkSettings, "NetworkSettings", set(), set()),
     (containers.GraphDriver, "DriverData", set(), set()),
