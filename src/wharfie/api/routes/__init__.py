@@ -13,6 +13,7 @@ from wharfie.api.routes import (
     images,
     networks,
     system,
+    upkeep,
     volumes,
 )
 
@@ -29,6 +30,7 @@ ALL = [
         networks,
         volumes,
         system,
+        upkeep,
         elsewhere,
     )
     for operation in module.routes.operations
