@@ -36,7 +36,12 @@ from wharfie.drivers.runtime import OciRuntime, find_runtimes
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerNetworks,
+    ContainerStreams,
+    ContainerUsage,
+)
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
@@ -227,6 +232,7 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
             ),
+            usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
             execs=execs,
             images=images,
             networks=networks,
