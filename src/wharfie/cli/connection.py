@@ -12,7 +12,7 @@ import os
 from wharfie.cli.config import ConfigFile, load_context
 from wharfie.cli.errors import CommandError
 from wharfie.client.endpoint import Endpoint, TlsOptions, parse_endpoint
-from wharfie.client.errors import EndpointError
+from wharfie.client.errors import EndpointError, InvalidSshUrl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
         if not host and tls is not None:
             host = "tcp://localhost:2376"
         return parse_endpoint(host, tls)
+    except InvalidSshUrl as error:
+        raise CommandError(f"Failed to initialize: {error}") from None
     except EndpointError as error:
         raise CommandError(f"{_FAILED}{error}") from None
 

@@ -138,6 +138,12 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network ls": ("network", "LS", "List networks"),
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
+    "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "system dial-stdio": (
+        "dial_stdio",
+        "DIAL",
+        "Proxy the stdio stream to the daemon connection. Should not be invoked manually.",
+    ),
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
@@ -200,6 +206,9 @@ ALIASES = {
     "volume list": "volume ls",
     "volume remove": "volume rm",
 }
+
+# verbs that are for programs: no help page lists them
+HIDDEN = {"system dial-stdio"}
 
 # verbs Docker has and we do not, yet
 PLANNED = {

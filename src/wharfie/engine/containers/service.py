@@ -17,6 +17,7 @@ from wharfie.engine.containers.create.creation import Creator
 from wharfie.engine.containers.create.names import check_name
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.ending import Endings
+from wharfie.engine.containers.lifecycle.health import stopped
 from wharfie.engine.containers.lifecycle.processes import Processes, check_arguments, list_processes
 from wharfie.engine.containers.lifecycle.removal import Remover
 from wharfie.engine.containers.lifecycle.starting import Starter
@@ -175,7 +176,8 @@ class Containers:
         async with handle.lock:
             check(Verb.PAUSE, handle.record)
             await self._ports.runtime.pause(handle.record)
-            await self._ports.ledger.save_state(handle, status=Status.PAUSED)
+            health = stopped(handle.record.state.health)
+            await self._ports.ledger.save_state(handle, status=Status.PAUSED, health=health)
         self._ports.ledger.publish(handle.record, "pause")
 
     async def unpause(self, ref: str) -> None:

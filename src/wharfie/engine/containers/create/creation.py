@@ -196,7 +196,4 @@ def _warnings(spec: CreateSpec) -> list[str]:
     warnings = []
     if spec.host_config.network_mode == "host" and spec.host_config.port_bindings:
         warnings.append("Published ports are discarded when using host network mode")
-    health = spec.config.healthcheck
-    if health is not UNSET and health.test and health.test[0] != "NONE":
-        warnings.append("Health checks are not run by this engine yet: the health is not reported")
     return warnings

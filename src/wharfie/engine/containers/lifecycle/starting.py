@@ -20,6 +20,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.defaults import log_limits
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.lifecycle.health import begun
 from wharfie.engine.containers.networking import (
     connected,
     disconnected,
@@ -85,6 +86,7 @@ class Starter:
             started_at=rfc3339(time.time_ns()),
             manually_stopped=False,
             restart_count=handle.record.state.restart_count if automatic else 0,
+            health=begun(handle.record.config, handle.record.state.health),
         )
         await ports.ledger.save(handle, structs.replace(handle.record, state=state))
         ports.ledger.publish(handle.record, "start")
