@@ -18,21 +18,29 @@ import uvloop
 
 from wharfie import __version__
 from wharfie.daemon import logrus
-from wharfie.daemon.config import DOCKERD, WHARFIED, Config, ConfigError, Places, load_config
-from wharfie.daemon.flags import UsageError, parse_flags, usage
+from wharfie.daemon.config import Config, ConfigError, Places, load_config
+from wharfie.daemon.config.explain import explain_command
+from wharfie.daemon.config.flags import UsageError, parse_flags, usage
+from wharfie.daemon.config.places import places_of
 from wharfie.daemon.instance import Instance, StartError
 from wharfie.daemon.wiring import open_daemon
 
 _log = logging.getLogger(__name__)
 _PR_SET_NAME = 15
-_USAGE_EXIT = 125
+_USAGE_EXIT = 1
 
 
 def main() -> int:
     """Run the daemon; returns the exit code."""
-    places = DOCKERD if os.path.basename(sys.argv[0]) == "dockerd" else WHARFIED
+    places = places_of(sys.argv[0])
+    words = sys.argv[1:]
+    explaining = words[:2] == ["config", "explain"]
+    as_json = explaining and "--format=json" in words
     try:
-        flags = parse_flags(sys.argv[1:])
+        flags = parse_flags(
+            [word for word in words[2:] if word != "--format=json"] if explaining else words,
+            places.program,
+        )
     except UsageError as error:
         _complain(f"{error}\nSee '{places.program} --help'.")
         return _USAGE_EXIT
@@ -43,6 +51,9 @@ def main() -> int:
         sys.stdout.write(f"Wharfie version {__version__}, API 1.51\n")
         return 0
     try:
+        if explaining:
+            sys.stdout.write(explain_command(flags, places, os.environ, as_json=as_json))
+            return 0
         config = load_config(flags, places)
     except ConfigError as error:
         _complain(str(error))
@@ -61,6 +72,8 @@ def _run(config: Config, places: Places) -> int:
     _set_process_name(places.program)
     logrus.set_up(config.log_level)
     _log.info("Starting up")
+    for warning in config.warnings:
+        _log.warning("%s", warning)
     instance = Instance(config)
     try:
         instance.claim()

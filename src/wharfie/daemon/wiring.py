@@ -17,28 +17,39 @@ from wharfie import __version__
 from wharfie.api import Services, application
 from wharfie.api.services import Graph, NoGraph
 from wharfie.daemon.config import Config
+from wharfie.daemon.defaults import (
+    container_defaults,
+    default_bridge,
+    network_settings,
+    read_seccomp_profile,
+    runtime_defaults,
+)
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
-from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
+from wharfie.daemon.listening import Listening
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
+from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.runtime import OciRuntime, find_runtimes
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerNetworks,
+    ContainerStreams,
+    ContainerUsage,
+)
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
-from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.networks import DefaultBridge, Networks
+from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
 from wharfie.kernel.cgroups import CgroupHost
@@ -47,11 +58,10 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
 from wharfie.pki.serving import Material
 from wharfie.state import SqliteStore
-from wharfie.web import Listener, ListenError, Server, UnixListener
+from wharfie.web import Server
 
 _log = logging.getLogger(__name__)
 _CLOSE_GRACE = 10.0
@@ -61,32 +71,16 @@ class Daemon:
     """The assembled daemon: serves until closed."""
 
     def __init__(
-        self, config: Config, stack: AsyncExitStack, server: Server, encryption: Encryption
+        self, stack: AsyncExitStack, server: Server, listening: Listening, encryption: Encryption
     ) -> None:
-        self._config = config
         self._stack = stack
         self._server = server
+        self._listening = listening
         self._encryption = encryption
-        self._listeners: list[Listener] = []
-
-    def listen_on(self, chosen: list[Listener]) -> None:
-        """Name the listeners `serve` opens."""
-        self._listeners = chosen
 
     async def serve(self) -> None:
-        """Open the listeners.
-
-        Raises:
-            StartError: an address cannot be had.
-        """
-        for listener in self._listeners:
-            try:
-                await self._server.listen(listener)
-            except ListenError as error:
-                await self.close()
-                raise StartError(str(error)) from None
-            where = listener.path if isinstance(listener, UnixListener) else listener.url
-            _log.info("API listen on %s", where)
+        """Answer the clients; those that waited come first."""
+        await self._listening.serve(self._server)
 
     async def load_tls(self) -> Material | None:
         """Read certificate, key, CAs and revocation list again, without using them yet.
@@ -112,19 +106,19 @@ async def open_daemon(config: Config) -> Daemon:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
     encryption = Encryption(config)
-    chosen = listeners(config, encryption.source)
-    insecure = insecure_warnings(chosen)
+    listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
+        stack.callback(listening.close)
         builder = _Builder(config, stack)
-        services = await _open(builder, lambda: [*insecure, *encryption.warnings()])
+        services = await _open(
+            builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
+        )
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
         server = Server(application(services, graph=builder.graph))
         stack.push_async_callback(server.close)
-        daemon = Daemon(config, stack.pop_all(), server, encryption)
-    daemon.listen_on(chosen)
-    return daemon
+        return Daemon(stack.pop_all(), server, listening, encryption)
 
 
 async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -160,7 +154,7 @@ class _Builder:
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
@@ -168,8 +162,7 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
-        networks = Networks(store, driver, self._events, default_bridge=bridge)
+        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
         )
@@ -185,7 +178,12 @@ class _Builder:
                 runtime=runtime,
                 supervisor=supervisor,
                 nursery=self._nursery,
-                defaults=self._defaults(runtime),
+                defaults=container_defaults(
+                    config,
+                    runtime=runtime.default_runtime,
+                    cgroup_version=self._cgroups.version,
+                    cpus=self._host.cpus,
+                ),
                 data_root=config.data_root,
             )
         )
@@ -234,6 +232,7 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
             ),
+            usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
             execs=execs,
             images=images,
             networks=networks,
@@ -264,7 +263,7 @@ class _Builder:
     def _runtime(self, supervisor: TaskSupervisor) -> OciRuntime:
         config = self._config
         runtimes = find_runtimes()
-        runtimes |= {name: RuntimeInfo(name, path) for name, path in config.runtimes.items()}
+        runtimes |= config.runtimes
         if not runtimes:
             raise StartError("no OCI runtime found: install crun (apt-get install crun)")
         default = config.default_runtime
@@ -275,21 +274,9 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=Defaults(cgroup_parent=config.cgroup_parent, init_path=find_init()),
+            defaults=runtime_defaults(config),
+            seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
-        )
-
-    def _defaults(self, runtime: OciRuntime) -> ContainerDefaults:
-        config = self._config
-        return ContainerDefaults(
-            runtime=runtime.default_runtime,
-            log_driver=config.log_driver,
-            log_options=config.log_opts,
-            cgroupns_mode="private" if self._cgroups.version == 2 else "host",
-            cpus=self._host.cpus,
-            dns=config.dns,
-            dns_options=config.dns_opts,
-            dns_search=config.dns_search,
         )
 
     def _subscribe(

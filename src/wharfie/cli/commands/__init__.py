@@ -164,6 +164,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network ls": ("network", "LS", "List networks"),
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
+    "system check": ("check", "CHECK", "Verify every stored blob and layer"),
     "system dial-stdio": (
         "remote.dial_stdio",
         "DIAL",

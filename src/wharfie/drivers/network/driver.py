@@ -296,7 +296,8 @@ class BridgeNetworks:
         self._wired.close()
         self._bare.close()
         self._live.sweep()
-        self._links.enable_forwarding()
+        if self._settings.forwarding:
+            self._links.enable_forwarding()
         self._bridges.restore(networks)
         rules: list[PortRule] = []
         for one in live:

@@ -18,6 +18,7 @@ from wharfie.engine.images.loading import Loader, Progress
 from wharfie.engine.images.registrar import Registrar
 from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
 from wharfie.engine.images.saving import Saver, choose_images
+from wharfie.engine.images.upkeep import Checker, CheckMessage
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import InvalidPlatform, normalize, parse_platform
 from wharfie.formats.reference import DEFAULT_TAG, Reference, is_tag
@@ -79,6 +80,15 @@ class Images:
             archiver=archiver,
             leases=self._leases,
             limits=limits,
+        )
+        self._checker = Checker(
+            catalog=self._catalog,
+            content=content,
+            snapshotter=snapshotter,
+            archiver=archiver,
+            leases=self._leases,
+            uses=lambda: self._uses(),  # noqa: PLW0108 - replaced by `open`
+            refetch=self.pull,
         )
         self._importer = Importer(
             catalog=self._catalog,
@@ -208,6 +218,10 @@ class Images:
             self._pruning = False
         self._events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
         return deletions, reclaimed
+
+    def check(self, *, repair: bool) -> AsyncIterator[CheckMessage]:
+        """Verify every blob and layer, and mend them if asked; findings, then a summary."""
+        return self._checker.run(repair=repair)
 
     def pull(self, ref: str) -> AsyncIterator[Progress]:
         """Pull an image; yields Docker's messages, refusals are raised at the call.
