@@ -222,7 +222,8 @@ def natural_key(text: str) -> list[tuple[int, int, str]]:
         if digits:
             key.append((0, int(digits), digits))
             digits = ""
-        key.append((1, ord(char), char))
+        if char != "\0":
+            key.append((1, ord(char), char))
     return key
 
 
