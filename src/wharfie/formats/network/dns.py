@@ -1,6 +1,6 @@
 """DNS messages: a query's question, and answers built from it.
 
-    header 12 bytes: id, flags, counts of questions, answers, authorities, additionals
+    header 12 bytes: id, flags, counts of questions, answers, authorities and the rest
     question:        labels (length, bytes)… 0, type, class
     record:          name, type, class, TTL, length, data; 0xC00C points to the question's name
 
