@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import AsyncIterator
 
@@ -124,9 +123,10 @@ def _info(facts: SystemInfo) -> wire.Info:
         n_cpu=facts.cpus,
         mem_total=facts.memory,
         docker_root_dir=facts.data_root,
-        http_proxy=os.environ.get("HTTP_PROXY", ""),
-        https_proxy=os.environ.get("HTTPS_PROXY", ""),
-        no_proxy=os.environ.get("NO_PROXY", ""),
+        http_proxy=facts.http_proxy,
+        https_proxy=facts.https_proxy,
+        no_proxy=facts.no_proxy,
+        experimental_build=facts.experimental,
         name=facts.name,
         labels=facts.labels,
         server_version=facts.server_version,

@@ -75,9 +75,8 @@ class OciRuntime:
         Raises:
             InvalidArgument: no such default runtime, or a bad profile.
         """
-        if default_runtime not in runtimes:
-            raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
-        self._runtimes = MappingProxyType(dict(runtimes))
+        check_default(runtimes, default_runtime)
+        self._runtimes: Mapping[str, RuntimeInfo] = MappingProxyType(dict(runtimes))
         self._default_runtime = default_runtime
         self._supervisor = supervisor
         self._defaults = defaults or Defaults()
@@ -102,6 +101,17 @@ class OciRuntime:
     def default_runtime(self) -> str:
         """Name of the runtime used when a container asks for none."""
         return self._default_runtime
+
+    def adopt(self, runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> None:
+        """Start containers with these runtimes from here on; running ones keep theirs.
+
+        Raises:
+            InvalidArgument: no such default runtime; nothing changed.
+        """
+        check_default(runtimes, default_runtime)
+        self._runtimes = MappingProxyType(dict(runtimes))
+        self._default_runtime = default_runtime
+        self._remover.adopt(self._runtimes, default_runtime)
 
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
@@ -308,6 +318,16 @@ class OciRuntime:
             stdin_once=True,
             terminal_size=_terminal_size(config.console_size),
         )
+
+
+def check_default(runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> None:
+    """Refuse a default that is none of the runtimes.
+
+    Raises:
+        InvalidArgument: in dockerd's words.
+    """
+    if default_runtime not in runtimes:
+        raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
 
 
 def cgroup_path_parent(defaults: Defaults) -> str:

@@ -36,6 +36,10 @@ class Remover:
     ) -> None:
         self._layout = layout
         self._cgroups = cgroups
+        self.adopt(runtimes, default_runtime)
+
+    def adopt(self, runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> None:
+        """Know these runtimes from here on."""
         self._by_kind = {os.path.basename(info.path): info for info in runtimes.values()}
         self._default_kind = os.path.basename(runtimes[default_runtime].path)
 

@@ -17,7 +17,7 @@ import time
 from msgspec import Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.create.defaults import DefaultsHandle, log_limits
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.health import begun
@@ -64,7 +64,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     runtime: Runtime
     supervisor: TaskSupervisor
     directories: ContainerDirectories
-    defaults: ContainerDefaults
+    defaults: DefaultsHandle
 
 
 class Starter:
@@ -198,7 +198,7 @@ class Starter:
     def _hosts(self, record: Container, connection: Connection | None) -> str:
         extra = record.host_config.extra_hosts or []
         if connection is None:
-            gateway = self._ports.defaults.host_gateway or "127.0.0.1"
+            gateway = self._ports.defaults.now.host_gateway or "127.0.0.1"
             return host_mode_hosts_file(_read("/etc/hosts"), extra_hosts=extra, gateway=gateway)
         endpoints = connection.endpoints.values()
         gateways = (endpoint.gateway for endpoint in endpoints if endpoint.gateway)
@@ -206,11 +206,11 @@ class Starter:
             addresses=[endpoint.address for endpoint in endpoints if endpoint.address],
             names=own_names(record.config.hostname, record.config.domainname),
             extra_hosts=extra,
-            gateway=self._ports.defaults.host_gateway or next(gateways, ""),
+            gateway=self._ports.defaults.now.host_gateway or next(gateways, ""),
         )
 
     def _resolver(self, host: HostConfig, *, in_host: bool) -> Resolver:
-        defaults = self._ports.defaults
+        defaults = self._ports.defaults.now
         text = _read("/etc/resolv.conf")
         if not in_host and wants_systemd_file(text):
             text = _read("/run/systemd/resolve/resolv.conf") or text
