@@ -13,6 +13,7 @@ from wharfie.engine.containers import (
     ContainerNetworks,
     Containers,
     ContainerStreams,
+    ContainerUsage,
 )
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
@@ -34,6 +35,7 @@ class Services(Struct, frozen=True, kw_only=True):
     containers: Containers
     streams: ContainerStreams
     files: ContainerFiles
+    usage: ContainerUsage
     execs: Execs
     images: Images
     networks: Networks

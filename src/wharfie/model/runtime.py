@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from wharfie.model.container import Container, HostConfig
 from wharfie.model.exec import Exec
 from wharfie.model.task import LogSpec
+from wharfie.model.usage import Usage
 
 
 class BundleMount(Struct, frozen=True, kw_only=True):
@@ -118,6 +119,13 @@ class Runtime(Protocol):
 
     async def pids(self, container: Container) -> Sequence[int]:
         """Host pids of all processes in the container's cgroup."""
+
+    async def usage(self, container: Container) -> Usage:
+        """What a running container uses now.
+
+        Raises:
+            NotRunning: its cgroup is gone.
+        """
 
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup; needed where pid is shared."""

@@ -222,7 +222,7 @@ def test_cli_start_stop_and_errors(cli, bench):
     done = cli("service", "ls")
     assert b"This node is not a swarm manager" in done.stderr
     done = cli("stats", "--no-stream", "web1")
-    assert done.returncode == 1
+    assert b"web1" in done.stdout, done.stderr
 
 
 def test_cli_logs(cli, bench):

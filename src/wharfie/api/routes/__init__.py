@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wharfie.api.routes import (
     container_files,
+    container_stats,
     container_streams,
     containers,
     elsewhere,
@@ -22,6 +23,7 @@ ALL = [
         containers,
         container_streams,
         container_files,
+        container_stats,
         execs,
         images,
         image_transfer,

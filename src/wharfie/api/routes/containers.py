@@ -318,7 +318,6 @@ def _not_yet(method: str, pattern: str, what: str) -> None:
         raise NotSupported(f"{what} is not supported by this engine yet")
 
 
-_not_yet("GET", "/containers/{ref:.*}/stats", "reading a container's resource usage")
 _not_yet("POST", "/containers/{ref:.*}/update", "changing a container's limits")
 _not_yet("GET", "/containers/{ref:.*}/attach/ws", "attaching over a websocket")
 _not_yet("GET", "/containers/{ref:.*}/checkpoints", "listing checkpoints")

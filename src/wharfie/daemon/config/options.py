@@ -114,6 +114,8 @@ OPTIONS = (
     Option("merge-hosts", "merge-hosts", B,
            "Join hosts of flags and configuration file instead of refusing both", "", False),
     Option("group", "group", S, "Group for the unix socket", "G", "docker"),
+    Option("allow-plain-tcp", "allow-plain-tcp", B,
+           "Serve TCP without TLS off loopback too: root for everybody who reaches it"),
     Option("tls", "tls", B, "Use TLS; implied by --tlsverify", "", False),
     Option("tlsverify", "tlsverify", B, "Use TLS and verify the remote"),
     Option("tlscacert", "tlscacert", S, "Trust certs signed only by this CA"),

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from wharfie.daemon.config.checks import check_settings, warnings_of
 from wharfie.daemon.config.errors import ConfigError
 from wharfie.daemon.config.options import Values
-from wharfie.daemon.config.places import Places
+from wharfie.daemon.config.places import DOCKERD, Places
 from wharfie.daemon.config.settings import Settings, gather
 from wharfie.daemon.config.values import parse_bytes
 from wharfie.model.container import Ulimit
@@ -41,6 +41,7 @@ class Config(Struct, frozen=True, kw_only=True):
     Attributes:
         hosts: listeners as given ("unix:///var/run/docker.sock").
         tls: None for plain TCP.
+        allow_plain_tcp: serve TCP without TLS off loopback too.
         runtimes: further OCI runtimes by name.
         default_shm_size: bytes.
         default_cgroupns_mode: "" for the kernel's cgroup version to decide.
@@ -51,6 +52,7 @@ class Config(Struct, frozen=True, kw_only=True):
     config_file: str
     hosts: list[str]
     tls: TlsFiles | None = None
+    allow_plain_tcp: bool = False
     group: str = "docker"
     data_root: str
     exec_root: str
@@ -138,6 +140,7 @@ def build_config(settings: Settings, environment: Mapping[str, str]) -> Config:
     made["config_file"] = settings.document.path
     made["hosts"] = values.get("hosts") or default_hosts(tls)
     made["tls"] = tls
+    made["allow_plain_tcp"] = allows_plain_tcp(values, places)
     for name, default in (("data_root", places.data_root), ("exec_root", places.exec_root)):
         made[name] = os.path.abspath(str(made.get(name) or default))
     made["pidfile"] = made.get("pidfile", places.pidfile)
@@ -159,6 +162,13 @@ def build_config(settings: Settings, environment: Mapping[str, str]) -> Config:
 def default_hosts(tls: TlsFiles | None) -> list[str]:
     """Where to listen when nobody says so (seeds B1, E6)."""
     return ["tcp://localhost:2376"] if tls else ["unix:///var/run/docker.sock"]
+
+
+def allows_plain_tcp(values: Values, places: Places) -> bool:
+    """The second word that plain TCP off loopback needs; dockerd's scripts have only the first."""
+    if "allow-plain-tcp" in values:
+        return bool(values["allow-plain-tcp"])
+    return values.get("tls") is False or places is DOCKERD
 
 
 def tls_files(values: Values, environment: Mapping[str, str]) -> TlsFiles | None:

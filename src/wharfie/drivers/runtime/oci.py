@@ -33,6 +33,7 @@ from wharfie.drivers.runtime.removal import Remover
 from wharfie.drivers.runtime.resources import container_rlimits
 from wharfie.drivers.runtime.seccomp import SeccompFilters
 from wharfie.drivers.runtime.security_options import parse_security_options
+from wharfie.drivers.runtime.usage import read_usage
 from wharfie.kernel.cgroups import Cgroup, CgroupHost, FreezeFailed
 from wharfie.kernel.hostinfo import parse_kernel_version
 from wharfie.model.container import Container, HostConfig
@@ -40,6 +41,7 @@ from wharfie.model.errors import Internal, InvalidArgument, NotRunning, StartFai
 from wharfie.model.exec import Exec
 from wharfie.model.runtime import LaunchPlan, RuntimeInfo
 from wharfie.model.task import LaunchFailed, TaskSpec, TaskSupervisor
+from wharfie.model.usage import Usage
 
 FREEZE_TIMEOUT = 10.0
 """Seconds; a process stuck in the kernel holds a freeze up."""
@@ -173,6 +175,10 @@ class OciRuntime:
         """Host pids of all processes in the container's cgroup."""
         return await asyncio.to_thread(self._group(container).pids)
 
+    async def usage(self, container: Container) -> Usage:
+        """What a running container uses now; see the port."""
+        return await asyncio.to_thread(self._read_usage, container)
+
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup."""
         await asyncio.to_thread(self._group(container).kill)
@@ -217,6 +223,18 @@ class OciRuntime:
 
     def _group(self, container: Container) -> Cgroup:
         return self._cgroups.group(self._cgroup_path(container))
+
+    def _read_usage(self, container: Container) -> Usage:
+        group = self._group(container)
+        usage = read_usage(
+            self._cgroups,
+            group.path,
+            pid=container.state.pid,
+            own_network=container.host_config.network_mode != "host",
+        )
+        if not usage.pids.current and not group.exists():
+            raise NotRunning(container.id)
+        return usage
 
     async def _change_freezer(self, container: Container, change: Callable[[], None]) -> None:
         try:

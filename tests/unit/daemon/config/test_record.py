@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.daemon.config import DOCKERD, WHARFIED, Config, load_config
+from wharfie.daemon.config import DOCKERD, WHARFIED, Config, Places, load_config
 from wharfie.daemon.config.flags import parse_flags
 from wharfie.daemon.config.options import OPTIONS, Support
 from wharfie.daemon.config.record import Pool
@@ -135,3 +135,23 @@ def test_a_boms_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "  \n", "null", "{}"])
 def test_an_empty_file_is_no_configuration(tmp_path: Path, content: str) -> None:
     assert load(tmp_path, content).mtu == 1500
+
+
+@pytest.mark.parametrize(
+    ("flags", "places", "allowed"),
+    [
+        ([], WHARFIED, False),
+        (["--tls=true"], WHARFIED, False),
+        (["--tls=false"], WHARFIED, True),
+        (["--allow-plain-tcp"], WHARFIED, True),
+        ([], DOCKERD, True),
+        (["--allow-plain-tcp=false"], DOCKERD, False),
+    ],
+)
+def test_plain_tcp_is_allowed_by_a_second_word(
+    tmp_path: Path, flags: list[str], places: Places, allowed: bool
+) -> None:
+    empty = tmp_path / "daemon.json"
+    empty.write_text("{}")
+    given = parse_flags([f"--config-file={empty}", *flags])
+    assert load_config(given, places, {}).allow_plain_tcp is allowed
