@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from wharfie.api.listing import ContainerListing
+from wharfie.api.versions import FLOOR, Version
 from wharfie.engine.containers import (
     ContainerFiles,
     ContainerNetworks,
@@ -45,6 +46,18 @@ class Services(Struct, frozen=True, kw_only=True):
     events: EventBus
 
 
+class ApiRules(Struct, frozen=True, kw_only=True):
+    """What the administrator says about the API.
+
+    Attributes:
+        floor: oldest version served.
+        experimental: told to clients, which then offer more.
+    """
+
+    floor: Version = FLOOR
+    experimental: bool = False
+
+
 class Graph(Protocol):
     """Where layers lie on the host, for those inspect fields that show it."""
 
@@ -80,6 +93,7 @@ class Context(Struct, frozen=True, kw_only=True):
     services: Services
     graph: Graph
     listing: ContainerListing
+    rules: ApiRules = ApiRules()
 
 
 def admit(caller: Caller, command: object) -> None:

@@ -62,9 +62,7 @@ class Reloader:
     async def reload(self) -> bool:
         """Read everything again; False when it could not be taken up and nothing changed."""
         path = self.current.config_file
-        _log.info(
-            "Got signal to reload configuration", extra={"fields": {"config-file": path}}
-        )
+        _log.info("Got signal to reload configuration", extra={"fields": {"config-file": path}})
         try:
             settings = gather(self._flags, self.current.places, self._environment)
             fresh = build_config(settings, self._environment)
@@ -74,7 +72,7 @@ class Reloader:
             _log.error("%s", error)
             return False
         await adopt()
-        waiting = waiting_for_restart(self.current, fresh, settings)
+        waiting = waiting_for_restart(self.current, fresh)
         self.current = wanted
         self._daemon.announce(wanted, attributes(wanted))
         for warning in fresh.warnings:
@@ -102,7 +100,7 @@ def changed(current: Config, fresh: Config, settings: Settings) -> Config:
     return structs.replace(current, **changes)
 
 
-def waiting_for_restart(current: Config, fresh: Config, settings: Settings) -> list[str]:
+def waiting_for_restart(current: Config, fresh: Config) -> list[str]:
     """Options whose new values wait."""
     found = []
     for option in OPTIONS:
