@@ -40,6 +40,7 @@ from wharfie.engine.containers import (
     ContainerFiles,
     ContainerNetworks,
     ContainerStreams,
+    ContainerUpdates,
     ContainerUsage,
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
@@ -251,6 +252,12 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            updates=ContainerUpdates(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                cpus=self._host.cpus,
+            ),
             execs=execs,
             images=images,
             networks=networks,
