@@ -195,6 +195,9 @@ class FakeImages:
             return self.image
         raise NoSuchImage(f"{ref}:latest")
 
+    def note_use(self, image: Image) -> None:
+        assert image is self.image
+
 
 @dataclass
 class FakeNetworks:

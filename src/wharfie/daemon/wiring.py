@@ -26,8 +26,8 @@ from wharfie.daemon.defaults import (
 )
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
-from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
+from wharfie.daemon.listening import Listening
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
@@ -50,6 +50,7 @@ from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
+from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
@@ -62,7 +63,7 @@ from wharfie.model.nursery import Nursery
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
 from wharfie.pki.serving import Material
 from wharfie.state import SqliteStore
-from wharfie.web import Listener, ListenError, Server, UnixListener
+from wharfie.web import Server
 
 _log = logging.getLogger(__name__)
 _CLOSE_GRACE = 10.0
@@ -72,32 +73,16 @@ class Daemon:
     """The assembled daemon: serves until closed."""
 
     def __init__(
-        self, config: Config, stack: AsyncExitStack, server: Server, encryption: Encryption
+        self, stack: AsyncExitStack, server: Server, listening: Listening, encryption: Encryption
     ) -> None:
-        self._config = config
         self._stack = stack
         self._server = server
+        self._listening = listening
         self._encryption = encryption
-        self._listeners: list[Listener] = []
-
-    def listen_on(self, chosen: list[Listener]) -> None:
-        """Name the listeners `serve` opens."""
-        self._listeners = chosen
 
     async def serve(self) -> None:
-        """Open the listeners.
-
-        Raises:
-            StartError: an address cannot be had.
-        """
-        for listener in self._listeners:
-            try:
-                await self._server.listen(listener)
-            except ListenError as error:
-                await self.close()
-                raise StartError(str(error)) from None
-            where = listener.path if isinstance(listener, UnixListener) else listener.url
-            _log.info("API listen on %s", where)
+        """Answer the clients; those that waited come first."""
+        await self._listening.serve(self._server)
 
     async def load_tls(self) -> Material | None:
         """Read certificate, key, CAs and revocation list again, without using them yet.
@@ -123,21 +108,19 @@ async def open_daemon(config: Config) -> Daemon:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
     encryption = Encryption(config)
-    chosen = listeners(config, encryption.source)
-    insecure = insecure_warnings(chosen)
+    listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
+        stack.callback(listening.close)
         builder = _Builder(config, stack)
         services = await _open(
-            builder, lambda: [*insecure, *config.warnings, *encryption.warnings()]
+            builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
         )
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
         server = Server(application(services, graph=builder.graph))
         stack.push_async_callback(server.close)
-        daemon = Daemon(config, stack.pop_all(), server, encryption)
-    daemon.listen_on(chosen)
-    return daemon
+        return Daemon(stack.pop_all(), server, listening, encryption)
 
 
 async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -240,6 +223,7 @@ class _Builder:
         health.open()
         stack.callback(health.close)
         engine.recovery.start_policies()
+        self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
@@ -268,6 +252,16 @@ class _Builder:
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
+        """Keep the disk below the watermarks, where some are configured."""
+        config = self._config
+        if config.gc_high:
+            disk = FileSystem(config.data_root, snapshotter.settle)
+            collector = images.collector(Watermarks(config.gc_high, config.gc_low), disk)
+            keeper = Nursery()
+            keeper.start(collector.run(), "collection of unused images")
+            self._stack.push_async_callback(keeper.close, grace=0)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""

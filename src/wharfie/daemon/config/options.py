@@ -73,8 +73,8 @@ class Option(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What the option is called in messages: the key, else the flag."""
-        return self.key or self.flag
+        """What the option is called in messages: the key where it stands alone, else the flag."""
+        return self.flag if self.inside and self.flag else self.key or self.flag
 
 
 B, S, N, L, M = Kind.BOOL, Kind.STRING, Kind.INTEGER, Kind.LIST, Kind.MAP
@@ -114,6 +114,8 @@ OPTIONS = (
     Option("merge-hosts", "merge-hosts", B,
            "Join hosts of flags and configuration file instead of refusing both", "", False),
     Option("group", "group", S, "Group for the unix socket", "G", "docker"),
+    Option("allow-plain-tcp", "allow-plain-tcp", B,
+           "Serve TCP without TLS off loopback too: root for everybody who reaches it"),
     Option("tls", "tls", B, "Use TLS; implied by --tlsverify", "", False),
     Option("tlsverify", "tlsverify", B, "Use TLS and verify the remote"),
     Option("tlscacert", "tlscacert", S, "Trust certs signed only by this CA"),
@@ -238,6 +240,11 @@ OPTIONS = (
     Option("", "host-gateway-ip", Kind.ADDRESS),
     Option("", "resolv-conf", S, default="", support=_WARNED,
            note="containers get the host's /etc/resolv.conf"),
+    # Room on the disk
+    Option("gc-high", "high", S, "Delete unused images when the disk is fuller (85%)", "", "",
+           inside="gc"),
+    Option("gc-low", "low", S, "Delete unused images until the disk is less full (70%)", "", "",
+           inside="gc"),
     # Neighbours and clusters
     Option("containerd", "containerd", S, "containerd grpc address (accepted, not used)", "", "",
            False, _NEEDLESS, _NO_CONTAINERD),

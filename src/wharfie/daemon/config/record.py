@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from wharfie.daemon.config.checks import check_settings, warnings_of
 from wharfie.daemon.config.errors import ConfigError
 from wharfie.daemon.config.options import Values
-from wharfie.daemon.config.places import Places
+from wharfie.daemon.config.places import DOCKERD, Places
 from wharfie.daemon.config.settings import Settings, gather
 from wharfie.daemon.config.values import parse_bytes
 from wharfie.model.container import Ulimit
@@ -41,9 +41,11 @@ class Config(Struct, frozen=True, kw_only=True):
     Attributes:
         hosts: listeners as given ("unix:///var/run/docker.sock").
         tls: None for plain TCP.
+        allow_plain_tcp: serve TCP without TLS off loopback too.
         runtimes: further OCI runtimes by name.
         default_shm_size: bytes.
         default_cgroupns_mode: "" for the kernel's cgroup version to decide.
+        gc_high, gc_low: per cent of the disk; 0 when images are not collected.
         warnings: what was given and has no effect.
     """
 
@@ -51,6 +53,7 @@ class Config(Struct, frozen=True, kw_only=True):
     config_file: str
     hosts: list[str]
     tls: TlsFiles | None = None
+    allow_plain_tcp: bool = False
     group: str = "docker"
     data_root: str
     exec_root: str
@@ -87,6 +90,8 @@ class Config(Struct, frozen=True, kw_only=True):
     http_proxy: str = ""
     https_proxy: str = ""
     no_proxy: str = ""
+    gc_high: int = 0
+    gc_low: int = 0
     bridge: str = "docker0"
     bip: str = ""
     fixed_cidr: str = ""
@@ -138,6 +143,7 @@ def build_config(settings: Settings, environment: Mapping[str, str]) -> Config:
     made["config_file"] = settings.document.path
     made["hosts"] = values.get("hosts") or default_hosts(tls)
     made["tls"] = tls
+    made["allow_plain_tcp"] = allows_plain_tcp(values, places)
     for name, default in (("data_root", places.data_root), ("exec_root", places.exec_root)):
         made[name] = os.path.abspath(str(made.get(name) or default))
     made["pidfile"] = made.get("pidfile", places.pidfile)
@@ -159,6 +165,13 @@ def build_config(settings: Settings, environment: Mapping[str, str]) -> Config:
 def default_hosts(tls: TlsFiles | None) -> list[str]:
     """Where to listen when nobody says so (seeds B1, E6)."""
     return ["tcp://localhost:2376"] if tls else ["unix:///var/run/docker.sock"]
+
+
+def allows_plain_tcp(values: Values, places: Places) -> bool:
+    """The second word that plain TCP off loopback needs; dockerd's scripts have only the first."""
+    if "allow-plain-tcp" in values:
+        return bool(values["allow-plain-tcp"])
+    return values.get("tls") is False or places is DOCKERD
 
 
 def tls_files(values: Values, environment: Mapping[str, str]) -> TlsFiles | None:
@@ -214,7 +227,13 @@ def _bytes(given: object) -> int:
     return parse_bytes(str(given))
 
 
+def _percent(given: object) -> int:
+    return int(str(given).removesuffix("%") or 0)
+
+
 _CONVERTED = {
+    "gc_high": _percent,
+    "gc_low": _percent,
     "runtimes": _runtimes,
     "default_ulimits": _ulimits,
     "default_address_pools": _pools,
