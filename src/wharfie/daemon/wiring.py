@@ -38,7 +38,6 @@ from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
     ContainerFiles,
-    ContainerNetworks,
     ContainerStreams,
     ContainerUpdates,
     ContainerUsage,
@@ -245,9 +244,7 @@ class _Builder:
             execs=execs,
             images=images,
             networks=networks,
-            attachments=ContainerNetworks(
-                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
-            ),
+            attachments=engine.attachments,
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,

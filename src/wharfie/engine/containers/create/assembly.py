@@ -13,7 +13,9 @@ from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts
+from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
@@ -52,6 +54,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     endings: Endings
     recovery: Recovery
     directories: ContainerDirectories
+    attachments: ContainerNetworks
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -59,6 +62,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
     catalogue = Catalogue()
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
+    files = ManagedFiles(directories, ports.defaults)
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -67,8 +71,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             snapshotter=ports.snapshotter,
             runtime=ports.runtime,
             supervisor=ports.supervisor,
-            directories=directories,
-            defaults=ports.defaults,
+            files=files,
         )
     )
     remover = Remover(
@@ -119,6 +122,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             endings=endings,
             remover=remover,
             images=ports.images,
+            networks=ports.networks,
             runtime=ports.runtime,
             snapshotter=ports.snapshotter,
             supervisor=ports.supervisor,
@@ -141,4 +145,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         endings=endings,
         recovery=recovery,
         directories=directories,
+        attachments=ContainerNetworks(
+            catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
+        ),
     )

@@ -230,7 +230,8 @@ def _check_unsupported(host: HostConfig) -> None:
             f"{str(request.capabilities or []).replace(', ', ' ').replace(chr(39), '')}"
         )
     refused = {
-        "links": bool(host.links),
+        "linking on the default bridge network": bool(host.links)
+        and host.network_mode in ("", "default", "bridge"),
         "a user namespace mode other than the host's": host.userns_mode not in ("", "host"),
         "sharing another container's IPC namespace": host.ipc_mode.startswith("container:"),
         "a storage size limit": bool(host.storage_opt),
