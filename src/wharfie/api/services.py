@@ -14,6 +14,7 @@ from wharfie.engine.containers import (
     ContainerNetworks,
     Containers,
     ContainerStreams,
+    ContainerUpdates,
     ContainerUsage,
 )
 from wharfie.engine.events import EventBus
@@ -37,6 +38,7 @@ class Services(Struct, frozen=True, kw_only=True):
     streams: ContainerStreams
     files: ContainerFiles
     usage: ContainerUsage
+    updates: ContainerUpdates
     execs: Execs
     images: Images
     networks: Networks

@@ -41,8 +41,8 @@ from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
     ContainerFiles,
-    ContainerNetworks,
     ContainerStreams,
+    ContainerUpdates,
     ContainerUsage,
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
@@ -53,6 +53,7 @@ from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
+from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
@@ -218,6 +219,7 @@ class _Builder:
         health.open()
         stack.callback(health.close)
         engine.recovery.start_policies()
+        self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
@@ -230,12 +232,16 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            updates=ContainerUpdates(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                cpus=self._host.cpus,
+            ),
             execs=execs,
             images=images,
             networks=networks,
-            attachments=ContainerNetworks(
-                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
-            ),
+            attachments=engine.attachments,
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
@@ -255,6 +261,16 @@ class _Builder:
             server=server,
         )
         return self._adoption
+
+    def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
+        """Keep the disk below the watermarks, where some are configured."""
+        config = self._config
+        if config.gc_high:
+            disk = FileSystem(config.data_root, snapshotter.settle)
+            collector = images.collector(Watermarks(config.gc_high, config.gc_low), disk)
+            keeper = Nursery()
+            keeper.start(collector.run(), "collection of unused images")
+            self._stack.push_async_callback(keeper.close, grace=0)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""

@@ -16,6 +16,7 @@ _LEVELS = ("debug", "info", "warn", "warning", "error", "fatal", "panic", "trace
 _DOMAIN = re.compile(
     r"\.?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?"
 )
+_PERCENT = re.compile(r"[1-9][0-9]?%")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 _AT_LEAST_ZERO = {
     "mtu": "invalid default MTU",
@@ -217,6 +218,20 @@ def _check_version(values: Values) -> None:
         )
 
 
+def _check_watermarks(values: Values) -> None:
+    high, low = (str(values.get(f"gc-{name}") or "") for name in ("high", "low"))
+    if not high and not low:
+        return
+    for name, text in (("high", high), ("low", low)):
+        if not _PERCENT.fullmatch(text):
+            raise ConfigError(
+                f'invalid gc {name} watermark "{text}": give both as per cent of the disk, '
+                'like "gc": {"high": "85%", "low": "70%"}'
+            )
+    if int(low[:-1]) >= int(high[:-1]):
+        raise ConfigError(f"invalid gc watermarks: low ({low}) must be below high ({high})")
+
+
 _CHECKS: tuple[Callable[[Values], None], ...] = (
     _check_integers,
     _check_choices,
@@ -227,6 +242,7 @@ _CHECKS: tuple[Callable[[Values], None], ...] = (
     _check_runtimes,
     _check_networks,
     _check_version,
+    _check_watermarks,
 )
 
 

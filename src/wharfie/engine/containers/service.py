@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from msgspec import UNSET, Struct, field, structs
+from msgspec import UNSET, Struct, field
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import Creator
@@ -22,8 +22,10 @@ from wharfie.engine.containers.lifecycle.health import stopped
 from wharfie.engine.containers.lifecycle.processes import Processes, check_arguments, list_processes
 from wharfie.engine.containers.lifecycle.removal import Remover
 from wharfie.engine.containers.lifecycle.starting import Starter
+from wharfie.engine.containers.networking import renamed, renamed_connection
 from wharfie.engine.containers.selection import select
 from wharfie.engine.images import Images
+from wharfie.engine.networks import Networks
 from wharfie.model.container import (
     Container,
     Created,
@@ -71,6 +73,7 @@ class ContainersPorts(Struct, frozen=True, kw_only=True):
     endings: Endings
     remover: Remover
     images: Images
+    networks: Networks
     runtime: Runtime
     snapshotter: Snapshotter
     supervisor: TaskSupervisor
@@ -197,12 +200,21 @@ class Containers:
                 raise InvalidArgument("Renaming a container with the same name as its current name")
             catalogue.reserve(wanted, handle.id)
             try:
-                record = structs.replace(before, name=wanted)
-                await self._ports.ledger.save(handle, record, durable=True)
+                record = renamed(before, wanted)
+                connection = handle.connection if has_process(before.state.status) else None
+                if connection is None:
+                    await self._ports.ledger.save(handle, record, durable=True)
+                else:
+                    connection = renamed_connection(connection, record)
+                    await self._ports.ledger.save_connected(
+                        handle, record, connection, durable=True
+                    )
             except BaseException:
                 catalogue.release(wanted, handle.id)
                 raise
             catalogue.release(before.name, handle.id)
+            if connection is not None:
+                await self._ports.networks.renamed(handle.id, wanted, connection)
         self._ports.ledger.publish(handle.record, "rename", oldName=f"/{before.name}")
 
     async def remove(

@@ -13,7 +13,9 @@ from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts
+from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
@@ -53,6 +55,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     recovery: Recovery
     directories: ContainerDirectories
     defaults: DefaultsHandle
+    attachments: ContainerNetworks
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -61,6 +64,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
     defaults = DefaultsHandle(ports.defaults)
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
+    files = ManagedFiles(directories, ports.defaults)
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -69,8 +73,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             snapshotter=ports.snapshotter,
             runtime=ports.runtime,
             supervisor=ports.supervisor,
-            directories=directories,
-            defaults=defaults,
+            files=files,
         )
     )
     remover = Remover(
@@ -121,6 +124,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             endings=endings,
             remover=remover,
             images=ports.images,
+            networks=ports.networks,
             runtime=ports.runtime,
             snapshotter=ports.snapshotter,
             supervisor=ports.supervisor,
@@ -144,4 +148,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         recovery=recovery,
         directories=directories,
         defaults=defaults,
+        attachments=ContainerNetworks(
+            catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
+        ),
     )

@@ -70,6 +70,7 @@ class Creator:
             image = ports.images.get(spec.config.image, platform=spec.platform)
             spec = self._complete(spec, image, container_id)
             record = await self._make(spec, image, container_id, name)
+            ports.images.note_use(image)
             handle = ContainerHandle(record)
             handle.is_clean = True
             await ports.ledger.add(handle)
