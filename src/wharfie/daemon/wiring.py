@@ -23,7 +23,7 @@ from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.logs import JsonFileReader
+from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
@@ -173,7 +173,8 @@ class _Builder:
             catalogue=engine.catalogue,
             ledger=engine.ledger,
             supervisor=supervisor,
-            log_reader=JsonFileReader(),
+            log_reader=FileLogReader(),
+            directories=engine.directories,
         )
         execs = Execs(
             containers=engine.containers,

@@ -17,9 +17,10 @@ import time
 from msgspec import Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.logs.spec import log_spec
 from wharfie.engine.containers.networking import (
     connected,
     disconnected,
@@ -42,13 +43,13 @@ from wharfie.engine.containers.rootfs.mounts import bundle_mounts
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import Container, HostConfig, Status
-from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
+from wharfie.model.errors import Conflict, EngineError, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, JoinRequest
 from wharfie.model.runtime import BundleMount, LaunchPlan, Namespaces, Runtime
 from wharfie.model.snapshot import Snapshotter
-from wharfie.model.task import LogSpec, TaskSupervisor
+from wharfie.model.task import TaskSupervisor
 
 _MANAGED = ("resolv.conf", "hostname", "hosts")
 
@@ -248,7 +249,7 @@ class Starter:
             environment=container_environment(
                 record.config.env, hostname=self._hostname(record), tty=record.config.tty
             ),
-            log=_log_spec(record),
+            log=log_spec(record, self._ports.directories, os.uname().nodename),
         )
 
     def _hostname(self, record: Container) -> str:
@@ -307,19 +308,3 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _log_spec(record: Container) -> LogSpec:
-    log = record.host_config.log_config
-    if log.type != "json-file":
-        return LogSpec(driver="none")
-    try:
-        size, files = log_limits(log.config)
-    except ValueError as error:
-        raise Internal(f"log options of {record.name}: {error}") from error
-    return LogSpec(
-        path=record.log_path,
-        max_size=size,
-        max_files=files,
-        compress=log.config.get("compress") == "true",
-    )
