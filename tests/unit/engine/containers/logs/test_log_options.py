@@ -144,7 +144,7 @@ def test_b095_what_is_refused_at_start(driver: str, options: dict[str, str], wor
 def test_attributes_are_chosen_by_name_and_expression() -> None:
     chosen = container(labels="tier,nope", env="B", env_regex="^A")
     assert extra_attributes(chosen) == {"tier": "front", "A": "1", "ABC": "2", "B": "3"}
-    assert extra_attributes(container(labels_regex="^te")) == {"team": "x"}
+    assert extra_attributes(container(labels_regex="^team")) == {"team": "x"}
     assert spec(labels="tier", tag="{{.Name}}/{{.ID}}").attributes == {
         "tier": "front",
         "tag": "web/abababababab",
