@@ -61,3 +61,14 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
         if log.type and log.type != self.log_driver:
             options = {k: v for k, v in options.items() if k.startswith("cache-")}
         return LogConfig(type=log.type or self.log_driver, config={**options, **log.config})
+
+
+class DefaultsHandle:
+    """The defaults that hold now; a reload of the daemon's configuration changes them."""
+
+    def __init__(self, value: ContainerDefaults) -> None:
+        self.now = value
+
+    def adopt(self, value: ContainerDefaults) -> None:
+        """Use these for containers created or started from here on."""
+        self.now = value

@@ -20,6 +20,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle import restarting
 from wharfie.engine.containers.lifecycle.ending import Endings
+from wharfie.engine.containers.lifecycle.health import begun
 from wharfie.engine.containers.lifecycle.removal import Remover
 from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.networking import disconnected
@@ -131,6 +132,7 @@ class Recovery:
             exit_code=0,
             error="",
             started_at=rfc3339(time.time_ns()),
+            health=begun(handle.record.config, handle.record.state.health),
         )
         self._ledger.publish(handle.record, "start")
 
