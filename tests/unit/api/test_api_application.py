@@ -11,6 +11,7 @@ from wharfie.api import application
 from wharfie.api.operations import MULTIPLEXED, RAW
 from wharfie.api.routes.containers import Stop
 from wharfie.engine.containers import AttachRequest
+from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import Decoder
 from wharfie.model.container import NEVER, Config, ExitStatus, WaitCondition
 from wharfie.model.errors import (
@@ -20,7 +21,6 @@ from wharfie.model.errors import (
     NotModified,
     StartFailed,
 )
-from wharfie.model.logs import LogEntry
 from wharfie.web import Stream
 
 NOW = 1767323165 * 10**9  # two minutes after the sample was started
@@ -305,8 +305,8 @@ async def test_terminals_are_raw(app, bench):
 
 
 ENTRIES = [
-    LogEntry(1, "2026-01-01T00:00:00.000000001Z", b"out\n", {"b": "x y", "a": "1"}),
-    LogEntry(2, "2026-01-01T00:00:00.000000002Z", b"err\n"),
+    LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"out\n"], {"b": "x y", "a": "1"}),
+    LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"err\n"], {}),
 ]
 
 
@@ -481,6 +481,14 @@ async def test_stats_are_one_sample_two_or_a_stream(app):
     assert [json.loads(chunk)["read"][-3:] async for chunk in reply.chunks] == ["01Z", "02Z"]
     status, body = await ask(app, "GET", "/containers/web1/stats?one-shot=1")
     assert (status, body["message"]) == (400, "cannot have stream=true and one-shot=true")
+
+
+async def test_an_update_takes_whatever_go_would(app, bench):
+    body = {"memory": 7, "PidsLimit": None, "RestartPolicy": {"name": "always"}, "Devices": []}
+    assert await ask(app, "POST", "/containers/web1/update", body) == (200, {"Warnings": None})
+    (spec,) = bench.updates.specs
+    assert (spec.memory, spec.pids_limit, spec.restart_policy.name) == (7, None, "always")
+    assert (await ask(app, "POST", "/containers/nope/update", {}))[0] == 404
 
 
 async def test_swarm_answers_as_outside_any_swarm(app):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from wharfie.api.versions import CEILING, FLOOR, spell
 from wharfie.daemon.config.errors import ConfigError
 from wharfie.daemon.config.options import BY_NAME, Support, Values
 from wharfie.daemon.config.settings import Settings
@@ -208,6 +209,12 @@ def _check_version(values: Values) -> None:
     if not _VERSION.fullmatch(str(text)):
         raise ConfigError(
             f'invalid minimum API version "{text}": it must be like 1.40, without "v" prefix'
+        )
+    version = tuple(int(part) for part in str(text).split("."))
+    if not FLOOR <= version <= CEILING:
+        raise ConfigError(
+            f"invalid minimum API version {text}: this engine serves {spell(FLOOR)} to "
+            f"{spell(CEILING)}"
         )
 
 

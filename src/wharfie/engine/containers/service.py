@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, field
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import Creator
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.names import check_name
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.ending import Endings
@@ -76,7 +77,7 @@ class ContainersPorts(Struct, frozen=True, kw_only=True):
     runtime: Runtime
     snapshotter: Snapshotter
     supervisor: TaskSupervisor
-    stop_timeout: int
+    defaults: DefaultsHandle
 
 
 class Containers:
@@ -317,7 +318,7 @@ class Containers:
     ) -> None:
         record = handle.record
         number = parse_signal(signal or _stop_signal(record))
-        seconds = _grace(record, self._ports.stop_timeout) if grace is None else grace
+        seconds = _grace(record, self._ports.defaults.now.stop_timeout) if grace is None else grace
         async with handle.lock:
             check(Verb.STOP, handle.record)
             if handle.record.state.status is Status.RESTARTING:

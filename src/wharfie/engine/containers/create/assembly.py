@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import CreationPorts, Creator
-from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.create.defaults import ContainerDefaults, DefaultsHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.ending import Endings
 from wharfie.engine.containers.lifecycle.recovery import Recovery
@@ -54,12 +54,14 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     endings: Endings
     recovery: Recovery
     directories: ContainerDirectories
+    defaults: DefaultsHandle
     attachments: ContainerNetworks
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
     """Build the container verbs on their ports."""
     catalogue = Catalogue()
+    defaults = DefaultsHandle(ports.defaults)
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
     files = ManagedFiles(directories, ports.defaults)
@@ -72,6 +74,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             runtime=ports.runtime,
             supervisor=ports.supervisor,
             files=files,
+            directories=directories,
         )
     )
     remover = Remover(
@@ -110,7 +113,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             archiver=ports.archiver,
             runtime=ports.runtime,
             directories=directories,
-            defaults=ports.defaults,
+            defaults=defaults,
         )
     )
     containers = Containers(
@@ -126,7 +129,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             runtime=ports.runtime,
             snapshotter=ports.snapshotter,
             supervisor=ports.supervisor,
-            stop_timeout=ports.defaults.stop_timeout,
+            defaults=defaults,
         )
     )
     recovery = Recovery(
@@ -145,6 +148,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         endings=endings,
         recovery=recovery,
         directories=directories,
+        defaults=defaults,
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),
