@@ -76,6 +76,12 @@ class Config(Struct, frozen=True, kw_only=True):
     labels: list[str] = field(default_factory=list)
     insecure_registries: list[str] = field(default_factory=list)
     registry_mirrors: list[str] = field(default_factory=list)
+    registry_trusted_hosts: list[str] = field(default_factory=list)
+    mirrors: dict[str, str] = field(default_factory=dict)
+    proxies: dict[str, str] = field(default_factory=dict)
+    max_concurrent_downloads: int = 3
+    max_concurrent_uploads: int = 5
+    max_download_attempts: int = 5
     dns: list[str] = field(default_factory=list)
     dns_opts: list[str] = field(default_factory=list)
     dns_search: list[str] = field(default_factory=list)
@@ -138,6 +144,12 @@ def _build(values: Values, places: Places, path: str) -> Config:
         labels=_list(values, "label"),
         insecure_registries=_list(values, "insecure-registry"),
         registry_mirrors=_list(values, "registry-mirror"),
+        registry_trusted_hosts=_list(values, "registry-trusted-host"),
+        mirrors=_map(values, "mirror"),
+        proxies=_map(values, "proxies"),
+        max_concurrent_downloads=_count(values, "max-concurrent-downloads", 3),
+        max_concurrent_uploads=_count(values, "max-concurrent-uploads", 5),
+        max_download_attempts=_count(values, "max-download-attempts", 5),
         dns=_list(values, "dns"),
         dns_opts=_list(values, "dns-opt"),
         dns_search=_list(values, "dns-search"),
@@ -227,6 +239,8 @@ def _map_value(option: Option, item: object) -> str:
         return item
     if option.key == "runtimes" and isinstance(item, dict) and isinstance(item.get("path"), str):
         return str(item["path"])
+    if option.key == "mirrors" and isinstance(item, list):
+        return ",".join(str(url) for url in item)
     raise ConfigError(f"a value in {option.key} must be a string, not {json.dumps(item)}")
 
 
@@ -260,6 +274,15 @@ def _show(value: Value) -> str:
 def _string(values: Values, flag: str, default: str) -> str:
     value = values.get(flag, default)
     return value if isinstance(value, str) else default
+
+
+def _count(values: Values, flag: str, default: int) -> int:
+    """A number of things; 0 stands for the default."""
+    value = values.get(flag, 0)
+    number = value if isinstance(value, int) else 0
+    if number < 0:
+        raise ConfigError(f"invalid {flag.replace('-', ' ')}: {number}")
+    return number or default
 
 
 def _list(values: Values, flag: str) -> list[str]:

@@ -25,6 +25,7 @@ from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
+from wharfie.drivers.registry import InvalidSetting, RemoteRegistries, settings_of
 from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
@@ -54,6 +55,7 @@ from wharfie.web import Listener, ListenError, Server, UnixListener
 
 _log = logging.getLogger(__name__)
 _CLOSE_GRACE = 10.0
+_DOCKER_CERTS = "/etc/docker/certs.d"
 
 
 class Daemon:
@@ -150,8 +152,16 @@ class _Builder:
         volumes = Volumes(store, volume_driver, self._events)
         bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
         networks = Networks(store, driver, self._events, default_bridge=bridge)
+        registries = _registries(config)
+        stack.push_async_callback(registries.close)
         images = Images(
-            store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
+            store,
+            LocalContentStore(config.data_root),
+            snapshotter,
+            archiver,
+            self._events,
+            registries=registries,
+            downloads=config.max_concurrent_downloads,
         )
         engine = assemble(
             ContainerPorts(
@@ -320,6 +330,22 @@ class _Builder:
             file_descriptors=lambda: len(os.listdir("/proc/self/fd")),
             events=self._events,
         )
+
+
+def _registries(config: Config) -> RemoteRegistries:
+    try:
+        settings = settings_of(
+            hub_mirrors=config.registry_mirrors,
+            mirrors=config.mirrors,
+            insecure=config.insecure_registries,
+            trusted_hosts=config.registry_trusted_hosts,
+            proxies=config.proxies,
+            attempts=config.max_download_attempts,
+            certs=[os.path.join(os.path.dirname(config.config_file), "certs.d"), _DOCKER_CERTS],
+        )
+    except InvalidSetting as error:
+        raise ConfigError(str(error)) from None
+    return RemoteRegistries(settings, agent=f"docker/{__version__} wharfie/{__version__} os/linux")
 
 
 def _volume_users(engine: ContainerEngine, name: str) -> list[str]:
