@@ -229,7 +229,14 @@ class Partials:
             self.kept.add(name)
 
         def release() -> None:
-            loop.call_soon_threadsafe(self._release, name, lock)
+            try:
+                is_here = asyncio.get_running_loop() is loop
+            except RuntimeError:
+                is_here = False
+            if is_here:
+                self._release(name, lock)
+            else:
+                loop.call_soon_threadsafe(self._release, name, lock)
 
         base = os.path.join(self._directory, name)
         try:
