@@ -18,7 +18,7 @@ from support.engine_fakes import (
 from wharfie.engine.containers.create.assembly import ContainerPorts, assemble
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.events import EventBus
-from wharfie.model.container import Config, CreateSpec, HostConfig
+from wharfie.model.container import Config, CreateSpec, HostConfig, State
 from wharfie.model.event import Event
 from wharfie.model.nursery import Nursery
 from wharfie.state import SqliteStore
@@ -58,7 +58,14 @@ class Bench:
             )
         )
         self.strangers = 0
+        self.seen_at_listening: list[State] = []
         self.verbs = self.engine.containers
+        self.catalogue = self.engine.catalogue
+        if supervisor is None:
+            self.listen()
+
+    def listen(self) -> None:
+        """Take up exits; over a surviving supervisor not before recovery says so."""
         self.supervisor.subscribe(
             on_exit=lambda exit_: self._seen(self.engine.endings.on_exit(exit_)),
             on_attachment_end=lambda end: None,

@@ -19,6 +19,13 @@ _NOW = datetime.datetime.now(datetime.UTC)
 
 
 @dataclass(frozen=True)
+class FixedTls:
+    """A `TlsSource` that never changes."""
+
+    context: ssl.SSLContext
+
+
+@dataclass(frozen=True)
 class Certificates:
     """Paths of PEM files."""
 
@@ -27,6 +34,9 @@ class Certificates:
     @property
     def ca(self) -> Path:
         return self.directory / "ca.pem"
+
+    def source(self, *, verify: bool = False) -> FixedTls:
+        return FixedTls(self.server_context(verify=verify))
 
     def server_context(self, *, verify: bool = False) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

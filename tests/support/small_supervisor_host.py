@@ -76,14 +76,15 @@ def launch(request: dict, fds: list[int]) -> dict:
             ),
             "move_mount",
         )
-    listener = None
+    listener = reader = None
     if request["console_socket"]:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(request["console_socket"])
         listener.listen(1)
-        threading.Thread(
+        reader = threading.Thread(
             target=receive_terminal, args=(listener, request["output"]), daemon=True
-        ).start()
+        )
+        reader.start()
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -109,9 +110,14 @@ def launch(request: dict, fds: list[int]) -> dict:
                     message = json.loads(line)["msg"]
         return {"failed": message}
     with open(request["pid_file"]) as file:
-        return {"pid": int(file.read())}
+        pid = int(file.read())
+    if reader is not None:
+        readers[pid] = reader
+    return {"pid": pid}
 
 
+readers: dict[int, threading.Thread] = {}
+"""Who writes down a terminal's output, by the task's process."""
 ended: dict[int, int] = {}
 
 
@@ -132,6 +138,8 @@ def wait(request: dict) -> dict:
     while time.monotonic() < deadline:
         reap()
         if request["pid"] in ended:
+            if request["pid"] in readers:
+                readers.pop(request["pid"]).join(deadline - time.monotonic())
             return {"code": ended.pop(request["pid"])}
         time.sleep(0.002)
     return {"failed": "still running"}

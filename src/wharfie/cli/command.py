@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wharfie.cli.errors import UsageProblem
-from wharfie.cli.flags import Flag, Parser, Values, declare
+from wharfie.formats.pflag import Flag, Parser, UsageProblem, Values, declare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ class Command:
         run: does it; returns the exit code.
         short: one line for listings.
         form: the arguments as the usage line shows them; `long` replaces `short` in the help.
-        flags: the flag table, see `wharfie.cli.flags`.
+        flags: the flag table, see `wharfie.formats.pflag`.
         least, most: how many arguments it takes; `most` None for any number.
         aliases: every path it is reached by, as the help lists them.
         checks: validators of single flags.

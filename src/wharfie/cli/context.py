@@ -9,8 +9,8 @@ from wharfie.cli.config import ConfigFile, config_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wharfie.cli.flags import Values
     from wharfie.client.daemon import Client
+    from wharfie.formats.pflag import Values
 
 
 class Context:

@@ -15,20 +15,3 @@ class CommandError(Exception):
         super().__init__(message)
         self.code = code
         self.partial = partial
-
-
-class UsageProblem(Exception):
-    """The command line is wrong; the usage line follows the message."""
-
-    def __init__(self, message: str, *, code: int, hint: str = "Run") -> None:
-        super().__init__(message)
-        self.code = code
-        self.hint = hint
-
-
-class HelpWanted(Exception):
-    """`--help` was among the flags."""
-
-    def __init__(self, *, shorthand: bool = False) -> None:
-        super().__init__()
-        self.shorthand = shorthand

@@ -10,12 +10,12 @@ import sys
 
 from wharfie.cli import commands
 from wharfie.cli.context import Context
-from wharfie.cli.errors import CommandError, HelpWanted, UsageProblem
-from wharfie.cli.flags import Parser, declare
+from wharfie.cli.errors import CommandError
+from wharfie.formats.pflag import HelpWanted, Parser, UsageProblem, declare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wharfie.cli.flags import Flag
+    from wharfie.formats.pflag import Flag
 
 _INTERRUPTED = 130
 
@@ -123,8 +123,8 @@ def _dispatch(context: Context, words: list[str]) -> int:
 
 def _guarded(context: Context, command: object, values: object) -> int:
     from wharfie.cli.command import Command
-    from wharfie.cli.flags import Values
     from wharfie.client.errors import ClientError
+    from wharfie.formats.pflag import Values
 
     assert isinstance(command, Command)
     assert isinstance(values, Values)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wharfie.cli.command import Command
-    from wharfie.cli.flags import Flag
+    from wharfie.formats.pflag import Flag
 
 _SLOP = 5
 _NARROW = 24

@@ -9,36 +9,54 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import ssl
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from wharfie import __version__
-from wharfie.api import Services, application
+from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
-from wharfie.daemon.config import Config, ConfigError
+from wharfie.api.versions import parse_version
+from wharfie.daemon.adoption import Adoption, choose_runtimes
+from wharfie.daemon.config import Config
+from wharfie.daemon.config.values import mask
+from wharfie.daemon.defaults import (
+    container_defaults,
+    default_bridge,
+    network_settings,
+    read_seccomp_profile,
+    registry_settings,
+    runtime_defaults,
+)
+from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
-from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
+from wharfie.daemon.listening import Listening
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.drivers.registry import InvalidSetting, RemoteRegistries, settings_of
-from wharfie.drivers.runtime import Defaults, OciRuntime, find_init, find_runtimes
+from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.registry import RemoteRegistries
+from wharfie.drivers.runtime import OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerStreams,
+    ContainerUpdates,
+    ContainerUsage,
+)
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
-from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
+from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.networks import DefaultBridge, Networks
+from wharfie.engine.images.upkeep import FileSystem, Watermarks
+from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
 from wharfie.kernel.cgroups import CgroupHost
@@ -47,44 +65,28 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki import InvalidTls, server_context
 from wharfie.state import SqliteStore
-from wharfie.web import Listener, ListenError, Server, UnixListener
+from wharfie.web import Server
 
 _log = logging.getLogger(__name__)
 _CLOSE_GRACE = 10.0
-_DOCKER_CERTS = "/etc/docker/certs.d"
 
 
 class Daemon:
     """The assembled daemon: serves until closed."""
 
-    def __init__(self, config: Config, stack: AsyncExitStack, server: Server) -> None:
-        self._config = config
+    def __init__(
+        self, stack: AsyncExitStack, server: Server, listening: Listening, adoption: Adoption
+    ) -> None:
         self._stack = stack
         self._server = server
-        self._listeners: list[Listener] = []
-
-    def listen_on(self, chosen: list[Listener]) -> None:
-        """Name the listeners `serve` opens."""
-        self._listeners = chosen
+        self._listening = listening
+        self.adoption = adoption
 
     async def serve(self) -> None:
-        """Open the listeners.
-
-        Raises:
-            StartError: an address cannot be had.
-        """
-        for listener in self._listeners:
-            try:
-                await self._server.listen(listener)
-            except ListenError as error:
-                await self.close()
-                raise StartError(str(error)) from None
-            where = listener.path if isinstance(listener, UnixListener) else listener.url
-            _log.info("API listen on %s", where)
+        """Answer the clients; those that waited come first."""
+        await self._listening.serve(self._server)
 
     async def close(self) -> None:
         """Stop serving, let verbs under way end, close everything; containers go on."""
@@ -97,19 +99,26 @@ async def open_daemon(config: Config) -> Daemon:
     Raises:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
-    tls = _tls_context(config)
-    chosen = listeners(config, tls)
+    encryption = Encryption(config)
+    listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
+        stack.callback(listening.close)
         builder = _Builder(config, stack)
-        services = await _open(builder, insecure_warnings(chosen))
-        server = Server(application(services, graph=builder.graph))
+        services = await _open(
+            builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
+        )
+        watch = Nursery()
+        watch.start(encryption.watch(), "watch over certificates")
+        stack.push_async_callback(watch.close, grace=0)
+        floor = parse_version(config.min_api_version)
+        rules = ApiRules(floor=floor, experimental=config.experimental)
+        server = Server(application(services, graph=builder.graph, rules=rules))
         stack.push_async_callback(server.close)
-        daemon = Daemon(config, stack.pop_all(), server)
-    daemon.listen_on(chosen)
-    return daemon
+        adoption = builder.adoption(services.system, encryption, server)
+        return Daemon(stack.pop_all(), server, listening, adoption)
 
 
-async def _open(builder: _Builder, warnings: Sequence[str]) -> Services:
+async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Services:
     try:
         return await builder.open(warnings)
     except (EngineError, OSError) as error:
@@ -127,8 +136,10 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self._adoption: Adoption | None = None
+        self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
-    async def open(self, warnings: Sequence[str]) -> Services:
+    async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
         config, stack = self._config, self._stack
         store = SqliteStore(os.path.join(config.data_root, "engine.db"))
@@ -142,7 +153,7 @@ class _Builder:
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
@@ -150,9 +161,10 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
-        networks = Networks(store, driver, self._events, default_bridge=bridge)
-        registries = _registries(config)
+        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
+        registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
         stack.push_async_callback(registries.close)
         images = Images(
             store,
@@ -175,7 +187,12 @@ class _Builder:
                 runtime=runtime,
                 supervisor=supervisor,
                 nursery=self._nursery,
-                defaults=self._defaults(runtime),
+                defaults=container_defaults(
+                    config,
+                    runtime=runtime.default_runtime,
+                    cgroup_version=self._cgroups.version,
+                    cpus=self._host.cpus,
+                ),
                 data_root=config.data_root,
             )
         )
@@ -192,6 +209,12 @@ class _Builder:
             events=self._events,
             nursery=self._nursery,
         )
+        health = HealthMonitors(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            execs=execs,
+            nursery=self._nursery,
+        )
         await self._recover(
             engine,
             listen=lambda: self._subscribe(supervisor, engine, streams, execs),
@@ -201,10 +224,14 @@ class _Builder:
             images=images,
             volumes=volumes,
         )
+        self._reloaded = (runtime, engine.defaults)
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
+        health.open()
+        stack.callback(health.close)
         engine.recovery.start_policies()
+        self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
@@ -216,16 +243,46 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
             ),
+            usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            updates=ContainerUpdates(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                cpus=self._host.cpus,
+            ),
             execs=execs,
             images=images,
             networks=networks,
-            attachments=ContainerNetworks(
-                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
-            ),
+            attachments=engine.attachments,
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    def adoption(self, system: System, encryption: Encryption, server: Server) -> Adoption:
+        """What takes up a changed configuration; `open` was called before."""
+        assert self._reloaded is not None
+        runtime, defaults = self._reloaded
+        self._adoption = Adoption(
+            self._config,
+            runtime=runtime,
+            defaults=defaults,
+            system=system,
+            cgroup_version=self._cgroups.version,
+            encryption=encryption,
+            server=server,
+        )
+        return self._adoption
+
+    def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
+        """Keep the disk below the watermarks, where some are configured."""
+        config = self._config
+        if config.gc_high:
+            disk = FileSystem(config.data_root, snapshotter.settle)
+            collector = images.collector(Watermarks(config.gc_high, config.gc_low), disk)
+            keeper = Nursery()
+            keeper.start(collector.run(), "collection of unused images")
+            self._stack.push_async_callback(keeper.close, grace=0)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""
@@ -235,7 +292,7 @@ class _Builder:
             await supervisor.shutdown()
 
     async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
-        config = self._config
+        config = self._adoption.config if self._adoption else self._config
         if not config.live_restore:
             timeout = float(config.shutdown_timeout)
             await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
@@ -245,33 +302,15 @@ class _Builder:
 
     def _runtime(self, supervisor: TaskSupervisor) -> OciRuntime:
         config = self._config
-        runtimes = find_runtimes()
-        runtimes |= {name: RuntimeInfo(name, path) for name, path in config.runtimes.items()}
-        if not runtimes:
-            raise StartError("no OCI runtime found: install crun (apt-get install crun)")
-        default = config.default_runtime
-        if default not in runtimes and default == "crun":
-            default = next(iter(runtimes))
+        runtimes, default = choose_runtimes(config)
         return OciRuntime(
             config.exec_root,
             supervisor,
             runtimes,
             default,
-            defaults=Defaults(cgroup_parent=config.cgroup_parent, init_path=find_init()),
+            defaults=runtime_defaults(config),
+            seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
-        )
-
-    def _defaults(self, runtime: OciRuntime) -> ContainerDefaults:
-        config = self._config
-        return ContainerDefaults(
-            runtime=runtime.default_runtime,
-            log_driver=config.log_driver,
-            log_options=config.log_opts,
-            cgroupns_mode="private" if self._cgroups.version == 2 else "host",
-            cpus=self._host.cpus,
-            dns=config.dns,
-            dns_options=config.dns_opts,
-            dns_search=config.dns_search,
         )
 
     def _subscribe(
@@ -306,46 +345,29 @@ class _Builder:
         containers = store.read(lambda tx: tx.containers.all())
         connections = store.read(lambda tx: tx.containers.connections())
         live = await engine.recovery.load(containers, connections)
-        # Not earlier: the exit of a container that is not loaded yet would be a stranger's.
-        listen()
         await networks.open(live)
         await volumes.open(lambda name: _volume_users(engine, name))
         # Before the images: layers under snapshots nobody has are then collected with them.
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
-        await engine.recovery.reconcile()
+        await engine.recovery.reconcile(listen)
 
     def _system(
         self,
         runtime: OciRuntime,
         engine: ContainerEngine,
         images: Images,
-        warnings: Sequence[str],
+        warnings: Callable[[], Sequence[str]],
     ) -> System:
         return System(
-            base=_base_info(self._config, self._host, self._cgroups, runtime, warnings),
+            base=_base_info(self._config, self._host, self._cgroups, runtime),
             version=_version_info(self._host, runtime),
             containers=lambda: [handle.record for handle in engine.catalogue],
             images=lambda: images.count,
             file_descriptors=lambda: len(os.listdir("/proc/self/fd")),
+            warnings=warnings,
             events=self._events,
         )
-
-
-def _registries(config: Config) -> RemoteRegistries:
-    try:
-        settings = settings_of(
-            hub_mirrors=config.registry_mirrors,
-            mirrors=config.mirrors,
-            insecure=config.insecure_registries,
-            trusted_hosts=config.registry_trusted_hosts,
-            proxies=config.proxies,
-            attempts=config.max_download_attempts,
-            certs=[os.path.join(os.path.dirname(config.config_file), "certs.d"), _DOCKER_CERTS],
-        )
-    except InvalidSetting as error:
-        raise ConfigError(str(error)) from None
-    return RemoteRegistries(settings, agent=f"docker/{__version__} wharfie/{__version__} os/linux")
 
 
 def _volume_users(engine: ContainerEngine, name: str) -> list[str]:
@@ -369,7 +391,6 @@ def _base_info(
     host: HostInfo,
     cgroups: CgroupHost,
     runtime: OciRuntime,
-    warnings: Sequence[str],
 ) -> SystemInfo:
     return SystemInfo(
         id=_engine_id(config.data_root),
@@ -393,9 +414,12 @@ def _base_info(
         debug=config.log_level == "debug",
         live_restore=config.live_restore,
         labels=config.labels,
-        warnings=list(warnings),
         insecure_registries=config.insecure_registries,
         registry_mirrors=config.registry_mirrors,
+        experimental=config.experimental,
+        http_proxy=mask(config.http_proxy),
+        https_proxy=mask(config.https_proxy),
+        no_proxy=config.no_proxy,
         limits=host.limits,
     )
 
@@ -425,13 +449,3 @@ def _engine_id(data_root: str) -> str:
         with open(path, "w", encoding="ascii") as file:
             file.write(value)
         return value
-
-
-def _tls_context(config: Config) -> ssl.SSLContext | None:
-    tls = config.tls
-    if tls is None:
-        return None
-    try:
-        return server_context(cacert=tls.ca, cert=tls.cert, key=tls.key, verify=tls.verify)
-    except InvalidTls as error:
-        raise ConfigError(str(error)) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from typing import Final
 
 RESOLVE_NO_XDEV: Final = 0x01
@@ -47,7 +48,10 @@ def openat2(directory: int, path: str | bytes, flags: int, resolve: int, mode: i
         OSError: EXDEV for a path that leads out or crosses a mount, ELOOP for a refused symlink.
     """
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
-    name = ctypes.c_char_p(os.fsencode(path))
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fsdecode(path))
+    name = ctypes.c_char_p(encoded)
     for _ in range(_RETRIES):
         fd = int(
             _syscall(
@@ -66,6 +70,35 @@ def openat2(directory: int, path: str | bytes, flags: int, resolve: int, mode: i
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), os.fsdecode(path))
 
 
-def open_in_root(root: int, path: str | bytes, flags: int) -> int:
-    """Open a path as if `root` were "/": absolute symlinks and ".." stay inside."""
-    return openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+def open_in_root(root: int, path: str | bytes, flags: int, mode: int = 0) -> int:
+    """Open a path as if `root` were "/": absolute symlinks and ".." stay inside.
+
+    Magic links (`/proc/<pid>/root` and the like) are refused with ELOOP.
+    """
+    return openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, mode)
+
+
+def read_in_root(root: int, path: str, *, limit: int) -> bytes | None:
+    """Read a regular file below a root; None when there is none.
+
+    Anything but a regular file counts as absent: opening a fifo or a device that a container put
+    in the place of a file must neither block nor act.
+
+    Args:
+        root: descriptor of the root directory.
+        path: the file, as `open_in_root` takes it.
+        limit: bytes read at most; the rest is ignored.
+    """
+    try:
+        fd = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV):
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        with open(fd, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(fd)

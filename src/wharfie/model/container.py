@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from wharfie.model.health import Health
 from wharfie.model.ids import ContainerId, ImageId
 from wharfie.model.network import EndpointSettings, NetworkAttachment, PortBinding
 
@@ -259,7 +260,8 @@ class State(Struct, frozen=True, kw_only=True):
     """The changing part of a container.
 
     Times are RFC 3339 with nanoseconds, UTC, or NEVER. `starting` is the recorded intent to
-    start: between it and `running` stand the effects recovery has to undo or adopt.
+    start: between it and `running` stand the effects recovery has to undo or adopt. `health` is
+    None without a health check, and before the first start.
     """
 
     status: Status = Status.CREATED
@@ -272,6 +274,7 @@ class State(Struct, frozen=True, kw_only=True):
     finished_at: str = NEVER
     manually_stopped: bool = False
     restart_count: int = 0
+    health: Health | None = None
 
 
 class MountPoint(Struct, rename="pascal", frozen=True, kw_only=True):

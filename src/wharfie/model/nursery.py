@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 _log = logging.getLogger(__name__)
 
@@ -22,10 +22,15 @@ class Nursery:
 
     def start(self, work: Coroutine[object, object, None], what: str) -> None:
         """Run `work` in the background; `what` names it in logs and reports."""
+        self.begin(work, what)
+
+    def begin(self, work: Coroutine[object, object, None], what: str) -> Callable[[], object]:
+        """As `start`, for work that may have to be cancelled: returns what cancels it."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._guard(work, what), name=what)
         self._tasks[task] = what
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        return task.cancel
 
     @property
     def running(self) -> list[str]:

@@ -7,5 +7,13 @@ milliseconds): `directory` has the verbs on a directory of six PEM files, `certi
 
 from wharfie.pki.contexts import client_context, server_context
 from wharfie.pki.errors import InvalidTls, PkiError
+from wharfie.pki.serving import ServerFiles, ServerTls
 
-__all__ = ["InvalidTls", "PkiError", "client_context", "server_context"]
+__all__ = [
+    "InvalidTls",
+    "PkiError",
+    "ServerFiles",
+    "ServerTls",
+    "client_context",
+    "server_context",
+]

@@ -45,6 +45,9 @@ def server_context(
             raise InvalidTls("verifying clients needs a CA certificate")
         _load_ca(context, cacert)
         context.verify_mode = ssl.CERT_REQUIRED
+        # A resumed session would skip the look at dates and revocations.
+        context.num_tickets = 0
+        context.options |= ssl.OP_NO_TICKET
     _load_pair(context, cert, key)
     context.set_alpn_protocols(list(alpn))
     return context

@@ -55,6 +55,12 @@ class TlsLayer(asyncio.Protocol):
         """Close without ceremony."""
         self._raw.abort()
 
+    def peer_certificate(self) -> bytes | None:
+        """The client's verified certificate in DER form, None without one."""
+        if self.protocol is None or self._tls.context.verify_mode == ssl.CERT_NONE:
+            return None
+        return self._tls.getpeercert(binary_form=True)
+
     # asyncio.Protocol, towards the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

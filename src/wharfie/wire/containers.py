@@ -19,6 +19,7 @@ from wharfie.model.container import (
     State,
     Status,
 )
+from wharfie.model.health import Health, HealthStatus
 from wharfie.model.lifecycle import is_running
 from wharfie.model.network import EndpointSettings, NetworkAttachment, PortBinding
 from wharfie.wire.times import human_duration, seconds_of
@@ -116,8 +117,7 @@ def spell_status(state: State, now: float) -> tuple[str, float]:
         case Status.RUNNING | Status.PAUSED:
             since = seconds_of(state.started_at)
             text, until = human_duration(now - since)
-            suffix = " (Paused)" if state.status is Status.PAUSED else ""
-            return f"Up {text}{suffix}", since + until
+            return f"Up {text}{_suffix(state)}", since + until
         case Status.RESTARTING:
             since = seconds_of(state.finished_at)
             text, until = human_duration(now - since)
@@ -136,6 +136,15 @@ def spell_status(state: State, now: float) -> tuple[str, float]:
             return f"Exited ({state.exit_code}) {text} ago", since + until
 
 
+def _suffix(state: State) -> str:
+    if state.status is Status.PAUSED:
+        return " (Paused)"
+    if state.health is None:
+        return ""
+    starting = state.health.status is HealthStatus.STARTING
+    return " (health: starting)" if starting else f" ({state.health.status.value})"
+
+
 class ContainerState(Struct, rename="pascal", frozen=True, kw_only=True):
     """The state in an inspect reply."""
 
@@ -150,6 +159,7 @@ class ContainerState(Struct, rename="pascal", frozen=True, kw_only=True):
     error: str
     started_at: str
     finished_at: str
+    health: Health | UnsetType = UNSET
 
     @classmethod
     def of(cls, state: State) -> ContainerState:
@@ -166,6 +176,7 @@ class ContainerState(Struct, rename="pascal", frozen=True, kw_only=True):
             error=state.error,
             started_at=state.started_at,
             finished_at=state.finished_at,
+            health=UNSET if state.health is None else state.health,
         )
 
 
@@ -318,6 +329,12 @@ class TopReply(Struct, rename="pascal", frozen=True):
 
     titles: list[str]
     processes: list[list[str]]
+
+
+class UpdateReply(Struct, rename="pascal", frozen=True):
+    """`POST /containers/{id}/update`; null without warnings."""
+
+    warnings: list[str] | None
 
 
 class ContainersPruned(Struct, rename="pascal", frozen=True):

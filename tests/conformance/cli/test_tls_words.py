@@ -229,6 +229,11 @@ def test_a_plain_server_is_told_from_a_tls_one(raw: bytes, world: World) -> None
         ["-c", "x", "-H", "unix:///x"],
         ["--tlsverify", "--tlscacert", "/nonexistent/ca.pem", "-H", "tcp://127.0.0.1:1"],
         ["-l", "foo"],
+        ["-H", "ssh://"],
+        ["-H", "ssh://me:secret@box"],
+        ["-H", "ssh://box?x=1"],
+        ["-H", "unix:///nonexistent/socket", "system", "dial-stdio"],
+        ["-H", "tcp://127.0.0.1:1", "system", "dial-stdio"],
     ],
     ids=" ".join,
 )

@@ -222,7 +222,7 @@ def test_cli_start_stop_and_errors(cli, bench):
     done = cli("service", "ls")
     assert b"This node is not a swarm manager" in done.stderr
     done = cli("stats", "--no-stream", "web1")
-    assert done.returncode == 1
+    assert b"web1" in done.stdout, done.stderr
 
 
 def test_cli_logs(cli, bench):
@@ -258,7 +258,7 @@ def test_cli_run_interactive(bench, served, path):
 
 
 def test_cli_run_interactive_over_tls(bench):
-    listener = TcpListener(host="127.0.0.1", port=0, tls=certificates().server_context(verify=True))
+    listener = TcpListener(host="127.0.0.1", port=0, tls=certificates().source(verify=True))
     with serving(application(bench.services), [listener]) as state:
         environment = {
             "DOCKER_TLS_VERIFY": "1",

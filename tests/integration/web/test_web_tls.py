@@ -1,6 +1,7 @@
 """TLS listeners: identity, half-close in both directions, streams, and wrong clients."""
 
 import asyncio
+import hashlib
 import os
 import socket
 import ssl
@@ -74,9 +75,9 @@ def app():
 
 @contextmanager
 def tls_server(app, *, verify=False, limits=None):
-    context = certificates().server_context(verify=verify)
-    listener = TcpListener(host="127.0.0.1", port=0, tls=context)
+    listener = TcpListener(host="127.0.0.1", port=0, tls=certificates().source(verify=verify))
     with serving(app, [listener], limits=limits) as state:
+        app.server = lambda: state
         yield ("127.0.0.1", state.port)
 
 
@@ -280,3 +281,32 @@ def test_megabytes_of_input_pass_to_a_slow_taker(taken):
     time.sleep(0.3)
     assert read_all(taker) == data
     sender.join()
+
+
+def test_only_the_connections_of_a_revoked_client_are_cut(app):
+    """Those taken over too; others go on, in the middle of a request."""
+    with (
+        tls_server(app, verify=True) as address,
+        tls_client(address, identify=True) as idle,
+        tls_client(address, identify=True) as busy,
+    ):
+        idle.sendall(GET % b"/ping")
+        read_reply(idle)
+        busy.sendall(TAKE % b"take")
+        read_head(busy)
+        assert app.has_taken.wait(2)
+        server = app.server()
+        fingerprint = app.callers[0].fingerprint
+        others = server.run(server.server.cut_clients(lambda der: False))
+        assert others == 0
+        busy.sendall(b"still")
+        assert app.taken.recv(10) == b"still"
+
+        def is_revoked(der):
+            return hashlib.sha256(der).hexdigest() == fingerprint
+
+        assert server.run(server.server.cut_clients(is_revoked)) == 2
+        assert read_all(app.taken) == b""
+        for client in (idle, busy):
+            with suppress(ConnectionResetError):
+                assert client.recv(10) == b""

@@ -9,9 +9,9 @@ import pytest
 from wharfie.cli.config import ConfigFile
 from wharfie.cli.connection import resolve_endpoint
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Parser
 from wharfie.cli.main import global_flags
 from wharfie.client.endpoint import Endpoint
+from wharfie.formats.pflag import Parser
 
 
 @pytest.fixture(autouse=True)

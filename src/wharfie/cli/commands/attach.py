@@ -6,10 +6,10 @@ from wharfie.cli.command import Command
 from wharfie.cli.commands.run import check_terminal, detach_keys
 from wharfie.cli.context import Context, is_terminal
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.relay import Relay
 from wharfie.cli.waiting import exit_status
 from wharfie.client.daemon import escape
+from wharfie.formats.pflag import Values
 
 FLAGS = """
 --detach-keys string  Override the key sequence for detaching a container

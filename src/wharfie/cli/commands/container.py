@@ -5,11 +5,11 @@ from __future__ import annotations
 from wharfie.cli.command import Command
 from wharfie.cli.context import Context, is_terminal
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.values import mapping, objects, sequence, text
 from wharfie.client.daemon import escape
 from wharfie.client.errors import ClientError, NotFound
 from wharfie.formats.network.ports import parse_range
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

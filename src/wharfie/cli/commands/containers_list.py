@@ -5,10 +5,10 @@ from __future__ import annotations
 from wharfie.cli.command import Command
 from wharfie.cli.commands.formatflags import LIST, chosen
 from wharfie.cli.context import Context
-from wharfie.cli.flags import Values
 from wharfie.cli.output.containers import COLUMNS, listing
 from wharfie.cli.output.values import objects
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 
 FLAGS = f"""
 -a, --all  Show all containers (default shows just running)

@@ -14,11 +14,11 @@ from wharfie.cli.commands.container import path_of
 from wharfie.cli.context import Context, is_terminal
 from wharfie.cli.errors import CommandError
 from wharfie.cli.files import read_pieces
-from wharfie.cli.flags import Values
 from wharfie.cli.relay import write_all
 from wharfie.client.dialing import error_words
 from wharfie.client.errors import ClientError
 from wharfie.formats.gojson import JsonError, loads
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from wharfie.cli.command import Command
 from wharfie.cli.commands.formatflags import LIST
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output import containers, images, resources
 from wharfie.cli.output.template import Listing
 from wharfie.cli.output.values import ago, mapping, number, objects, short_id, text
+from wharfie.formats.pflag import Values
 from wharfie.formats.units import human_size
 
 TYPE_CHECKING = False

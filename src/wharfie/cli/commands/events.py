@@ -7,10 +7,10 @@ import time
 from wharfie.cli.command import Command
 from wharfie.cli.commands.formatflags import LONG_DOCUMENT
 from wharfie.cli.context import Context
-from wharfie.cli.flags import Values
 from wharfie.cli.output.values import mapping, number, text
 from wharfie.client.daemon import stream_values
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 from wharfie.formats.timestamps import parse_since, rfc3339, rfc3339_nano
 
 TYPE_CHECKING = False

@@ -8,9 +8,9 @@ from wharfie.cli.commands.run import check_terminal, detach_keys
 from wharfie.cli.context import Context, is_terminal
 from wharfie.cli.creation import checks, envfile
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.relay import Relay
 from wharfie.client.daemon import escape
+from wharfie.formats.pflag import Values
 
 FLAGS = """
 -d, --detach  Detached mode: run command in the background

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wharfie.cli.context import Context
-from wharfie.cli.flags import Values
+from wharfie.formats.pflag import Values
 
 _REST = """|'json':             Print in JSON format
 |'TEMPLATE':         Print output using the given Go template.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from wharfie.cli.command import Command
 from wharfie.cli.commands.formatflags import LIST
 from wharfie.cli.context import Context
-from wharfie.cli.flags import Values
 from wharfie.cli.output.resources import history
 from wharfie.cli.output.values import objects
 from wharfie.client.daemon import escape
+from wharfie.formats.pflag import Values
 
 FLAGS = f"""
 {LIST}

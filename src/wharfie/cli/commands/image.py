@@ -8,13 +8,13 @@ from wharfie.cli.command import Command
 from wharfie.cli.context import Context, is_terminal
 from wharfie.cli.errors import CommandError
 from wharfie.cli.files import open_input, read_pieces, write_stream
-from wharfie.cli.flags import Values
 from wharfie.cli.output.progress import show_messages
 from wharfie.cli.output.values import objects
 from wharfie.cli.pulling import screen_width
 from wharfie.cli.references import Reference, parse_reference
 from wharfie.client.daemon import escape, stream_values
 from wharfie.client.errors import ClientError, NotFound
+from wharfie.formats.pflag import Values
 
 _PLATFORM = 'Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")'
 

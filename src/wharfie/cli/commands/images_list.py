@@ -6,9 +6,9 @@ from wharfie.cli.command import Command
 from wharfie.cli.commands.formatflags import LIST, chosen
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.images import DIGEST_COLUMNS, expand, listing
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 
 FLAGS = f"""
 -a, --all  Show all images (default hides intermediate images)

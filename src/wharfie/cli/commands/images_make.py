@@ -8,11 +8,11 @@ from wharfie.cli.command import Command
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
 from wharfie.cli.files import open_input, read_pieces
-from wharfie.cli.flags import Values
 from wharfie.cli.output.progress import show_messages
 from wharfie.cli.pulling import screen_width
 from wharfie.cli.references import parse_reference
 from wharfie.client.daemon import stream_values
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from wharfie.cli.commands.formatflags import DOCUMENT
 from wharfie.cli.connection import context_name
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.values import mapping, number, sequence, text
 from wharfie.client.errors import ClientError
+from wharfie.formats.pflag import Values
 from wharfie.formats.units import binary_size
 
 TYPE_CHECKING = False

@@ -6,10 +6,10 @@ from wharfie.cli.command import Command
 from wharfie.cli.commands.formatflags import DOCUMENT
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.client.daemon import escape
 from wharfie.client.errors import ClientError, NotFound
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import time
 from wharfie.cli.command import Command
 from wharfie.cli.commands.container import path_of
 from wharfie.cli.context import Context
-from wharfie.cli.flags import Values
 from wharfie.cli.output.values import mapping, text
 from wharfie.cli.relay import write_all
 from wharfie.client.framing import STDERR, Demultiplexer
+from wharfie.formats.pflag import Values
 from wharfie.formats.timestamps import parse_since
 
 FLAGS = """

@@ -8,12 +8,12 @@ from wharfie.cli.context import Context
 from wharfie.cli.creation import checks, envfile
 from wharfie.cli.creation.networks import Attachment, endpoint_settings
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.resources import networks
 from wharfie.cli.output.values import objects, text
 from wharfie.client.daemon import escape
 from wharfie.client.errors import ClientError, NotFound
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 
 _CREATE = """
 --attachable  Enable manual container attachment

@@ -7,10 +7,10 @@ import sys
 from wharfie.cli.command import Command
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.values import objects, sequence
 from wharfie.client.errors import DaemonError
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 from wharfie.formats.units import human_size
 
 TYPE_CHECKING = False

@@ -9,11 +9,11 @@ from wharfie.cli.auth import registry_auth
 from wharfie.cli.command import Command
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.progress import show_messages
 from wharfie.cli.pulling import pull, screen_width
 from wharfie.cli.references import Reference, parse_reference
 from wharfie.client.daemon import stream_values
+from wharfie.formats.pflag import Values
 
 
 def _reference(text: str) -> Reference:

@@ -16,11 +16,11 @@ from wharfie.cli.creation.flagtable import CREATE as CREATE_FLAGS
 from wharfie.cli.creation.flagtable import RUN as RUN_FLAGS
 from wharfie.cli.detach import DEFAULT, parse_keys
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.references import Reference, parse_reference
 from wharfie.cli.relay import Relay
 from wharfie.cli.waiting import exit_status
 from wharfie.client.errors import ClientError, NotFound
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

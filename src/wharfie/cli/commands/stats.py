@@ -10,12 +10,12 @@ from wharfie.cli.commands.container import path_of
 from wharfie.cli.commands.formatflags import LIST
 from wharfie.cli.context import Context, is_terminal
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.template import Listing
 from wharfie.cli.output.usage import Usage, measure
 from wharfie.cli.output.values import objects, short_id, text
 from wharfie.client.daemon import stream_values
 from wharfie.client.errors import ClientError
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

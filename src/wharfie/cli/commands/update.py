@@ -8,9 +8,9 @@ from wharfie.cli.context import Context
 from wharfie.cli.creation import checks
 from wharfie.cli.creation.hostconfig import parse_restart
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.values import sequence
 from wharfie.client.errors import ClientError
+from wharfie.formats.pflag import Values
 
 FLAGS = """
 --blkio-weight uint16  Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)

@@ -10,8 +10,8 @@ from wharfie.cli.commands.formatflags import DOCUMENT
 from wharfie.cli.connection import context_name
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.client.errors import ClientError
+from wharfie.formats.pflag import Values
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _WIDTH = 19

@@ -7,12 +7,12 @@ from wharfie.cli.commands.formatflags import LIST, chosen
 from wharfie.cli.context import Context
 from wharfie.cli.creation import checks, envfile
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.cli.output.resources import volumes
 from wharfie.cli.output.values import objects, text
 from wharfie.client.daemon import escape
 from wharfie.client.errors import ClientError
 from wharfie.formats.gojson import dumps
+from wharfie.formats.pflag import Values
 
 _CREATE = """
 %--availability string  Cluster Volume availability ("active", "pause", "drain") (default "active")

@@ -7,8 +7,8 @@ from wharfie.cli.creation.config import Streams, container_config, published, wr
 from wharfie.cli.creation.devices import parse_gpus
 from wharfie.cli.creation.hostconfig import host_config
 from wharfie.cli.creation.networks import attachments, networking_config, parse_network
-from wharfie.cli.flags import Values
 from wharfie.formats.mountspec import parse_mount
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

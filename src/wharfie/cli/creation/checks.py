@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from wharfie.cli.flags import parse_int
 from wharfie.formats.network.ports import is_ip
+from wharfie.formats.pflag import parse_int
 from wharfie.formats.units import parse_size
 
 _SIGNS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

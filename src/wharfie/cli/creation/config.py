@@ -5,9 +5,9 @@ from __future__ import annotations
 from wharfie.cli.creation import envfile
 from wharfie.cli.creation.networks import is_mac
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values
 from wharfie.formats.mountspec import split_volume
 from wharfie.formats.network.ports import PortMapping, parse_expose, parse_publish, publish_text
+from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

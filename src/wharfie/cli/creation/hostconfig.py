@@ -8,9 +8,9 @@ from wharfie.cli.creation.config import wrong
 from wharfie.cli.creation.devices import split_devices
 from wharfie.cli.creation.networks import Attachment
 from wharfie.cli.creation.security import security_options
-from wharfie.cli.flags import Values
 from wharfie.formats.mountspec import split_volume
 from wharfie.formats.network.ports import PortMapping
+from wharfie.formats.pflag import Values
 
 _MODES = {
     "pid": ("PidMode", ("", "host"), "--pid: invalid PID mode"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wharfie.cli.errors import CommandError
-from wharfie.cli.flags import Values, parse_int
 from wharfie.formats.fields import split_fields
+from wharfie.formats.pflag import Values, parse_int
 
 _BUILT_IN = {"default", "bridge", "host", "none", ""}
 

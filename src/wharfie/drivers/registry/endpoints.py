@@ -47,8 +47,9 @@ class Endpoints:
             if url.scheme == "http":
                 yield Endpoint(url, None, is_mirror=True)
                 continue
-            async for endpoint in self._candidates(url.host, url.port):
-                yield Endpoint(endpoint.url, endpoint.tls, is_mirror=True)
+            verify = not await self._is_insecure(url.host, url.port)
+            tls = await self._trust.context(url.authority, verify=verify)
+            yield Endpoint(url, tls, is_mirror=True)
 
     async def of(self, domain: str) -> AsyncIterator[Endpoint]:
         """Endpoints of a registry itself; the next one is asked for when one cannot connect."""

@@ -52,8 +52,8 @@ class Session:
         self._reach: Reach | None = None
 
     def url(self, target: str) -> Url:
-        """A target of the endpoint."""
-        return self.endpoint.url.at(target)
+        """A target of the endpoint; a mirror's may lie below a path."""
+        return self.endpoint.url.at(self.endpoint.url.target.rstrip("/") + target)
 
     @asynccontextmanager
     async def exchange(

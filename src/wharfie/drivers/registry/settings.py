@@ -6,7 +6,6 @@ Source: dockerd's insecure-registries and registry-mirrors; behaviours 135, 136.
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
@@ -86,14 +85,23 @@ class RegistrySettings(Struct, frozen=True, kw_only=True):
 def settings_of(
     *,
     hub_mirrors: Sequence[str],
-    mirrors: Mapping[str, str],
+    mirrors: Mapping[str, Sequence[str]],
     insecure: Sequence[str],
     trusted_hosts: Sequence[str],
-    proxies: Mapping[str, str],
+    proxies: tuple[str, str, str],
     attempts: int,
     certs: Sequence[str],
 ) -> RegistrySettings:
-    """Settings from the words of `daemon.json`; the environment gives proxies it leaves out.
+    """Settings from the words of `daemon.json`.
+
+    Args:
+        hub_mirrors: of Docker Hub.
+        mirrors: of other registries, "*" for all.
+        insecure: see `RegistrySettings`.
+        trusted_hosts: likewise.
+        proxies: for http, for https, exceptions.
+        attempts: 0 for the default.
+        certs: directories.
 
     Raises:
         InvalidSetting: a URL or host that is none.
@@ -103,17 +111,12 @@ def settings_of(
         table[DEFAULT_DOMAIN] = [parse_mirror(text) for text in hub_mirrors]
     for domain, urls in mirrors.items():
         key = DEFAULT_DOMAIN if domain in _HUB_NAMES else domain
-        table.setdefault(key, []).extend(parse_mirror(text) for text in urls.split(",") if text)
+        table.setdefault(key, []).extend(parse_mirror(text) for text in urls)
     for entry in insecure:
         _check_insecure(entry)
+    http, https, exceptions = proxies
     try:
-        found = Proxies.of_environment(os.environ)
-        if proxies:
-            found = Proxies.of(
-                http=proxies.get("http-proxy", ""),
-                https=proxies.get("https-proxy", ""),
-                exceptions=proxies.get("no-proxy", ""),
-            )
+        found = Proxies.of(http=http, https=https, exceptions=exceptions)
     except InvalidUrl as error:
         raise InvalidSetting(f"invalid proxy: {error}") from None
     return RegistrySettings(
@@ -127,7 +130,7 @@ def settings_of(
 
 
 def parse_mirror(text: str) -> Url:
-    """A mirror's URL: http or https, no path, query or fragment.
+    """A mirror's URL: http or https, perhaps a path, no query or fragment.
 
     Raises:
         InvalidSetting: anything else.
@@ -136,9 +139,9 @@ def parse_mirror(text: str) -> Url:
         url = parse_url(text.strip())
     except InvalidUrl as error:
         raise InvalidSetting(f"invalid mirror: {error}") from None
-    if url.target != "/" or "#" in text:
-        raise InvalidSetting(f'invalid mirror: path, query, or fragment at end of the URI "{text}"')
-    return url
+    if "?" in text or "#" in text:
+        raise InvalidSetting(f'invalid mirror: query or fragment at end of the URI "{text}"')
+    return url.at(url.target.rstrip("/"))
 
 
 def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

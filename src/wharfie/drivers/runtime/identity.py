@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from wharfie.formats import passwd
 from wharfie.formats.oci.runtime import User
-from wharfie.kernel.path import read_in_root
+from wharfie.kernel.openat2 import read_in_root
 from wharfie.model.errors import InvalidArgument
 
 MAX_FILE_SIZE = 8 << 20

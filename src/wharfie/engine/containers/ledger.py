@@ -6,6 +6,8 @@ after readers see it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
@@ -22,6 +24,11 @@ class Ledger:
         self._store = store
         self._catalogue = catalogue
         self._events = events
+        self._observers: list[Callable[[ContainerHandle], None]] = []
+
+    def observe(self, observer: Callable[[ContainerHandle], None]) -> None:
+        """Name somebody to be called, at once, whenever a container's status changes."""
+        self._observers.append(observer)
 
     async def add(self, handle: ContainerHandle) -> None:
         """Commit a new container, durably, and show it."""
@@ -34,7 +41,7 @@ class Ledger:
     ) -> None:
         """Commit a changed record; its live connection stays as it is."""
         await self._store.write(lambda tx: tx.containers.put(record), durable=durable)
-        handle.record = record
+        self._show(handle, record)
 
     async def save_state(
         self, handle: ContainerHandle, *, durable: bool = False, **changes: object
@@ -58,7 +65,7 @@ class Ledger:
             tx.containers.put_connection(record.id, connection)
 
         await self._store.write(change, durable=durable)
-        handle.record = record
+        self._show(handle, record)
         handle.connection = connection
 
     async def save_ended(self, handle: ContainerHandle, record: Container) -> None:
@@ -69,13 +76,19 @@ class Ledger:
             tx.containers.put_connection(record.id, None)
 
         await self._store.write(change, durable=True)
-        handle.record = record
+        self._show(handle, record)
 
     async def remove(self, handle: ContainerHandle) -> None:
         """Commit a removal, durably, and forget the container."""
         await self._store.write(lambda tx: tx.containers.delete(handle.id), durable=True)
         handle.gone = True
         self._catalogue.drop(handle)
+
+    def _show(self, handle: ContainerHandle, record: Container) -> None:
+        before, handle.record = handle.record, record
+        if before.state.status is not record.state.status:
+            for observer in self._observers:
+                observer(handle)
 
     def publish(self, record: Container, action: str, **facts: str) -> None:
         """Publish an event about a container: its labels, image and name, and the facts."""

@@ -76,7 +76,7 @@ def _matches(
         and (not filters.statuses or state.status.value in filters.statuses)
         and (not filters.exited or _has_exited(container, filters.exited))
         and _any(filters.ancestors, lambda ref: descends(container, ref))
-        and (not filters.health or "none" in filters.health)
+        and (not filters.health or _health(container) in filters.health)
         and _any(filters.volumes, lambda want: _has_volume(container, want))
         and _any(filters.networks, lambda want: _has_network(container, want))
         and _any(filters.publish, lambda want: _has_port(container.ports_published, want))
@@ -102,6 +102,11 @@ def _has_exited(container: Container, codes: Sequence[int]) -> bool:
     state = container.state
     ended = not is_running(state.status) and state.status is not Status.CREATED
     return ended and state.exit_code in codes
+
+
+def _health(container: Container) -> str:
+    health = container.state.health
+    return "none" if health is None else health.status.value
 
 
 def _has_volume(container: Container, want: str) -> bool:

@@ -36,6 +36,7 @@ from wharfie.model.task import AttachmentEnd, AttachSpec, TaskExit, TaskSupervis
 
 KEPT = 600.0
 _START_BOUND = 10.0
+_SIGKILL = 9
 
 
 class ExecStart(Struct, rename="pascal", frozen=True, kw_only=True):
@@ -52,6 +53,7 @@ class ExecHandle:
     def __init__(self, record: Exec) -> None:
         self.record = record
         self.started = asyncio.Event()
+        self.ended = asyncio.Event()
         self.ended_at = 0.0
 
 
@@ -136,6 +138,46 @@ class Execs:
         """Start without a client; StartFailed when it cannot."""
         await self._launch(exec_)
 
+    async def begin_probe(self, ref: str, config: ExecConfig, connection: int) -> Exec:
+        """Run an instance of the engine's own, its output unframed on a connection.
+
+        The caller ends it with `drop_probe`.
+
+        Raises:
+            EngineError: it cannot start.
+        """
+        exec_ = self.check_start((await self.create(ref, config)).id, ExecStart())
+        spec = AttachSpec(stdout=True, stderr=True, framed=False)
+        try:
+            await self._supervisor.attach(exec_.id, connection, spec)
+            await self._launch(exec_)
+        except BaseException:
+            self.drop_probe(exec_)
+            raise
+        return exec_
+
+    async def end_of_probe(self, exec_: Exec) -> int:
+        """The exit code, once there is one."""
+        handle = self._find(exec_.id)
+        await handle.ended.wait()
+        return handle.record.exit_code or 0
+
+    def drop_probe(self, exec_: Exec) -> None:
+        """Forget an instance that ended, or kill it and forget it some time after its end."""
+        handle = self._handles.get(exec_.id)
+        if handle is None:
+            return
+        if handle.record.running:
+            self._nursery.start(self._kill(exec_), f"end of probe {short(exec_.id)}")
+            return
+        del self._handles[exec_.id]
+        if not handle.record.pid:  # its attachment waits for a start that failed
+            settle = self._supervisor.settle(exec_.id)
+            self._nursery.start(settle, f"end of probe {short(exec_.id)}")
+
+    async def _kill(self, exec_: Exec) -> None:
+        await self._supervisor.signal(exec_.id, _SIGKILL)
+
     async def resize(self, exec_id: str, *, rows: int, columns: int) -> None:
         """Set the terminal's size; waits up to 10 s for a start under way."""
         handle = self._find(exec_id)
@@ -192,6 +234,7 @@ class Execs:
     def _end(self, handle: ExecHandle, code: int) -> None:
         handle.record = structs.replace(handle.record, running=False, exit_code=code)
         handle.ended_at = time.monotonic()
+        handle.ended.set()
 
     def _find(self, exec_id: str) -> ExecHandle:
         handle = self._handles.get(exec_id)

@@ -56,6 +56,10 @@ class SystemInfo(Struct, frozen=True, kw_only=True):
     insecure_registries: list[str] = field(default_factory=list)
     registry_mirrors: list[str] = field(default_factory=list)
     limits: dict[str, bool] = field(default_factory=dict)
+    experimental: bool = False
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
 
 
 class System:
@@ -69,6 +73,7 @@ class System:
         containers: Callable[[], Sequence[Container]],
         images: Callable[[], int],
         file_descriptors: Callable[[], int],
+        warnings: Callable[[], Sequence[str]] = list,
         events: EventBus,
     ) -> None:
         """Take the facts that never change, and where to find the others."""
@@ -77,6 +82,7 @@ class System:
         self._containers = containers
         self._images = images
         self._file_descriptors = file_descriptors
+        self._warnings = warnings
         self._events = events
 
     def info(self) -> SystemInfo:
@@ -90,7 +96,20 @@ class System:
             containers_stopped=states.total() - running - states[Status.PAUSED],
             images=self._images(),
             file_descriptors=self._file_descriptors(),
+            warnings=[*self._base.warnings, *self._warnings()],
             event_listeners=self._events.listeners,
+        )
+
+    def reloaded(self, attributes: dict[str, str], **changes: object) -> None:
+        """The daemon's configuration changed: show the new facts, tell subscribers.
+
+        Args:
+            attributes: of the event `daemon reload`.
+            changes: fields of `SystemInfo` and their new values.
+        """
+        self._base = structs.replace(self._base, **changes)
+        self._events.publish(
+            "daemon", "reload", self._base.id, {"name": self._base.name, **attributes}
         )
 
     def version(self) -> VersionInfo:

@@ -11,7 +11,7 @@ import base64
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -54,17 +54,6 @@ class Proxies(Struct, frozen=True):
         """
         listed = (item.strip().lower() for item in exceptions.split(","))
         return cls(_proxy(http), _proxy(https), tuple(item for item in listed if item))
-
-    @classmethod
-    def of_environment(cls, environment: Mapping[str, str]) -> Proxies:
-        """From the usual variables; lower case wins, as in Go."""
-
-        def value(name: str) -> str:
-            return environment.get(name.lower()) or environment.get(name) or ""
-
-        return cls.of(
-            http=value("HTTP_PROXY"), https=value("HTTPS_PROXY"), exceptions=value("NO_PROXY")
-        )
 
     def find(self, url: Url) -> Proxy | None:
         """The proxy for a URL; loopback hosts never have one. Source: Go net/http."""

@@ -17,6 +17,7 @@ from msgspec import structs
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle import restarting
+from wharfie.engine.containers.lifecycle.health import stopped
 from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.networking import disconnected
 from wharfie.engine.networks import Networks
@@ -82,7 +83,8 @@ class Endings:
         try:
             async with handle.lock:
                 restarts = await self._record(handle, exit_)
-                await self._supervisor.settle(handle.id)
+                if not has_process(handle.record.state.status):
+                    await self._supervisor.settle(handle.id)  # else: told again, a run later
         finally:
             self._seen.discard(exit_.id)
         if restarts:
@@ -119,6 +121,7 @@ class Endings:
             error="" if exit_.code >= 0 else "the exit status was lost with the supervisor",
             oom_killed=oom,
             finished_at=rfc3339(exit_.at),
+            health=stopped(state.health),
         )
         record = structs.replace(disconnected(record), state=ended)
         connection = handle.connection

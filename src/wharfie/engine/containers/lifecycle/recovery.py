@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -20,6 +20,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle import restarting
 from wharfie.engine.containers.lifecycle.ending import Endings
+from wharfie.engine.containers.lifecycle.health import begun
 from wharfie.engine.containers.lifecycle.removal import Remover
 from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.networking import disconnected
@@ -73,13 +74,20 @@ class Recovery:
                 live[handle.id] = (task.pid, handle.connection)
         return live
 
-    async def reconcile(self) -> None:
-        """Settle every difference; called once networks are restored, before requests."""
+    async def reconcile(self, listen: Callable[[], None]) -> None:
+        """Settle every difference; called once networks are restored, before requests.
+
+        `listen` subscribes to exits. It is called last: an exit taken up while the tasks seen by
+        `load` are still being compared would be undone by its own, older, picture. The
+        supervisor repeats what nobody heard.
+        """
         for handle in self._catalogue:
             await self._reconcile(handle, self._tasks.get(handle.id))
         for task in self._tasks.values():
             if ContainerId(task.id) not in self._catalogue:
                 await self._end_stranger(task)
+        self._tasks = {}
+        listen()
 
     def start_policies(self) -> None:
         """Start, in the background, what restart policies want to run."""
@@ -124,6 +132,7 @@ class Recovery:
             exit_code=0,
             error="",
             started_at=rfc3339(time.time_ns()),
+            health=begun(handle.record.config, handle.record.state.health),
         )
         self._ledger.publish(handle.record, "start")
 

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.formats import passwd
-from wharfie.kernel.path import read_in_root
+from wharfie.kernel.openat2 import read_in_root
 from wharfie.model.archive import Archiver, PathStat, Root, RootMount
 from wharfie.model.container import Container
 from wharfie.model.errors import Forbidden, InvalidArgument, NotFound

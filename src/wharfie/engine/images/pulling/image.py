@@ -55,15 +55,30 @@ class PullPorts(Struct, frozen=True, kw_only=True):
 
 
 class ImagePull:
-    """Pulls images of one repository; `platform` None takes what fits this host best."""
+    """Pulls images of one repository.
+
+    Args:
+        ports: what all pulls share.
+        repository: where from.
+        board: for progress.
+        platform: None takes what fits this host best.
+        whole: fetch blobs of layers too that are here unpacked.
+    """
 
     def __init__(
-        self, ports: PullPorts, repository: Repository, board: Board, platform: Platform | None
+        self,
+        ports: PullPorts,
+        repository: Repository,
+        board: Board,
+        *,
+        platform: Platform | None,
+        whole: bool = False,
     ) -> None:
         self._ports = ports
         self._repository = repository
         self._board = board
         self._platform = platform
+        self._whole = whole
 
     async def resolve(self, reference: Reference) -> Resolved:
         """Ask the registry what a reference names."""
@@ -106,7 +121,7 @@ class ImagePull:
             # Its layers belong to the image and stay while the lease holds them.
             for chain in known.chain_ids:
                 lease.hold_chain(chain)
-        if known is not None and self._is_whole(known):
+        if known is not None and not self._whole and self._is_here(known):
             self._check_platform(reference, known.document)
             for layer in parsed.layers:
                 lease.hold_blob(layer.digest)
@@ -129,9 +144,11 @@ class ImagePull:
             size=sum(layer.size for layer in sizes if layer is not None),
         )
 
-    def _is_whole(self, image: Image) -> bool:
+    def _is_here(self, image: Image) -> bool:
         snapshotter = self._ports.snapshotter
-        return all(snapshotter.layer(chain) is not None for chain in image.chain_ids)
+        return self._ports.content.has(Digest(image.id)) and all(
+            snapshotter.layer(chain) is not None for chain in image.chain_ids
+        )
 
     def _layers_of(self, known: Image, offered: list[Descriptor]) -> list[Descriptor]:
         """Layers of an image that is here: its own blobs count, not those it could have had."""
@@ -165,6 +182,8 @@ class ImagePull:
                 for job in jobs:
                     if not ports.layers.has(job.source):
                         below = group.create_task(fetcher.fetch(job, below))
+                    elif self._whole:
+                        group.create_task(fetcher.fetch_blob(job))
         except BaseExceptionGroup as failures:
             # One reason is enough for the user: the others are mostly its consequences.
             raise failures.exceptions[0] from None

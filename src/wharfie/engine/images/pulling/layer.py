@@ -103,6 +103,22 @@ class LayerFetcher:
             )
         self._board.status("Pull complete", job.name)
 
+    async def fetch_blob(self, job: LayerJob) -> None:
+        """Have the blob of a layer that is here unpacked."""
+        descriptor = job.descriptor
+        self._lease.hold_blob(descriptor.digest)
+        async with self._downloads:
+            partial = await self._content.partial(descriptor.digest, descriptor.size)
+            try:
+                if not self._content.has(descriptor.digest):
+                    follower = _Follower(os.dup(partial.descriptor), partial)
+                    try:
+                        await self._download(job, partial, follower)
+                    finally:
+                        follower.close()
+            finally:
+                await partial.close()
+
     async def _unpack(self, job: LayerJob, writer: LayerWriter) -> Unpacked:
         descriptor = job.descriptor
         if self._content.has(descriptor.digest):

@@ -37,11 +37,13 @@ class PullRequest(Struct, frozen=True, kw_only=True):
         ref: as the user spelled it; without tag and digest it means all tags.
         platform: "os[/arch[/variant]]", "" for this host's.
         credentials: for the registry.
+        whole: fetch blobs too that only save and push need, of an image that is here.
     """
 
     ref: str
     platform: str = ""
     credentials: Credentials = ANONYMOUS
+    whole: bool = False
 
 
 class NoRegistries:
@@ -90,7 +92,7 @@ class Puller:
             except RegistryUnreachable as error:
                 await self._out_of_reach(reference, board, error)
                 return
-            one = ImagePull(self._ports, repository, board, platform)
+            one = ImagePull(self._ports, repository, board, platform=platform, whole=request.whole)
             if reference.tag or reference.digest:
                 await self._one(one, reference, board)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,27 @@ from wharfie.model.errors import NoSuchContainer
 from wharfie.model.ids import ContainerId
 
 
-async def reopened(before: Bench, root: Path) -> Bench:
-    """A new engine over the same store and the surviving supervisor."""
+async def reopened(
+    before: Bench, root: Path, meanwhile: Callable[[], None] = lambda: None
+) -> Bench:
+    """A new engine over the same store and the surviving supervisor.
+
+    `meanwhile` is what happens once the new engine has seen which tasks there are.
+    """
     before.store.close()
+    before.supervisor.hang_up()
     after = Bench(root, supervisor=before.supervisor)
     after.snapshotter.keys = before.snapshotter.keys
     containers = after.store.read(lambda tx: tx.containers.all())
     connections = after.store.read(lambda tx: tx.containers.connections())
     await after.engine.recovery.load(containers, connections)
-    await after.engine.recovery.reconcile()
+    meanwhile()
+
+    def listen() -> None:
+        after.seen_at_listening = [handle.record.state for handle in after.engine.catalogue]
+        after.listen()
+
+    await after.engine.recovery.reconcile(listen)
     after.engine.recovery.start_policies()
     return after
 
@@ -41,7 +54,7 @@ async def test_an_exit_while_nobody_listened_is_recorded(tmp_path: Path) -> None
     first = Bench(tmp_path)
     ref = await first.create()
     await first.verbs.start(ref)
-    first.supervisor.on_exit = lambda exit_: None
+    first.supervisor.hang_up()
     first.supervisor.end(ref, 37)
     second = await reopened(first, tmp_path)
     state = second.verbs.get(ref).state
@@ -142,9 +155,49 @@ async def test_an_exit_before_its_late_adoption_still_counts(tmp_path: Path) -> 
     handle = first.engine.catalogue.find(ref)
     half = structs.replace(handle.record.state, status=Status.CREATED, starting=True, pid=0)
     await first.engine.ledger.save(handle, structs.replace(handle.record, state=half))
-    first.supervisor.on_exit = lambda exit_: None
+    first.supervisor.hang_up()
     first.supervisor.end(ref, 41)
     second = await reopened(first, tmp_path)
     state = second.verbs.get(ref).state
     assert (state.status, state.exit_code) == (Status.EXITED, 41)
+    await second.close()
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded-start", "unrecorded-start"])
+async def test_an_exit_during_recovery_is_not_undone_by_it(tmp_path: Path, recorded: bool) -> None:
+    first = Bench(tmp_path)
+    ref = await first.create()
+    await first.verbs.start(ref)
+    if not recorded:
+        handle = first.engine.catalogue.find(ref)
+        half = structs.replace(handle.record.state, status=Status.CREATED, starting=True, pid=0)
+        await first.engine.ledger.save(handle, structs.replace(handle.record, state=half))
+    second = await reopened(first, tmp_path, lambda: first.supervisor.end(ref, 43))
+    # Heard only once the record agrees: its older picture cannot undo the end.
+    (seen,) = second.seen_at_listening
+    assert (seen.status, seen.starting) == (Status.RUNNING, False)
+    await second.nursery.close(grace=5.0)
+    state = second.verbs.get(ref).state
+    assert (state.status, state.exit_code) == (Status.EXITED, 43)
+    assert second.supervisor.held == {}
+    await second.close()
+
+
+async def test_an_exit_told_again_leaves_the_next_run_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = Bench(tmp_path)
+    ref = await first.create()
+    await first.verbs.start(ref)
+    first.supervisor.hang_up()
+    first.supervisor.end(ref, 44)
+    told = first.supervisor.held[ref].exit
+    assert told is not None
+    second = await reopened(first, tmp_path)
+    await second.verbs.start(ref)
+    second.supervisor.on_exit(told)
+    await second.nursery.close(grace=5.0)
+    assert second.verbs.get(ref).state.status is Status.RUNNING
+    assert second.supervisor.held[ref].exit is None
+    assert caplog.messages == []
     await second.close()
