@@ -10,6 +10,7 @@ import random
 import socket
 import subprocess
 import tarfile
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -101,18 +102,19 @@ def test_a_killed_daemon_goes_on_where_it_was(daemon: Daemon, registry: Registry
         blobs=[gzip.compress(busybox_layer(), 1, mtime=0), blob],
     )
     ref = f"{registry.host}/app:1"
-    killed = []
+    begun, killed = [], threading.Event()
 
     def kill(handler) -> bool:
         wanted = handler.headers.get("Range") or ""
-        if not killed and wanted.startswith(f"bytes={32 << 20}-"):
-            killed.append(1)
+        if not begun and wanted.startswith(f"bytes={32 << 20}-"):
+            begun.append(1)
             daemon.kill9()
+            killed.set()
         return False
 
     registry.rules.append(kill)
     assert daemon.docker("pull", ref).returncode != 0
-    assert killed
+    assert killed.wait(30)
     daemon.start()
     before = registry.sent
     pulled = daemon.docker("pull", ref)
