@@ -33,7 +33,7 @@ from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.logs import JsonFileReader
+from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
 from wharfie.drivers.runtime import OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
@@ -188,7 +188,8 @@ class _Builder:
             catalogue=engine.catalogue,
             ledger=engine.ledger,
             supervisor=supervisor,
-            log_reader=JsonFileReader(),
+            log_reader=FileLogReader(),
+            directories=engine.directories,
         )
         execs = Execs(
             containers=engine.containers,
