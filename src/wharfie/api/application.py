@@ -42,6 +42,7 @@ from wharfie.web import (
     Hijack,
     HttpError,
     Match,
+    OriginPolicy,
     Reply,
     Request,
     Response,
@@ -62,6 +63,7 @@ def application(
     *,
     gate: Gate = admit,
     graph: Graph | None = None,
+    origins: OriginPolicy | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Application:
     """Build the handler a `web.Server` serves.
@@ -70,6 +72,7 @@ def application(
         services: the engine.
         gate: asked before every command is executed.
         graph: knows the directories of layers; None shows none.
+        origins: which host names the daemon has; None for none of its own.
         clock: nanoseconds since the epoch.
     """
     context = Context(
@@ -77,15 +80,18 @@ def application(
         graph=graph or NoGraph(),
         listing=ContainerListing(services.images, clock=lambda: clock() / 1e9),
     )
-    return Application(context, gate, clock)
+    return Application(context, gate, origins or OriginPolicy(), clock)
 
 
 class Application:
     """All operations of the Engine API as one handler."""
 
-    def __init__(self, context: Context, gate: Gate, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, context: Context, gate: Gate, origins: OriginPolicy, clock: Callable[[], int]
+    ) -> None:
         self._context = context
         self._gate = gate
+        self._origins = origins
         self._clock = clock
         self._router: Router[Operation] = Router()
         for operation in ALL:
@@ -102,6 +108,10 @@ class Application:
 
     def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
         """Answer a request, or begin to."""
+        if request.caller.transport != "unix":
+            refusal = self._origins.refusal(request.headers, request.caller.transport)
+            if refusal:
+                return self._failure(request, 403, refusal)
         if request.path == "/_ping":
             if request.method == "GET":
                 return self._ping

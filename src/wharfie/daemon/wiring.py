@@ -27,7 +27,8 @@ from wharfie.daemon.defaults import (
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
-from wharfie.daemon.listening import Listening
+from wharfie.daemon.listening import ContainerBarrier, Listening, origin_policy
+from wharfie.daemon.listening.limits import connection_limits
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
@@ -116,7 +117,12 @@ async def open_daemon(config: Config) -> Daemon:
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
-        server = Server(application(services, graph=builder.graph))
+        barrier = None if config.allow_api_from_containers else ContainerBarrier(builder.bridges)
+        server = Server(
+            application(services, graph=builder.graph, origins=origin_policy(config)),
+            limits=connection_limits(),
+            barrier=barrier,
+        )
         stack.push_async_callback(server.close)
         return Daemon(stack.pop_all(), server, listening, encryption)
 
@@ -139,6 +145,7 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.bridges: Callable[[], set[str]] = set
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
@@ -156,6 +163,7 @@ class _Builder:
         stack.push_async_callback(archiver.close)
         driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
+        self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
         stack.callback(runtime.close)
