@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wharfie.model.container import Container
+from wharfie.model.container import Container, HostConfig
 from wharfie.model.errors import Conflict, NoSuchImage, NotFound, NotRunning, StartFailed
 from wharfie.model.exec import Exec
 from wharfie.model.ids import ContainerId, ImageId, NetworkId, SnapshotKey
@@ -100,6 +100,8 @@ class FakeRuntime:
     def __init__(self, supervisor: FakeSupervisor) -> None:
         self._supervisor = supervisor
         self.refusal: StartFailed | None = None
+        self.update_refusal: Exception | None = None
+        self.updates: list[tuple[str, HostConfig]] = []
         self.plans: list[LaunchPlan] = []
         self.deleted: list[str] = []
         self.paused: set[str] = set()
@@ -130,6 +132,11 @@ class FakeRuntime:
 
     async def pids(self, container: Container) -> Sequence[int]:
         return [container.state.pid]
+
+    async def update(self, container: Container, limits: HostConfig) -> None:
+        if self.update_refusal is not None:
+            raise self.update_refusal
+        self.updates.append((container.id, limits))
 
     async def usage(self, container: Container) -> Usage:
         if container.state.pid == 0:
@@ -187,6 +194,9 @@ class FakeImages:
         if ref in ("busybox", self.image.id):
             return self.image
         raise NoSuchImage(f"{ref}:latest")
+
+    def note_use(self, image: Image) -> None:
+        assert image is self.image
 
 
 @dataclass

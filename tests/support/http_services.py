@@ -260,6 +260,19 @@ class FakeUsage:
         return samples()
 
 
+class FakeUpdates:
+    """Remembers what was to change."""
+
+    def __init__(self, containers: FakeContainers) -> None:
+        self._containers = containers
+        self.specs: list = []
+
+    async def update(self, ref, spec):
+        self._containers.get(ref)
+        self.specs.append(spec)
+        return []
+
+
 class FakeExecs:
     """Exec instances by ID."""
 
@@ -404,6 +417,7 @@ class Bench:
         self.streams = FakeStreams(self.containers)
         self.files = FakeFiles()
         self.usage = FakeUsage(self.containers)
+        self.updates = FakeUpdates(self.containers)
         self.execs = FakeExecs()
         self.images = FakeImages()
         self.events = EventBus()
@@ -415,6 +429,7 @@ class Bench:
             streams=fakes.streams,
             files=fakes.files,
             usage=fakes.usage,
+            updates=fakes.updates,
             execs=fakes.execs,
             images=fakes.images,
             networks=nobody,

@@ -35,14 +35,13 @@ from wharfie.api.operations import (
 )
 from wharfie.api.query import Query
 from wharfie.api.routes import ALL
-from wharfie.api.services import Context, Gate, Graph, NoGraph, Services, admit
+from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Services, admit
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
 from wharfie.web import (
     Hijack,
     HttpError,
     Match,
-    OriginPolicy,
     Reply,
     Request,
     Response,
@@ -63,7 +62,7 @@ def application(
     *,
     gate: Gate = admit,
     graph: Graph | None = None,
-    origins: OriginPolicy | None = None,
+    rules: ApiRules | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Application:
     """Build the handler a `web.Server` serves.
@@ -72,26 +71,25 @@ def application(
         services: the engine.
         gate: asked before every command is executed.
         graph: knows the directories of layers; None shows none.
-        origins: which host names the daemon has; None for none of its own.
+        rules: what the administrator says; None serves all versions.
         clock: nanoseconds since the epoch.
     """
     context = Context(
         services=services,
         graph=graph or NoGraph(),
         listing=ContainerListing(services.images, clock=lambda: clock() / 1e9),
+        rules=rules or ApiRules(),
     )
-    return Application(context, gate, origins or OriginPolicy(), clock)
+    return Application(context, gate, clock)
 
 
 class Application:
     """All operations of the Engine API as one handler."""
 
-    def __init__(
-        self, context: Context, gate: Gate, origins: OriginPolicy, clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, context: Context, gate: Gate, clock: Callable[[], int]) -> None:
         self._context = context
         self._gate = gate
-        self._origins = origins
+        self._origins = context.rules.origins
         self._clock = clock
         self._router: Router[Operation] = Router()
         for operation in ALL:
@@ -99,7 +97,7 @@ class Application:
         server = context.services.system.version().version
         self._headers = encode_fields(
             ("Api-Version", spell(CEILING)),
-            ("Docker-Experimental", "false"),
+            ("Docker-Experimental", "true" if context.rules.experimental else "false"),
             ("Ostype", "linux"),
             ("Server", f"Docker/{server} (linux)"),
         )
@@ -126,7 +124,7 @@ class Application:
         if found.target.name in _PINGS:
             return self._ping if request.method == "GET" else self._head_ping
         try:
-            version = parse_version(text)
+            version = parse_version(text, self._context.rules.floor)
             _check_minimum(found.target, version)
         except InvalidArgument as error:
             return self._refuse(request, error, plain=_is_ancient(text))

@@ -8,11 +8,13 @@ from typing import Protocol
 from msgspec import Struct
 
 from wharfie.api.listing import ContainerListing
+from wharfie.api.versions import FLOOR, Version
 from wharfie.engine.containers import (
     ContainerFiles,
     ContainerNetworks,
     Containers,
     ContainerStreams,
+    ContainerUpdates,
     ContainerUsage,
 )
 from wharfie.engine.events import EventBus
@@ -24,6 +26,7 @@ from wharfie.engine.volumes import Volumes
 from wharfie.model.caller import Caller
 from wharfie.model.container import Container
 from wharfie.model.image import Image
+from wharfie.web import OriginPolicy
 
 Gate = Callable[[Caller, object], None]
 """Sees the very command the engine is about to execute; refuses by raising an EngineError."""
@@ -36,6 +39,7 @@ class Services(Struct, frozen=True, kw_only=True):
     streams: ContainerStreams
     files: ContainerFiles
     usage: ContainerUsage
+    updates: ContainerUpdates
     execs: Execs
     images: Images
     networks: Networks
@@ -43,6 +47,20 @@ class Services(Struct, frozen=True, kw_only=True):
     volumes: Volumes
     system: System
     events: EventBus
+
+
+class ApiRules(Struct, frozen=True, kw_only=True):
+    """What the administrator says about the API.
+
+    Attributes:
+        floor: oldest version served.
+        experimental: told to clients, which then offer more.
+        origins: the daemon's host names; requests from elsewhere in a browser are refused.
+    """
+
+    floor: Version = FLOOR
+    experimental: bool = False
+    origins: OriginPolicy = OriginPolicy()
 
 
 class Graph(Protocol):
@@ -80,6 +98,7 @@ class Context(Struct, frozen=True, kw_only=True):
     services: Services
     graph: Graph
     listing: ContainerListing
+    rules: ApiRules = ApiRules()
 
 
 def admit(caller: Caller, command: object) -> None:

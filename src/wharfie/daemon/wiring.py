@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from wharfie import __version__
-from wharfie.api import Services, application
+from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
+from wharfie.api.versions import parse_version
+from wharfie.daemon.adoption import Adoption, choose_runtimes
 from wharfie.daemon.config import Config
+from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
     container_defaults,
     default_bridge,
@@ -27,29 +30,31 @@ from wharfie.daemon.defaults import (
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
-from wharfie.daemon.listening import ContainerBarrier, Listening, origin_policy
+from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import JsonFileReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import OciRuntime, find_runtimes
+from wharfie.drivers.runtime import OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
     ContainerFiles,
-    ContainerNetworks,
     ContainerStreams,
+    ContainerUpdates,
     ContainerUsage,
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
+from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
@@ -60,7 +65,6 @@ from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki.serving import Material
 from wharfie.state import SqliteStore
 from wharfie.web import Server
 
@@ -72,28 +76,16 @@ class Daemon:
     """The assembled daemon: serves until closed."""
 
     def __init__(
-        self, stack: AsyncExitStack, server: Server, listening: Listening, encryption: Encryption
+        self, stack: AsyncExitStack, server: Server, listening: Listening, adoption: Adoption
     ) -> None:
         self._stack = stack
         self._server = server
         self._listening = listening
-        self._encryption = encryption
+        self.adoption = adoption
 
     async def serve(self) -> None:
         """Answer the clients; those that waited come first."""
         await self._listening.serve(self._server)
-
-    async def load_tls(self) -> Material | None:
-        """Read certificate, key, CAs and revocation list again, without using them yet.
-
-        Raises:
-            ConfigError: a file is missing or unusable; the present set-up goes on.
-        """
-        return await self._encryption.load()
-
-    async def adopt_tls(self, material: Material | None) -> None:
-        """Use what `load_tls` read; connections stand, but for those of revoked clients."""
-        await self._encryption.adopt(material, self._server)
 
     async def close(self) -> None:
         """Stop serving, let verbs under way end, close everything; containers go on."""
@@ -117,14 +109,19 @@ async def open_daemon(config: Config) -> Daemon:
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
-        barrier = None if config.allow_api_from_containers else ContainerBarrier(builder.bridges)
+        rules = ApiRules(
+            floor=parse_version(config.min_api_version),
+            experimental=config.experimental,
+            origins=origin_policy(config),
+        )
         server = Server(
-            application(services, graph=builder.graph, origins=origin_policy(config)),
+            application(services, graph=builder.graph, rules=rules),
             limits=connection_limits(),
-            barrier=barrier,
+            barrier=container_barrier(config, builder.bridges),
         )
         stack.push_async_callback(server.close)
-        return Daemon(stack.pop_all(), server, listening, encryption)
+        adoption = builder.adoption(services.system, encryption, server)
+        return Daemon(stack.pop_all(), server, listening, adoption)
 
 
 async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -146,6 +143,8 @@ class _Builder:
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
         self.bridges: Callable[[], set[str]] = set
+        self._adoption: Adoption | None = None
+        self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
@@ -223,12 +222,14 @@ class _Builder:
             images=images,
             volumes=volumes,
         )
+        self._reloaded = (runtime, engine.defaults)
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         health.open()
         stack.callback(health.close)
         engine.recovery.start_policies()
+        self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
@@ -241,16 +242,45 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            updates=ContainerUpdates(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                cpus=self._host.cpus,
+            ),
             execs=execs,
             images=images,
             networks=networks,
-            attachments=ContainerNetworks(
-                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
-            ),
+            attachments=engine.attachments,
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    def adoption(self, system: System, encryption: Encryption, server: Server) -> Adoption:
+        """What takes up a changed configuration; `open` was called before."""
+        assert self._reloaded is not None
+        runtime, defaults = self._reloaded
+        self._adoption = Adoption(
+            self._config,
+            runtime=runtime,
+            defaults=defaults,
+            system=system,
+            cgroup_version=self._cgroups.version,
+            encryption=encryption,
+            server=server,
+        )
+        return self._adoption
+
+    def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
+        """Keep the disk below the watermarks, where some are configured."""
+        config = self._config
+        if config.gc_high:
+            disk = FileSystem(config.data_root, snapshotter.settle)
+            collector = images.collector(Watermarks(config.gc_high, config.gc_low), disk)
+            keeper = Nursery()
+            keeper.start(collector.run(), "collection of unused images")
+            self._stack.push_async_callback(keeper.close, grace=0)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""
@@ -260,7 +290,7 @@ class _Builder:
             await supervisor.shutdown()
 
     async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
-        config = self._config
+        config = self._adoption.config if self._adoption else self._config
         if not config.live_restore:
             timeout = float(config.shutdown_timeout)
             await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
@@ -270,13 +300,7 @@ class _Builder:
 
     def _runtime(self, supervisor: TaskSupervisor) -> OciRuntime:
         config = self._config
-        runtimes = find_runtimes()
-        runtimes |= config.runtimes
-        if not runtimes:
-            raise StartError("no OCI runtime found: install crun (apt-get install crun)")
-        default = config.default_runtime
-        if default not in runtimes and default == "crun":
-            default = next(iter(runtimes))
+        runtimes, default = choose_runtimes(config)
         return OciRuntime(
             config.exec_root,
             supervisor,
@@ -390,6 +414,10 @@ def _base_info(
         labels=config.labels,
         insecure_registries=config.insecure_registries,
         registry_mirrors=config.registry_mirrors,
+        experimental=config.experimental,
+        http_proxy=mask(config.http_proxy),
+        https_proxy=mask(config.https_proxy),
+        no_proxy=config.no_proxy,
         limits=host.limits,
     )
 

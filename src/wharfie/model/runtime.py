@@ -120,6 +120,18 @@ class Runtime(Protocol):
     async def pids(self, container: Container) -> Sequence[int]:
         """Host pids of all processes in the container's cgroup."""
 
+    async def update(self, container: Container, limits: HostConfig) -> None:
+        """Change limits of a running container.
+
+        Args:
+            container: whose.
+            limits: those that change; what is zero, "" or None stays. No number of processes
+                (0) means no limit.
+
+        Raises:
+            Internal: the kernel refused; the message says why.
+        """
+
     async def usage(self, container: Container) -> Usage:
         """What a running container uses now.
 

@@ -188,9 +188,7 @@ def test_a_revoked_client_is_refused_and_its_streams_end_at_a_reload() -> None:
             refused = curl(daemon, pairs[0])
             assert "certificate revoked" in refused.stderr.lower()
             assert curl(daemon, pairs[1]).stdout == "OK"
-            kept.settimeout(0.2)
-            with pytest.raises(TimeoutError):
-                kept.recv(100)
+            assert b'"reload"' in kept.recv(4096), "the stream goes on, and tells of the reload"
         for _ in poll("the log to tell of the cut"):
             if "cut 1 connections of revoked client certificates" in daemon.log():
                 break
@@ -215,6 +213,4 @@ def test_a_new_server_certificate_is_shown_without_dropping_streams() -> None:
                 )
                 if "CN = fresh" in shown.stdout or "CN=fresh" in shown.stdout:
                     break
-            kept.settimeout(0.2)
-            with pytest.raises(TimeoutError):
-                kept.recv(100)
+            assert b'"reload"' in kept.recv(4096), "the stream goes on, and tells of the reload"

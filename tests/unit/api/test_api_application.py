@@ -483,6 +483,14 @@ async def test_stats_are_one_sample_two_or_a_stream(app):
     assert (status, body["message"]) == (400, "cannot have stream=true and one-shot=true")
 
 
+async def test_an_update_takes_whatever_go_would(app, bench):
+    body = {"memory": 7, "PidsLimit": None, "RestartPolicy": {"name": "always"}, "Devices": []}
+    assert await ask(app, "POST", "/containers/web1/update", body) == (200, {"Warnings": None})
+    (spec,) = bench.updates.specs
+    assert (spec.memory, spec.pids_limit, spec.restart_policy.name) == (7, None, "always")
+    assert (await ask(app, "POST", "/containers/nope/update", {}))[0] == 404
+
+
 async def test_swarm_answers_as_outside_any_swarm(app):
     _, body = await ask(app, "GET", "/services")
     assert body["message"] == (

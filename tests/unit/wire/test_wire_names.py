@@ -79,6 +79,7 @@ CASES = [
     (volumes.VolumesPruned, "VolumePruneResponse", set(), set()),
     (execs.ExecInspect, "ExecInspectResponse", set(), set()),
     (execs.ProcessConfig, "ProcessConfig", set(), set()),
+    (containers.UpdateReply, "ContainerUpdateResponse", set(), set()),
     (stats.StatsReply, "ContainerStatsResponse", set(), set()),
     (usage.BlkioStats, "ContainerBlkioStats", set(), set()),
     (usage.BlkioEntry, "ContainerBlkioStatEntry", set(), set()),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from wharfie.api.versions import CEILING, FLOOR, spell
 from wharfie.daemon.config.errors import ConfigError
 from wharfie.daemon.config.options import BY_NAME, Support, Values
 from wharfie.daemon.config.settings import Settings
@@ -15,6 +16,7 @@ _LEVELS = ("debug", "info", "warn", "warning", "error", "fatal", "panic", "trace
 _DOMAIN = re.compile(
     r"\.?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*\.?"
 )
+_PERCENT = re.compile(r"[1-9][0-9]?%")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 _AT_LEAST_ZERO = {
     "mtu": "invalid default MTU",
@@ -208,6 +210,26 @@ def _check_version(values: Values) -> None:
         raise ConfigError(
             f'invalid minimum API version "{text}": it must be like 1.40, without "v" prefix'
         )
+    version = tuple(int(part) for part in str(text).split("."))
+    if not FLOOR <= version <= CEILING:
+        raise ConfigError(
+            f"invalid minimum API version {text}: this engine serves {spell(FLOOR)} to "
+            f"{spell(CEILING)}"
+        )
+
+
+def _check_watermarks(values: Values) -> None:
+    high, low = (str(values.get(f"gc-{name}") or "") for name in ("high", "low"))
+    if not high and not low:
+        return
+    for name, text in (("high", high), ("low", low)):
+        if not _PERCENT.fullmatch(text):
+            raise ConfigError(
+                f'invalid gc {name} watermark "{text}": give both as per cent of the disk, '
+                'like "gc": {"high": "85%", "low": "70%"}'
+            )
+    if int(low[:-1]) >= int(high[:-1]):
+        raise ConfigError(f"invalid gc watermarks: low ({low}) must be below high ({high})")
 
 
 _CHECKS: tuple[Callable[[Values], None], ...] = (
@@ -220,6 +242,7 @@ _CHECKS: tuple[Callable[[Values], None], ...] = (
     _check_runtimes,
     _check_networks,
     _check_version,
+    _check_watermarks,
 )
 
 

@@ -73,8 +73,8 @@ class Option(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What the option is called in messages: the key, else the flag."""
-        return self.key or self.flag
+        """What the option is called in messages: the key where it stands alone, else the flag."""
+        return self.flag if self.inside and self.flag else self.key or self.flag
 
 
 B, S, N, L, M = Kind.BOOL, Kind.STRING, Kind.INTEGER, Kind.LIST, Kind.MAP
@@ -244,6 +244,11 @@ OPTIONS = (
     Option("", "host-gateway-ip", Kind.ADDRESS),
     Option("", "resolv-conf", S, default="", support=_WARNED,
            note="containers get the host's /etc/resolv.conf"),
+    # Room on the disk
+    Option("gc-high", "high", S, "Delete unused images when the disk is fuller (85%)", "", "",
+           inside="gc"),
+    Option("gc-low", "low", S, "Delete unused images until the disk is less full (70%)", "", "",
+           inside="gc"),
     # Neighbours and clusters
     Option("containerd", "containerd", S, "containerd grpc address (accepted, not used)", "", "",
            False, _NEEDLESS, _NO_CONTAINERD),

@@ -46,6 +46,7 @@ class Config(Struct, frozen=True, kw_only=True):
         runtimes: further OCI runtimes by name.
         default_shm_size: bytes.
         default_cgroupns_mode: "" for the kernel's cgroup version to decide.
+        gc_high, gc_low: per cent of the disk; 0 when images are not collected.
         warnings: what was given and has no effect.
     """
 
@@ -92,6 +93,8 @@ class Config(Struct, frozen=True, kw_only=True):
     http_proxy: str = ""
     https_proxy: str = ""
     no_proxy: str = ""
+    gc_high: int = 0
+    gc_low: int = 0
     bridge: str = "docker0"
     bip: str = ""
     fixed_cidr: str = ""
@@ -227,7 +230,13 @@ def _bytes(given: object) -> int:
     return parse_bytes(str(given))
 
 
+def _percent(given: object) -> int:
+    return int(str(given).removesuffix("%") or 0)
+
+
 _CONVERTED = {
+    "gc_high": _percent,
+    "gc_low": _percent,
     "runtimes": _runtimes,
     "default_ulimits": _ulimits,
     "default_address_pools": _pools,

@@ -5,8 +5,8 @@
 `hostnames.py` tells by which names the daemon is called.
 """
 
-from wharfie.daemon.listening.barrier import ContainerBarrier
+from wharfie.daemon.listening.barrier import container_barrier
 from wharfie.daemon.listening.hostnames import origin_policy
 from wharfie.daemon.listening.sockets import Listening
 
-__all__ = ["ContainerBarrier", "Listening", "origin_policy"]
+__all__ = ["Listening", "container_barrier", "origin_policy"]

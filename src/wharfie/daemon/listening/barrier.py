@@ -11,7 +11,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Collection
 
+from wharfie.daemon.config import Config
 from wharfie.kernel.sockets import address_of_interface, incoming_interface
+
+
+def container_barrier(
+    config: Config, bridges: Callable[[], Collection[str]]
+) -> ContainerBarrier | None:
+    """The barrier that the configuration wants; None for none."""
+    return None if config.allow_api_from_containers else ContainerBarrier(bridges)
 
 
 class ContainerBarrier:

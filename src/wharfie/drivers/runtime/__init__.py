@@ -4,7 +4,7 @@
 """
 
 from wharfie.drivers.runtime.bundle import Defaults
-from wharfie.drivers.runtime.oci import OciRuntime
+from wharfie.drivers.runtime.oci import OciRuntime, check_default
 from wharfie.drivers.runtime.programs import find_init, find_runtimes
 
-__all__ = ["Defaults", "OciRuntime", "find_init", "find_runtimes"]
+__all__ = ["Defaults", "OciRuntime", "check_default", "find_init", "find_runtimes"]

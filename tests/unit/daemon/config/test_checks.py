@@ -56,6 +56,10 @@ WRONG = [
     ({"min-api-version": "v1.40"}, 'invalid minimum API version "v1.40"'),
     ({"runtimes": {"gvisor": {"runtimeType": "io.containerd.runsc.v1"}}}, "invalid runtime gvisor"),
     ({"default-address-pools": [{"base": "10.0.0.0/8", "size": 4}]}, "size 4 does not fit"),
+    ({"gc": {"high": "85%"}}, 'invalid gc low watermark "": give both as per cent of the disk'),
+    ({"gc": {"high": "850%", "low": "7%"}}, 'invalid gc high watermark "850%"'),
+    ({"gc": {"high": "0%", "low": "7%"}}, 'invalid gc high watermark "0%"'),
+    ({"gc": {"high": "70%", "low": "70%"}}, "low (70%) must be below high (70%)"),
     (
         {"host-gateway-ip": "1.2.3.4", "host-gateway-ips": ["1.2.3.4"]},
         "host-gateway-ip and host-gateway-ips must not both be specified",
@@ -96,6 +100,7 @@ def test_ordinary_values_pass(tmp_path: Path) -> None:
                 "exec-opts": ["native.cgroupdriver=cgroupfs"],
                 "default-address-pools": [{"base": "10.0.0.0/8", "size": 24}],
                 "min-api-version": "1.30",
+                "gc": {"high": "85%", "low": "70%"},
             },
         )
     )

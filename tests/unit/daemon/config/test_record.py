@@ -101,6 +101,7 @@ def test_values_are_converted_from_flag_and_file_alike(tmp_path: Path) -> None:
             "default-shm-size": "1m",
             "default-address-pools": [{"base": "10.0.0.0/8", "size": 24}],
             "default-network-opts": {"bridge": {"a": "b"}},
+            "gc": {"high": "85%", "low": "70%"},
         },
     )
     assert from_file.runtimes == {"a": RuntimeInfo("a", "/a", ["--x"])}
@@ -110,12 +111,15 @@ def test_values_are_converted_from_flag_and_file_alike(tmp_path: Path) -> None:
     from_flags = load(
         tmp_path, {}, "--add-runtime=a=/a", "--default-ulimit=nofile=1:2", "--default-shm-size=1m",
         "--default-address-pool=base=10.0.0.0/8,size=24", "--default-network-opt=bridge=a=b",
+        "--gc-high=85%", "--gc-low=70%",
     )  # fmt: skip
     assert from_flags.runtimes == {"a": RuntimeInfo("a", "/a")}
     assert from_flags.default_ulimits == from_file.default_ulimits
     assert from_flags.default_shm_size == from_file.default_shm_size
     assert from_flags.default_address_pools == from_file.default_address_pools
     assert from_flags.default_network_opts == from_file.default_network_opts
+    assert (from_file.gc_high, from_file.gc_low) == (from_flags.gc_high, from_flags.gc_low)
+    assert (from_file.gc_high, from_file.gc_low) == (85, 70)
 
 
 def test_null_means_not_given_and_false_overrides(tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ from msgspec import Struct
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import CreationPorts, Creator
-from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.create.defaults import ContainerDefaults, DefaultsHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.ending import Endings
 from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts
+from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
@@ -52,13 +54,17 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     endings: Endings
     recovery: Recovery
     directories: ContainerDirectories
+    defaults: DefaultsHandle
+    attachments: ContainerNetworks
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
     """Build the container verbs on their ports."""
     catalogue = Catalogue()
+    defaults = DefaultsHandle(ports.defaults)
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
+    files = ManagedFiles(directories, ports.defaults)
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -67,8 +73,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             snapshotter=ports.snapshotter,
             runtime=ports.runtime,
             supervisor=ports.supervisor,
-            directories=directories,
-            defaults=ports.defaults,
+            files=files,
         )
     )
     remover = Remover(
@@ -107,7 +112,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             archiver=ports.archiver,
             runtime=ports.runtime,
             directories=directories,
-            defaults=ports.defaults,
+            defaults=defaults,
         )
     )
     containers = Containers(
@@ -119,10 +124,11 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             endings=endings,
             remover=remover,
             images=ports.images,
+            networks=ports.networks,
             runtime=ports.runtime,
             snapshotter=ports.snapshotter,
             supervisor=ports.supervisor,
-            stop_timeout=ports.defaults.stop_timeout,
+            defaults=defaults,
         )
     )
     recovery = Recovery(
@@ -141,4 +147,8 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         endings=endings,
         recovery=recovery,
         directories=directories,
+        defaults=defaults,
+        attachments=ContainerNetworks(
+            catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
+        ),
     )

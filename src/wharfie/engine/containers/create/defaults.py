@@ -64,6 +64,17 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
         return LogConfig(type=self.log_driver, config={**self.log_options, **log.config})
 
 
+class DefaultsHandle:
+    """The defaults that hold now; a reload of the daemon's configuration changes them."""
+
+    def __init__(self, value: ContainerDefaults) -> None:
+        self.now = value
+
+    def adopt(self, value: ContainerDefaults) -> None:
+        """Use these for containers created or started from here on."""
+        self.now = value
+
+
 def log_limits(
     options: dict[str, str], parse_size: dict[str, int] | None = None
 ) -> tuple[int, int]:

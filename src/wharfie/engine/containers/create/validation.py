@@ -39,9 +39,7 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
     config, host = spec.config, spec.host_config
     _check_config(config)
     _check_restart(host.restart_policy, auto_remove=host.auto_remove)
-    _check_memory(host)
-    _check_cpus(host, cpus)
-    _check_ranges(host)
+    check_limits(host, cpus=cpus)
     _check_logging(host)
     _check_names(host)
     _check_modes(config, host)
@@ -50,6 +48,19 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
         check_port(port)
     for port in config.exposed_ports or {}:
         check_port(port)
+
+
+def check_limits(host: HostConfig, *, cpus: int, is_update: bool = False) -> None:
+    """Refuse limits no container can have.
+
+    Args:
+        host: the limits.
+        cpus: processors of this host.
+        is_update: they go with others the container has already.
+    """
+    _check_memory(host, is_update=is_update)
+    _check_cpus(host, cpus)
+    _check_ranges(host)
 
 
 def check_port(port: str) -> None:
@@ -112,14 +123,14 @@ def _check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
 
 
-def _check_memory(host: HostConfig) -> None:
+def _check_memory(host: HostConfig, *, is_update: bool) -> None:
     if host.memory and host.memory < _MINIMUM_MEMORY:
         raise InvalidArgument("Minimum memory limit allowed is 6MB")
-    if host.memory_swap > 0 and not host.memory:
+    if host.memory_swap > 0 and not host.memory and not is_update:
         raise InvalidArgument(
             "You should always set the Memory limit when using Memoryswap limit, see usage"
         )
-    if 0 < host.memory_swap < host.memory:
+    if host.memory and 0 < host.memory_swap < host.memory:
         raise InvalidArgument(
             "Minimum memoryswap limit should be larger than memory limit, see usage"
         )
@@ -219,7 +230,8 @@ def _check_unsupported(host: HostConfig) -> None:
             f"{str(request.capabilities or []).replace(', ', ' ').replace(chr(39), '')}"
         )
     refused = {
-        "links": bool(host.links),
+        "linking on the default bridge network": bool(host.links)
+        and host.network_mode in ("", "default", "bridge"),
         "a user namespace mode other than the host's": host.userns_mode not in ("", "host"),
         "sharing another container's IPC namespace": host.ipc_mode.startswith("container:"),
         "a storage size limit": bool(host.storage_opt),

@@ -17,7 +17,7 @@ import time
 from msgspec import Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.create.defaults import log_limits
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.health import begun
@@ -27,22 +27,11 @@ from wharfie.engine.containers.networking import (
     parse_mode,
     wanted_ports,
 )
-from wharfie.engine.containers.rootfs.directories import ContainerDirectories
-from wharfie.engine.containers.rootfs.managed_files import (
-    Resolver,
-    external_resolver,
-    host_mode_hosts_file,
-    hostname_file,
-    hosts_file,
-    legacy_resolver_file,
-    own_names,
-    parse_resolver,
-    wants_systemd_file,
-)
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.mounts import bundle_mounts
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
-from wharfie.model.container import Container, HostConfig, Status
+from wharfie.model.container import Container, Status
 from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
@@ -63,8 +52,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     snapshotter: Snapshotter
     runtime: Runtime
     supervisor: TaskSupervisor
-    directories: ContainerDirectories
-    defaults: ContainerDefaults
+    files: ManagedFiles
 
 
 class Starter:
@@ -164,6 +152,7 @@ class Starter:
                 container_name=record.name,
                 networks=joins,
                 publish=wanted_ports(record.config, record.host_config) if joins else {},
+                resolving=self._ports.files.resolving(record) if joins else None,
             )
         )
 
@@ -178,49 +167,7 @@ class Starter:
                 hostname_path=other.hostname_path,
                 resolv_conf_path=other.resolv_conf_path,
             )
-        directories = self._ports.directories
-        directories.make(record.id)
-        host, config = record.host_config, record.config
-        in_host = mode.kind == "host"
-        contents = {
-            "hosts": self._hosts(record, connection),
-            "hostname": hostname_file(config.hostname),
-            "resolv.conf": legacy_resolver_file(self._resolver(host, in_host=in_host)).content,
-        }
-        paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
-        return structs.replace(
-            record,
-            hosts_path=paths["hosts"],
-            hostname_path=paths["hostname"],
-            resolv_conf_path=paths["resolv.conf"],
-        )
-
-    def _hosts(self, record: Container, connection: Connection | None) -> str:
-        extra = record.host_config.extra_hosts or []
-        if connection is None:
-            gateway = self._ports.defaults.host_gateway or "127.0.0.1"
-            return host_mode_hosts_file(_read("/etc/hosts"), extra_hosts=extra, gateway=gateway)
-        endpoints = connection.endpoints.values()
-        gateways = (endpoint.gateway for endpoint in endpoints if endpoint.gateway)
-        return hosts_file(
-            addresses=[endpoint.address for endpoint in endpoints if endpoint.address],
-            names=own_names(record.config.hostname, record.config.domainname),
-            extra_hosts=extra,
-            gateway=self._ports.defaults.host_gateway or next(gateways, ""),
-        )
-
-    def _resolver(self, host: HostConfig, *, in_host: bool) -> Resolver:
-        defaults = self._ports.defaults
-        text = _read("/etc/resolv.conf")
-        if not in_host and wants_systemd_file(text):
-            text = _read("/run/systemd/resolve/resolv.conf") or text
-        return external_resolver(
-            parse_resolver(text),
-            servers=host.dns or defaults.dns,
-            search=host.dns_search or defaults.dns_search,
-            options=host.dns_options or defaults.dns_options,
-            loopback=in_host,
-        )
+        return self._ports.files.write(record, connection)
 
     def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
         mounts = bundle_mounts(record.mounts)
@@ -301,14 +248,6 @@ class Starter:
         record = structs.replace(disconnected(handle.record), state=state)
         await ports.ledger.save_connected(handle, record, None, durable=True)
         await ports.supervisor.settle(handle.id)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _log_spec(record: Container) -> LogSpec:

@@ -8,7 +8,7 @@ import time
 
 from msgspec import structs
 
-from wharfie.drivers.runtime.usage import files, version_1, version_2
+from wharfie.drivers.runtime.cgroup import files, version_1, version_2
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.model.usage import CpuStats, NetworkStats, Usage
 

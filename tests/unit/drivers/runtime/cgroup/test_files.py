@@ -2,7 +2,7 @@
 
 import pytest
 
-from wharfie.drivers.runtime.usage import files
+from wharfie.drivers.runtime.cgroup import files
 from wharfie.model.usage import BlkioEntry, NetworkStats
 
 

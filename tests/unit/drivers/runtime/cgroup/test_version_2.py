@@ -1,6 +1,6 @@
 """Counters of a v2 group, with the shapes of real files (behaviours 196)."""
 
-from wharfie.drivers.runtime.usage import version_2
+from wharfie.drivers.runtime.cgroup import version_2
 from wharfie.model.usage import BlkioEntry
 
 FILES = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wharfie.drivers.runtime.usage import files
+from wharfie.drivers.runtime.cgroup import files
 from wharfie.model.usage import (
     BlkioEntry,
     BlkioStats,

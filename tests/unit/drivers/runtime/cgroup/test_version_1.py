@@ -1,6 +1,6 @@
 """Counters of a v1 group, with the files of a real one (Linux 6.18, a busybox that wrote)."""
 
-from wharfie.drivers.runtime.usage import version_1
+from wharfie.drivers.runtime.cgroup import version_1
 from wharfie.model.usage import BlkioEntry
 
 FILES = {

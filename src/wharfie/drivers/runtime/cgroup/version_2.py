@@ -5,8 +5,8 @@ Source: the kernel's cgroup-v2.rst; behaviours 196.
 
 from __future__ import annotations
 
-from wharfie.drivers.runtime.usage import files
-from wharfie.drivers.runtime.usage.version_1 import Read
+from wharfie.drivers.runtime.cgroup import files
+from wharfie.drivers.runtime.cgroup.version_1 import Read
 from wharfie.model.usage import (
     BlkioStats,
     CpuStats,
