@@ -34,7 +34,7 @@ from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.logs import JsonFileReader
+from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
 from wharfie.drivers.runtime import OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
@@ -198,7 +198,8 @@ class _Builder:
             catalogue=engine.catalogue,
             ledger=engine.ledger,
             supervisor=supervisor,
-            log_reader=JsonFileReader(),
+            log_reader=FileLogReader(),
+            directories=engine.directories,
         )
         execs = Execs(
             containers=engine.containers,
