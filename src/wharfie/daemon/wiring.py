@@ -172,19 +172,7 @@ class _Builder:
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
         networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
-        registries = RemoteRegistries(
-            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
-        )
-        stack.push_async_callback(registries.close)
-        images = Images(
-            store,
-            LocalContentStore(config.data_root),
-            snapshotter,
-            archiver,
-            self._events,
-            registries=registries,
-            downloads=config.max_concurrent_downloads,
-        )
+        images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(
                 store=store,
@@ -284,6 +272,24 @@ class _Builder:
             server=server,
         )
         return self._adoption
+
+    def _images(
+        self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
+    ) -> Images:
+        config = self._config
+        registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._stack.push_async_callback(registries.close)
+        return Images(
+            store,
+            LocalContentStore(config.data_root),
+            snapshotter,
+            archiver,
+            self._events,
+            registries=registries,
+            downloads=config.max_concurrent_downloads,
+        )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
         """Keep the disk below the watermarks, where some are configured."""

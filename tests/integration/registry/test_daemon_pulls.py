@@ -119,8 +119,9 @@ def test_a_killed_daemon_goes_on_where_it_was(daemon: Daemon, registry: Registry
     before = registry.sent
     pulled = daemon.docker("pull", ref)
     assert pulled.returncode == 0, pulled.stderr
-    # The fifth span was asked for when the first was there; that one does not come again.
-    assert registry.sent - before <= len(blob) - (8 << 20)
+    # The fifth span was asked for when the first was there; that one does not come again (the
+    # small layer may).
+    assert registry.sent - before <= len(blob) - (8 << 20) + (2 << 20)
     assert daemon.json("GET", f"/images/{ref}/json")["Id"] == built.id  # type: ignore[index]
     assert not list((daemon.data_root / "content/partial").iterdir())
     names = {path.name for path in (daemon.data_root / "content/blobs/sha256").iterdir()}
