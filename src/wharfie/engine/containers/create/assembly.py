@@ -20,7 +20,7 @@ from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import Runtime
+from wharfie.model.runtime import MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store
 from wharfie.model.task import TaskSupervisor
@@ -37,6 +37,7 @@ class ContainerPorts(Struct, frozen=True, kw_only=True):
     snapshotter: Snapshotter
     archiver: Archiver
     runtime: Runtime
+    trees: MountTrees
     supervisor: TaskSupervisor
     nursery: Nursery
     defaults: ContainerDefaults
@@ -66,6 +67,8 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             networks=ports.networks,
             snapshotter=ports.snapshotter,
             runtime=ports.runtime,
+            trees=ports.trees,
+            images=ports.images,
             supervisor=ports.supervisor,
             directories=directories,
             defaults=ports.defaults,
