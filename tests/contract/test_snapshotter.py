@@ -142,3 +142,25 @@ async def test_removing_twice_is_removing_once(snapshots: Snapshotter) -> None:
     await snapshots.remove(KEY)
     await snapshots.remove(KEY)
     await snapshots.prepare(KEY, None)
+
+
+async def test_a_damaged_layer_is_replaced(snapshots: Snapshotter) -> None:
+    damaged = await add(snapshots, A)
+    child = await add(snapshots, B, A)
+    writer = await snapshots.begin_layer(None)
+    replaced = await writer.replace(damaged)
+    await writer.abort()
+    assert snapshots.layer(A) == replaced
+    assert snapshots.layer(B) == child
+    assert (replaced.size, replaced.diff_id) == (damaged.size, damaged.diff_id)
+    assert snapshots.layer_directory(replaced) == writer.directory
+
+
+async def test_a_layer_that_went_meanwhile_is_not_replaced(snapshots: Snapshotter) -> None:
+    damaged = await add(snapshots, A)
+    await snapshots.remove_layer(A)
+    writer = await snapshots.begin_layer(None)
+    with pytest.raises(NotFound):
+        await writer.replace(damaged)
+    await writer.abort()
+    assert not snapshots.layers()

@@ -75,7 +75,11 @@ class Daemon:
         self._program = [*program]
         self._flags = [*flags]
         if tls:
-            self._make_certs()
+            self.make_certs()
+            self.tls_host = "tcp://127.0.0.1:2376"
+            self._flags += ["-H", self.tls_host, "--tlsverify"]
+            for flag, name in (("cacert", "ca"), ("cert", "server-cert"), ("key", "server-key")):
+                self._flags.append(f"--tls{flag}={self.certs / name}.pem")
         self._process: subprocess.Popen[bytes] | None = None
         # A parent of their own tells this daemon's cgroups from everybody else's.
         self._cgroup_parent = self.directory.name
@@ -247,7 +251,8 @@ class Daemon:
         }
         return {kind: found for kind, found in kinds.items() if found}
 
-    def _make_certs(self) -> None:
+    def make_certs(self) -> None:
+        """Make a CA, a server's and a client's certificate in `certs`."""
         create(
             self.certs,
             parse_hosts(["localhost", "127.0.0.1"]),
@@ -255,7 +260,3 @@ class Daemon:
             ca_name="test",
             client_name="client",
         )
-        self.tls_host = "tcp://127.0.0.1:2376"
-        self._flags += ["-H", self.tls_host, "--tlsverify"]
-        for flag, name in (("cacert", "ca"), ("cert", "server-cert"), ("key", "server-key")):
-            self._flags.append(f"--tls{flag}={self.certs / name}.pem")

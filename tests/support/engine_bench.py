@@ -62,6 +62,7 @@ class Bench:
         self.strangers = 0
         self.seen_at_listening: list[State] = []
         self.verbs = self.engine.containers
+        self.catalogue = self.engine.catalogue
         if supervisor is None:
             self.listen()
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wharfie.model.container import Container
-from wharfie.model.errors import Conflict, NoSuchImage, NotFound, StartFailed
+from wharfie.model.container import Container, HostConfig
+from wharfie.model.errors import Conflict, NoSuchImage, NotFound, NotRunning, StartFailed
 from wharfie.model.exec import Exec
 from wharfie.model.ids import ContainerId, ImageId, NetworkId, SnapshotKey
 from wharfie.model.image import Image, ImageConfig, ImageDocument
@@ -20,13 +20,14 @@ from wharfie.model.task import (
     TaskExit,
     TaskStatus,
 )
+from wharfie.model.usage import Usage
 
 
 class FakeSupervisor:
     """Holds tasks that exist only by name. See `model.task.TaskSupervisor`."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
+        self.clock = clock
         self._next_pid = 1000
         self.held: dict[str, TaskStatus] = {}
         self.settled: list[str] = []
@@ -60,7 +61,7 @@ class FakeSupervisor:
 
     def end(self, task_id: str, code: int) -> None:
         """Let a task end, as the kernel would tell it."""
-        exit_ = TaskExit(task_id, code, self._clock())
+        exit_ = TaskExit(task_id, code, self.clock())
         self.held[task_id] = TaskStatus(task_id, self.held[task_id].pid, exit_)
         self.on_exit(exit_)
 
@@ -99,6 +100,8 @@ class FakeRuntime:
     def __init__(self, supervisor: FakeSupervisor) -> None:
         self._supervisor = supervisor
         self.refusal: StartFailed | None = None
+        self.update_refusal: Exception | None = None
+        self.updates: list[tuple[str, HostConfig]] = []
         self.plans: list[LaunchPlan] = []
         self.deleted: list[str] = []
         self.paused: set[str] = set()
@@ -129,6 +132,16 @@ class FakeRuntime:
 
     async def pids(self, container: Container) -> Sequence[int]:
         return [container.state.pid]
+
+    async def update(self, container: Container, limits: HostConfig) -> None:
+        if self.update_refusal is not None:
+            raise self.update_refusal
+        self.updates.append((container.id, limits))
+
+    async def usage(self, container: Container) -> Usage:
+        if container.state.pid == 0:
+            raise NotRunning(container.id)
+        return Usage(at=self._supervisor.clock())
 
     async def kill_all(self, container: Container) -> None:
         return None
@@ -195,6 +208,9 @@ class FakeImages:
         if ref in ("busybox", self.image.id):
             return self.image
         raise NoSuchImage(f"{ref}:latest")
+
+    def note_use(self, image: Image) -> None:
+        assert image is self.image
 
 
 @dataclass

@@ -16,6 +16,7 @@ from wharfie.model.network import (
     JoinRequest,
     LiveConnection,
     Network,
+    Resolving,
 )
 
 
@@ -69,7 +70,13 @@ class FakeNetworkDriver:
         return connection
 
     async def connect(
-        self, container_id: ContainerId, pid: int, network: Network, settings: EndpointSettings
+        self,
+        container_id: ContainerId,
+        pid: int,
+        network: Network,
+        settings: EndpointSettings,
+        *,
+        resolving: Resolving | None = None,
     ) -> Endpoint:
         self._refuse()
         endpoint = self._endpoint(network, "eth9")
@@ -87,6 +94,9 @@ class FakeNetworkDriver:
 
     async def started(self, container_id: ContainerId, pid: int) -> None:
         self.holders[container_id] = pid
+
+    async def renamed(self, container_id: ContainerId, connection: Connection) -> None:
+        self.live[container_id] = connection
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         self.live.pop(container_id, None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from wharfie.model.errors import Conflict, Internal, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
 from wharfie.model.snapshot import Change, LayerRecord, LayerWriter, OverlayPaths
@@ -113,6 +115,14 @@ class _FakeLayerWriter:
             size=size,
         )
         return self._owner.rows.setdefault(chain_id, record)
+
+    async def replace(self, damaged: LayerRecord) -> LayerRecord:
+        if damaged.chain_id not in self._owner.rows:
+            raise NotFound(f"layer {damaged.chain_id} does not exist")
+        self._owner.filling.discard(self._number)
+        record = structs.replace(damaged, number=self._number)
+        self._owner.rows[damaged.chain_id] = record
+        return record
 
     async def abort(self) -> None:
         self._owner.filling.discard(self._number)

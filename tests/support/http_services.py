@@ -12,10 +12,11 @@ from typing import Any
 from msgspec import structs
 
 from wharfie.api import Services
-from wharfie.engine.containers import Processes, Pruned
+from wharfie.engine.containers import Processes, Pruned, Sample
 from wharfie.engine.events import EventBus
 from wharfie.engine.images.service import Deletion
 from wharfie.engine.system import SystemInfo, VersionInfo
+from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import encode
 from wharfie.model.archive import PathStat
 from wharfie.model.container import (
@@ -30,9 +31,9 @@ from wharfie.model.container import (
 from wharfie.model.errors import EngineError, NoSuchContainer, NoSuchExec, NoSuchImage, NotModified
 from wharfie.model.exec import Exec
 from wharfie.model.image import Image, ImageConfig, ImageDocument
-from wharfie.model.logs import LogEntry
 from wharfie.model.network import EndpointSettings, NetworkAttachment, PortBinding
 from wharfie.model.snapshot import Change
+from wharfie.model.usage import Usage
 
 IMAGE_ID = "sha256:" + "ab" * 32
 
@@ -171,7 +172,7 @@ class FakeStreams:
 
     def __init__(self, containers: FakeContainers) -> None:
         self._containers = containers
-        self.entries: list[LogEntry] = []
+        self.entries: list[LogRun] = []
         self.queries: list = []
         self.follow = asyncio.Event
 
@@ -186,7 +187,7 @@ class FakeStreams:
         self.queries.append(query)
         container = self._containers.get(ref)
 
-        async def batches() -> AsyncIterator[list[LogEntry]]:
+        async def batches() -> AsyncIterator[list[LogRun]]:
             if self.entries:
                 yield self.entries
             if query.follow:
@@ -235,6 +236,41 @@ class FakeFiles:
 
     async def export(self, ref):
         return _chunks(b"root", b"fs")
+
+
+class FakeUsage:
+    """Every container uses the same."""
+
+    def __init__(self, containers: FakeContainers) -> None:
+        self._containers = containers
+
+    async def once(self, ref):
+        return Sample(self._containers.get(ref), Usage(at=1))
+
+    async def pair(self, ref):
+        return Sample(self._containers.get(ref), Usage(at=2), Usage(at=1))
+
+    def follow(self, ref):
+        container = self._containers.get(ref)
+
+        async def samples() -> AsyncIterator[Sample]:
+            yield Sample(container, Usage(at=1))
+            yield Sample(container, Usage(at=2), Usage(at=1))
+
+        return samples()
+
+
+class FakeUpdates:
+    """Remembers what was to change."""
+
+    def __init__(self, containers: FakeContainers) -> None:
+        self._containers = containers
+        self.specs: list = []
+
+    async def update(self, ref, spec):
+        self._containers.get(ref)
+        self.specs.append(spec)
+        return []
 
 
 class FakeExecs:
@@ -380,6 +416,8 @@ class Bench:
         self.containers = FakeContainers()
         self.streams = FakeStreams(self.containers)
         self.files = FakeFiles()
+        self.usage = FakeUsage(self.containers)
+        self.updates = FakeUpdates(self.containers)
         self.execs = FakeExecs()
         self.images = FakeImages()
         self.events = EventBus()
@@ -390,6 +428,8 @@ class Bench:
             containers=fakes.containers,
             streams=fakes.streams,
             files=fakes.files,
+            usage=fakes.usage,
+            updates=fakes.updates,
             execs=fakes.execs,
             images=fakes.images,
             networks=nobody,

@@ -35,7 +35,7 @@ from wharfie.api.operations import (
 )
 from wharfie.api.query import Query
 from wharfie.api.routes import ALL
-from wharfie.api.services import Context, Gate, Graph, NoGraph, Services, admit
+from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Services, admit
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
 from wharfie.web import (
@@ -62,6 +62,7 @@ def application(
     *,
     gate: Gate = admit,
     graph: Graph | None = None,
+    rules: ApiRules | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Application:
     """Build the handler a `web.Server` serves.
@@ -70,12 +71,14 @@ def application(
         services: the engine.
         gate: asked before every command is executed.
         graph: knows the directories of layers; None shows none.
+        rules: what the administrator says; None serves all versions.
         clock: nanoseconds since the epoch.
     """
     context = Context(
         services=services,
         graph=graph or NoGraph(),
         listing=ContainerListing(services.images, clock=lambda: clock() / 1e9),
+        rules=rules or ApiRules(),
     )
     return Application(context, gate, clock)
 
@@ -93,7 +96,7 @@ class Application:
         server = context.services.system.version().version
         self._headers = encode_fields(
             ("Api-Version", spell(CEILING)),
-            ("Docker-Experimental", "false"),
+            ("Docker-Experimental", "true" if context.rules.experimental else "false"),
             ("Ostype", "linux"),
             ("Server", f"Docker/{server} (linux)"),
         )
@@ -116,7 +119,7 @@ class Application:
         if found.target.name in _PINGS:
             return self._ping if request.method == "GET" else self._head_ping
         try:
-            version = parse_version(text)
+            version = parse_version(text, self._context.rules.floor)
             _check_minimum(found.target, version)
         except InvalidArgument as error:
             return self._refuse(request, error, plain=_is_ancient(text))

@@ -8,11 +8,14 @@ from typing import Protocol
 from msgspec import Struct
 
 from wharfie.api.listing import ContainerListing
+from wharfie.api.versions import FLOOR, Version
 from wharfie.engine.containers import (
     ContainerFiles,
     ContainerNetworks,
     Containers,
     ContainerStreams,
+    ContainerUpdates,
+    ContainerUsage,
 )
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
@@ -34,6 +37,8 @@ class Services(Struct, frozen=True, kw_only=True):
     containers: Containers
     streams: ContainerStreams
     files: ContainerFiles
+    usage: ContainerUsage
+    updates: ContainerUpdates
     execs: Execs
     images: Images
     networks: Networks
@@ -41,6 +46,18 @@ class Services(Struct, frozen=True, kw_only=True):
     volumes: Volumes
     system: System
     events: EventBus
+
+
+class ApiRules(Struct, frozen=True, kw_only=True):
+    """What the administrator says about the API.
+
+    Attributes:
+        floor: oldest version served.
+        experimental: told to clients, which then offer more.
+    """
+
+    floor: Version = FLOOR
+    experimental: bool = False
 
 
 class Graph(Protocol):
@@ -78,6 +95,7 @@ class Context(Struct, frozen=True, kw_only=True):
     services: Services
     graph: Graph
     listing: ContainerListing
+    rules: ApiRules = ApiRules()
 
 
 def admit(caller: Caller, command: object) -> None:

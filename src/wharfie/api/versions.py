@@ -9,8 +9,12 @@ FLOOR: Version = (1, 24)
 CEILING: Version = (1, 51)
 
 
-def parse_version(text: str) -> Version:
+def parse_version(text: str, floor: Version = FLOOR) -> Version:
     """The version a path asks for; "" is the newest.
+
+    Args:
+        text: as in the path, without "v".
+        floor: the oldest that is served.
 
     Raises:
         InvalidArgument: too old, too new, or not a version.
@@ -21,10 +25,10 @@ def parse_version(text: str) -> Version:
         version = tuple(int(part) for part in text.split("."))
     except ValueError:
         raise InvalidArgument(f"invalid API version: {text}") from None
-    if version < FLOOR:
+    if version < floor:
         raise InvalidArgument(
             f"client version {text} is too old. Minimum supported API version is "
-            f"{spell(FLOOR)}, please upgrade your client to a newer version"
+            f"{spell(floor)}, please upgrade your client to a newer version"
         )
     if version > CEILING:
         raise InvalidArgument(

@@ -1,15 +1,12 @@
-"""The user's `config.json`, and the contexts stored beside it.
-
-Layout: `<dir>/config.json`; `<dir>/contexts/meta/<sha256 of name>/meta.json` and
-`<dir>/contexts/tls/<sha256>/docker/{ca,cert,key}.pem`. Source: Docker's client configuration.
-"""
+"""The user's `config.json`, shared with Docker's own client. The contexts are in `cli.contexts`."""
 
 from __future__ import annotations
 
 import os
 
 from wharfie.cli.errors import CommandError
-from wharfie.formats.gojson import JsonError, loads
+from wharfie.client.dialing import error_words
+from wharfie.formats.gojson import JsonError, dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +38,29 @@ def read_file(path: str) -> bytes | None:
     return b"".join(parts)
 
 
+def write_whole(path: str, data: bytes, mode: int) -> None:
+    """Put a file in place that is complete whenever anybody reads it.
+
+    Raises:
+        OSError: the directory is missing or refuses.
+    """
+    unfinished = f"{path}.{os.getpid()}.tmp"
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.fchmod(handle, mode)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(unfinished, path)
+    except OSError:
+        os.unlink(unfinished)
+        raise
+
+
 class ConfigFile:
     """What `config.json` says; an absent file says nothing."""
 
@@ -63,6 +83,27 @@ class ConfigFile:
             return {}
         return document if isinstance(document, dict) else {}
 
+    def save(self, name: str, value: object) -> None:
+        """Change one setting, or drop it where `value` is None; all others stay as they are.
+
+        Raises:
+            CommandError: the file is broken, which nobody wants overwritten, or not writable.
+        """
+        if self.problem:
+            raise CommandError(f"not changed: {self.path} cannot be read")
+        if value is None:
+            self._values.pop(name, None)
+        else:
+            self._values[name] = value
+        target = os.path.realpath(self.path)  # a link to a shared file stays one
+        text = dumps({"auths": {}, **self._values}, indent="\t", html=True)
+        try:
+            mode = os.stat(target).st_mode & 0o777 if os.path.exists(target) else 0o600
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            write_whole(target, text.encode("utf-8", "surrogatepass"), mode)
+        except OSError as error:
+            raise CommandError(f"open {self.path}: {error_words(error)}") from None
+
     def text(self, name: str) -> str:
         """Return a string setting, empty when absent."""
         value = self._values.get(name)
@@ -77,48 +118,3 @@ class ConfigFile:
         """Return a list setting, empty when absent."""
         value = self._values.get(name)
         return [str(item) for item in value] if isinstance(value, list) else []
-
-
-class StoredContext:
-    """A named endpoint with its TLS files."""
-
-    def __init__(self, *, host: str, skip_verify: bool, tls: Mapping[str, str]) -> None:
-        self.host = host
-        self.skip_verify = skip_verify
-        self.tls = tls
-
-
-def load_context(directory: str, name: str) -> StoredContext:
-    """Read a stored context.
-
-    Raises:
-        CommandError: there is none of that name, or it is broken.
-    """
-    from hashlib import sha256
-
-    digest = sha256(name.encode()).hexdigest()
-    base = os.path.join(directory, "contexts")
-    path = os.path.join(base, "meta", digest, "meta.json")
-    data = read_file(path)
-    if data is None:
-        raise CommandError(
-            f'Failed to initialize: unable to resolve docker endpoint: context "{name}": context'
-            f" not found: open {path}: no such file or directory"
-        )
-    try:
-        document = loads(data)
-    except JsonError as error:
-        raise CommandError(f'Failed to initialize: context "{name}": {error}') from None
-    endpoints = document.get("Endpoints") if isinstance(document, dict) else None
-    found = endpoints.get("docker") if isinstance(endpoints, dict) else None
-    if not isinstance(found, dict):
-        raise CommandError(f'Failed to initialize: context "{name}" has no docker endpoint')
-    folder = os.path.join(base, "tls", digest, "docker")
-    tls = {}
-    for kind in ("ca", "cert", "key"):
-        file = os.path.join(folder, f"{kind}.pem")
-        if os.path.exists(file):
-            tls[kind] = file
-    return StoredContext(
-        host=str(found.get("Host") or ""), skip_verify=found.get("SkipTLSVerify") is True, tls=tls
-    )

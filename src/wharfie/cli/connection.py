@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 
-from wharfie.cli.config import ConfigFile, load_context
+from wharfie.cli.config import ConfigFile, read_file
+from wharfie.cli.contexts.store import ContextStore
 from wharfie.cli.errors import CommandError
 from wharfie.client.endpoint import Endpoint, TlsOptions, parse_endpoint
-from wharfie.client.errors import EndpointError
+from wharfie.client.errors import EndpointError, InvalidSshUrl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
         if not host and tls is not None:
             host = "tcp://localhost:2376"
         return parse_endpoint(host, tls)
+    except InvalidSshUrl as error:
+        raise CommandError(f"Failed to initialize: {error}") from None
     except EndpointError as error:
         raise CommandError(f"{_FAILED}{error}") from None
 
@@ -64,16 +67,46 @@ def _single(hosts: list[str]) -> str:
 
 
 def _stored(config: ConfigFile, name: str) -> Endpoint:
-    stored = load_context(config.directory, name)
+    try:
+        stored = ContextStore(config.directory).load(name)
+    except CommandError as error:
+        raise EndpointError(str(error)) from None
+    if not stored.host:
+        return parse_endpoint("")
     tls = None
     if stored.tls or stored.skip_verify:
         tls = TlsOptions(
-            ca=stored.tls.get("ca", ""),
-            cert=stored.tls.get("cert", ""),
-            key=stored.tls.get("key", ""),
+            ca=stored.tls_file("ca"),
+            cert=stored.tls_file("cert"),
+            key=stored.tls_file("key"),
             verify=not stored.skip_verify,
         )
     return parse_endpoint(stored.host, tls)
+
+
+def described_default(
+    flags: Values, config: ConfigFile
+) -> tuple[dict[str, object], dict[str, bytes]]:
+    """Return the endpoint of the context `default` as one would store it, and its TLS files.
+
+    Raises:
+        CommandError: flags or environment name something unusable.
+    """
+    hosts = flags.items("host")
+    try:
+        host = _single(hosts) if hosts else os.environ.get("DOCKER_HOST", "")
+        tls = tls_options(flags, config)
+    except EndpointError as error:
+        raise CommandError(str(error)) from None
+    if not host:
+        host = "unix:///var/run/docker.sock" if tls is None else "tcp://localhost:2376"
+    files = {}
+    if tls is not None:
+        for name, path in (("ca.pem", tls.ca), ("cert.pem", tls.cert), ("key.pem", tls.key)):
+            content = read_file(path) if path else None
+            if content is not None:
+                files[name] = content
+    return {"Host": host, "SkipTLSVerify": tls is not None and not tls.verify}, files
 
 
 def tls_options(flags: Values, config: ConfigFile) -> TlsOptions | None:

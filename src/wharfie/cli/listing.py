@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wharfie.cli.commands import ALIASES, COMMON, GROUPS, TABLE
+from wharfie.cli.commands import ALIASES, COMMON, GROUPS, HIDDEN, TABLE
 from wharfie.cli.usage import flag_table
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def group_help(prog: str, group: str) -> str:
     rows = sorted(
         (path.split(" ", 1)[1], row[2])
         for path, row in TABLE.items()
-        if path.startswith(group + " ")
+        if path.startswith(group + " ") and path not in HIDDEN
     )
     lines = _lines(rows)
     return (

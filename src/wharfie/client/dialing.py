@@ -88,6 +88,10 @@ def dial(endpoint: Endpoint) -> Stream:
     """
     if endpoint.scheme == "unix":
         return Stream(_dial_unix(endpoint.path))
+    if endpoint.scheme == "ssh":
+        from wharfie.client.ssh import dial_ssh
+
+        return dial_ssh(endpoint)
     sock = dial_tcp(endpoint)
     if endpoint.tls is None:
         return Stream(sock)

@@ -5,7 +5,7 @@ Accepted: `unix:///path`, `tcp://host:port`, `ssh://…`, and bare `host`, `host
 
 from __future__ import annotations
 
-from wharfie.client.errors import EndpointError
+from wharfie.client.errors import EndpointError, InvalidSshUrl
 
 PORT, TLS_PORT = 2375, 2376
 
@@ -25,11 +25,13 @@ class TlsOptions:
 class Endpoint:
     """A daemon's address.
 
-    `scheme` is `unix` or `tcp`; `path` the socket file, `host` and `port` the TCP side, `prefix`
-    what a reverse proxy wants before every path; `shown` is the address as messages name it.
+    `scheme` is `unix`, `tcp` or `ssh`; `path` the socket file (with ssh: on the other machine,
+    empty for its default), `host` and `port` the network side (with ssh: 0 leaves the port to
+    ssh), `user` who logs in by ssh, `prefix` what a reverse proxy wants before every path;
+    `shown` is the address as messages name it.
     """
 
-    __slots__ = ("host", "path", "port", "prefix", "scheme", "shown", "tls")
+    __slots__ = ("host", "path", "port", "prefix", "scheme", "shown", "tls", "user")
 
     def __init__(self, scheme: str, *, shown: str, tls: TlsOptions | None = None) -> None:
         self.scheme = scheme
@@ -39,12 +41,15 @@ class Endpoint:
         self.prefix = ""
         self.host = ""
         self.port = 0
+        self.user = ""
 
     @property
     def host_header(self) -> str:
         """What the Host header says."""
         if self.scheme == "unix":
             return "api.moby.localhost"
+        if self.scheme == "ssh":
+            return "docker.example.com"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -88,7 +93,7 @@ def parse_endpoint(text: str, tls: TlsOptions | None = None) -> Endpoint:
     if scheme == "tcp":
         return _tcp(text, address, tls)
     if scheme == "ssh":
-        raise EndpointError(f"ssh connections are not supported yet: {text}")
+        return _ssh(text, address)
     if scheme == "npipe":
         raise EndpointError(f"protocol not available: {text}")
     raise EndpointError(f'invalid bind address format: "{text}"'.replace('"', ""))
@@ -112,6 +117,31 @@ def _tcp(text: str, address: str, tls: TlsOptions | None) -> Endpoint:
     endpoint.prefix = prefix
     endpoint.host = host
     endpoint.port = number
+    return endpoint
+
+
+def _ssh(text: str, address: str) -> Endpoint:
+    """Read `ssh://[user@]host[:port][/path/of/the/socket]`."""
+    for mark, what in (("#", "fragments are"), ("?", "query parameters are")):
+        address, found, rest = address.partition(mark)
+        if found:
+            raise InvalidSshUrl(f'{what} not allowed: "{rest}"')
+    place, slash, path = address.partition("/")
+    user, _, place = place.rpartition("@")
+    if ":" in user:
+        raise InvalidSshUrl("plain-text password is not supported")
+    host, port = _split(place)
+    if not host:
+        raise InvalidSshUrl("hostname is empty")
+    if host.startswith("-") or user.startswith("-"):
+        raise InvalidSshUrl("neither user nor host may begin with a dash")
+    if not all(char.isprintable() and char not in " \"'<>\\`$;&|()" for char in user + host):
+        raise InvalidSshUrl("invalid character in host name")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise InvalidSshUrl(f"invalid port {port}")
+    endpoint = Endpoint("ssh", shown=text)
+    endpoint.user, endpoint.host, endpoint.port = user, host, int(port or 0)
+    endpoint.path = slash + path if path else ""
     return endpoint
 
 

@@ -2,6 +2,7 @@
 
 ClientError
 ├── EndpointError      the address or its TLS files are unusable
+│   └── InvalidSshUrl  … an ssh:// one
 ├── ConnectionFailed   no conversation came about
 └── DaemonError        the daemon answered with an error status
     └── NotFound       … of 404
@@ -16,6 +17,13 @@ class ClientError(Exception):
 
 class EndpointError(ClientError):
     """The address or its TLS files are unusable."""
+
+
+class InvalidSshUrl(EndpointError):
+    """An `ssh://` address is malformed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"ssh host connection is not valid: invalid SSH URL: {why}")
 
 
 class ConnectionFailed(ClientError):

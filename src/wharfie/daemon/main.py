@@ -7,7 +7,6 @@ default locations are Docker's. Source: daemon.md §3, §4.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import logging
 import os
@@ -18,24 +17,35 @@ import uvloop
 
 from wharfie import __version__
 from wharfie.daemon import logrus
-from wharfie.daemon.config import DOCKERD, WHARFIED, Config, ConfigError, Places, load_config
-from wharfie.daemon.flags import UsageError, parse_flags, usage
+from wharfie.daemon.config import Config, ConfigError, Places, load_config
+from wharfie.daemon.config.explain import explain_command
+from wharfie.daemon.config.flags import UsageError, parse_flags, usage
+from wharfie.daemon.config.options import Values
+from wharfie.daemon.config.places import places_of
 from wharfie.daemon.instance import Instance, StartError
+from wharfie.daemon.process import set_title
+from wharfie.daemon.reload import Reloader
+from wharfie.daemon.service_manager import ServiceManager
 from wharfie.daemon.wiring import open_daemon
+from wharfie.model.nursery import Nursery
 
 _log = logging.getLogger(__name__)
-_PR_SET_NAME = 15
-_USAGE_EXIT = 125
+_PATIENCE = 3
+"""Signals after which an end that does not come is forced."""
 
 
 def main() -> int:
     """Run the daemon; returns the exit code."""
-    places = DOCKERD if os.path.basename(sys.argv[0]) == "dockerd" else WHARFIED
+    # A reload asked for too early is one too many, not a reason to die.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    places = places_of(sys.argv[0])
+    words = sys.argv[1:]
+    if words[:2] == ["config", "explain"]:
+        return _explain(words[2:], places)
     try:
-        flags = parse_flags(sys.argv[1:])
+        flags = parse_flags(words, places.program)
     except UsageError as error:
-        _complain(f"{error}\nSee '{places.program} --help'.")
-        return _USAGE_EXIT
+        return _wrong_usage(error, places)
     if flags.get("help"):
         sys.stdout.write(usage(places.program) + "\n")
         return 0
@@ -45,67 +55,105 @@ def main() -> int:
     try:
         config = load_config(flags, places)
     except ConfigError as error:
-        _complain(str(error))
+        logrus.complain(str(error))
         return 1
     if flags.get("validate"):
         sys.stdout.write("configuration OK\n")
         return 0
-    return _run(config, places)
+    return _run(config, flags, places)
 
 
-def _run(config: Config, places: Places) -> int:
+def _explain(words: list[str], places: Places) -> int:
+    as_json = "--format=json" in words
+    try:
+        flags = parse_flags([word for word in words if word != "--format=json"], places.program)
+        sys.stdout.write(explain_command(flags, places, os.environ, as_json=as_json))
+    except UsageError as error:
+        return _wrong_usage(error, places)
+    except ConfigError as error:
+        logrus.complain(str(error))
+        return 1
+    return 0
+
+
+def _wrong_usage(error: UsageError, places: Places) -> int:
+    logrus.complain(f"{error}\nSee '{places.program} --help'.")
+    return 1
+
+
+def _run(config: Config, flags: Values, places: Places) -> int:
     if os.geteuid() != 0:
-        _complain(f"{places.program} needs to be started with root privileges")
+        logrus.complain(f"{places.program} needs to be started with root privileges")
         return 1
     os.umask(0o022)
-    _set_process_name(places.program)
-    logrus.set_up(config.log_level)
+    set_title(places.program, sys.argv)
+    logrus.set_up(config.log_level, style=config.log_format, raw=config.raw_logs)
     _log.info("Starting up")
+    for warning in config.warnings:
+        _log.warning("%s", warning)
     instance = Instance(config)
     try:
         instance.claim()
-        return uvloop.run(_serve(config))
+        return uvloop.run(_serve(config, flags))
     except (StartError, ConfigError) as error:
-        _complain(f"failed to start daemon: {error}")
+        logrus.complain(f"failed to start daemon: {error}")
         return 1
     finally:
         instance.release()
 
 
-async def _serve(config: Config) -> int:
-    stop = asyncio.Event()
+async def _serve(config: Config, flags: Values) -> int:
     loop = asyncio.get_running_loop()
+    stop, hang_up = asyncio.Event(), asyncio.Event()
     received: list[int] = []
+    manager = ServiceManager()
 
     def on_signal(number: int) -> None:
         received.append(number)
-        _log.info("Processing signal '%s'", signal.strsignal(number))
-        if len(received) >= 3:
+        _log.info("Processing signal '%s'", (signal.strsignal(number) or "").lower())
+        if len(received) >= _PATIENCE:
             os._exit(128 + number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    background = Nursery()
+    background.start(manager.keep_alive(), "signs of life")
+    manager.status("Loading containers")
     daemon = await open_daemon(config)
     # What was built so far lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     _log.info("Daemon has completed initialization")
     await daemon.serve()
+    manager.ready(_status(config))
+    reloader = Reloader(config, flags, daemon.adoption)
+    background.start(_reload_on(hang_up, reloader, manager), "reloading")
     await stop.wait()
+    manager.stopping()
     await daemon.close()
+    await background.close(grace=0)
     _log.info("Daemon shutdown complete")
     return 0
 
 
-def _set_process_name(name: str) -> None:
-    """Make `pidof` and `ps` show the daemon's own name, not the interpreter's."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+async def _reload_on(hang_up: asyncio.Event, reloader: Reloader, manager: ServiceManager) -> None:
+    while True:
+        await hang_up.wait()
+        hang_up.clear()
+        manager.reloading()
+        try:
+            taken = await reloader.reload()
+        finally:
+            manager.ready(_status(reloader.current))
+        if not taken:
+            manager.status("Reload failed, see the log; " + _status(reloader.current))
 
 
-def _complain(message: str) -> None:
-    sys.stderr.write(message + "\n")
+def _status(config: Config) -> str:
+    return "Serving on " + ", ".join(config.hosts)
 
 
 if __name__ == "__main__":

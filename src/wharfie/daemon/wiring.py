@@ -14,31 +14,47 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from wharfie import __version__
-from wharfie.api import Services, application
+from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
+from wharfie.api.versions import parse_version
+from wharfie.daemon.adoption import Adoption, choose_runtimes
 from wharfie.daemon.config import Config
+from wharfie.daemon.config.values import mask
+from wharfie.daemon.defaults import (
+    container_defaults,
+    default_bridge,
+    network_settings,
+    read_seccomp_profile,
+    runtime_defaults,
+)
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
-from wharfie.daemon.hosts import insecure_warnings, listeners
 from wharfie.daemon.instance import StartError
+from wharfie.daemon.listening import Listening
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.logs import JsonFileReader
-from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.drivers.runtime import Defaults, KernelTrees, OciRuntime, find_init, find_runtimes
+from wharfie.drivers.logs import FileLogReader
+from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.engine.containers import ContainerFiles, ContainerNetworks, ContainerStreams
+from wharfie.engine.containers import (
+    ContainerFiles,
+    ContainerStreams,
+    ContainerUpdates,
+    ContainerUsage,
+)
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
-from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.networks import DefaultBridge, Networks
+from wharfie.engine.images.upkeep import FileSystem, Watermarks
+from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import Volumes
 from wharfie.kernel.cgroups import CgroupHost
@@ -47,11 +63,9 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import RuntimeInfo
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
-from wharfie.pki.serving import Material
 from wharfie.state import SqliteStore
-from wharfie.web import Listener, ListenError, Server, UnixListener
+from wharfie.web import Server
 
 _log = logging.getLogger(__name__)
 _CLOSE_GRACE = 10.0
@@ -61,44 +75,16 @@ class Daemon:
     """The assembled daemon: serves until closed."""
 
     def __init__(
-        self, config: Config, stack: AsyncExitStack, server: Server, encryption: Encryption
+        self, stack: AsyncExitStack, server: Server, listening: Listening, adoption: Adoption
     ) -> None:
-        self._config = config
         self._stack = stack
         self._server = server
-        self._encryption = encryption
-        self._listeners: list[Listener] = []
-
-    def listen_on(self, chosen: list[Listener]) -> None:
-        """Name the listeners `serve` opens."""
-        self._listeners = chosen
+        self._listening = listening
+        self.adoption = adoption
 
     async def serve(self) -> None:
-        """Open the listeners.
-
-        Raises:
-            StartError: an address cannot be had.
-        """
-        for listener in self._listeners:
-            try:
-                await self._server.listen(listener)
-            except ListenError as error:
-                await self.close()
-                raise StartError(str(error)) from None
-            where = listener.path if isinstance(listener, UnixListener) else listener.url
-            _log.info("API listen on %s", where)
-
-    async def load_tls(self) -> Material | None:
-        """Read certificate, key, CAs and revocation list again, without using them yet.
-
-        Raises:
-            ConfigError: a file is missing or unusable; the present set-up goes on.
-        """
-        return await self._encryption.load()
-
-    async def adopt_tls(self, material: Material | None) -> None:
-        """Use what `load_tls` read; connections stand, but for those of revoked clients."""
-        await self._encryption.adopt(material, self._server)
+        """Answer the clients; those that waited come first."""
+        await self._listening.serve(self._server)
 
     async def close(self) -> None:
         """Stop serving, let verbs under way end, close everything; containers go on."""
@@ -112,19 +98,22 @@ async def open_daemon(config: Config) -> Daemon:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
     encryption = Encryption(config)
-    chosen = listeners(config, encryption.source)
-    insecure = insecure_warnings(chosen)
+    listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
+        stack.callback(listening.close)
         builder = _Builder(config, stack)
-        services = await _open(builder, lambda: [*insecure, *encryption.warnings()])
+        services = await _open(
+            builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
+        )
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
-        server = Server(application(services, graph=builder.graph))
+        floor = parse_version(config.min_api_version)
+        rules = ApiRules(floor=floor, experimental=config.experimental)
+        server = Server(application(services, graph=builder.graph, rules=rules))
         stack.push_async_callback(server.close)
-        daemon = Daemon(config, stack.pop_all(), server, encryption)
-    daemon.listen_on(chosen)
-    return daemon
+        adoption = builder.adoption(services.system, encryption, server)
+        return Daemon(stack.pop_all(), server, listening, adoption)
 
 
 async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -145,6 +134,8 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self._adoption: Adoption | None = None
+        self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
@@ -160,7 +151,7 @@ class _Builder:
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(NetworkSettings(exec_root=config.exec_root))
+        driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
@@ -168,8 +159,7 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        bridge = DefaultBridge(bridge=config.bridge or "docker0", bip=config.bip, mtu=config.mtu)
-        networks = Networks(store, driver, self._events, default_bridge=bridge)
+        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
         images = Images(
             store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
         )
@@ -186,7 +176,12 @@ class _Builder:
                 trees=KernelTrees(),
                 supervisor=supervisor,
                 nursery=self._nursery,
-                defaults=self._defaults(runtime),
+                defaults=container_defaults(
+                    config,
+                    runtime=runtime.default_runtime,
+                    cgroup_version=self._cgroups.version,
+                    cpus=self._host.cpus,
+                ),
                 data_root=config.data_root,
             )
         )
@@ -194,7 +189,8 @@ class _Builder:
             catalogue=engine.catalogue,
             ledger=engine.ledger,
             supervisor=supervisor,
-            log_reader=JsonFileReader(),
+            log_reader=FileLogReader(),
+            directories=engine.directories,
         )
         execs = Execs(
             containers=engine.containers,
@@ -218,12 +214,14 @@ class _Builder:
             images=images,
             volumes=volumes,
         )
+        self._reloaded = (runtime, engine.defaults)
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
         health.open()
         stack.callback(health.close)
         engine.recovery.start_policies()
+        self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
         _log.info("Loading containers: done.")
         return Services(
@@ -235,16 +233,46 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
             ),
+            usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            updates=ContainerUpdates(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                cpus=self._host.cpus,
+            ),
             execs=execs,
             images=images,
             networks=networks,
-            attachments=ContainerNetworks(
-                catalogue=engine.catalogue, ledger=engine.ledger, networks=networks
-            ),
+            attachments=engine.attachments,
             volumes=volumes,
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
+
+    def adoption(self, system: System, encryption: Encryption, server: Server) -> Adoption:
+        """What takes up a changed configuration; `open` was called before."""
+        assert self._reloaded is not None
+        runtime, defaults = self._reloaded
+        self._adoption = Adoption(
+            self._config,
+            runtime=runtime,
+            defaults=defaults,
+            system=system,
+            cgroup_version=self._cgroups.version,
+            encryption=encryption,
+            server=server,
+        )
+        return self._adoption
+
+    def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
+        """Keep the disk below the watermarks, where some are configured."""
+        config = self._config
+        if config.gc_high:
+            disk = FileSystem(config.data_root, snapshotter.settle)
+            collector = images.collector(Watermarks(config.gc_high, config.gc_low), disk)
+            keeper = Nursery()
+            keeper.start(collector.run(), "collection of unused images")
+            self._stack.push_async_callback(keeper.close, grace=0)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""
@@ -254,7 +282,7 @@ class _Builder:
             await supervisor.shutdown()
 
     async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
-        config = self._config
+        config = self._adoption.config if self._adoption else self._config
         if not config.live_restore:
             timeout = float(config.shutdown_timeout)
             await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
@@ -264,33 +292,15 @@ class _Builder:
 
     def _runtime(self, supervisor: TaskSupervisor) -> OciRuntime:
         config = self._config
-        runtimes = find_runtimes()
-        runtimes |= {name: RuntimeInfo(name, path) for name, path in config.runtimes.items()}
-        if not runtimes:
-            raise StartError("no OCI runtime found: install crun (apt-get install crun)")
-        default = config.default_runtime
-        if default not in runtimes and default == "crun":
-            default = next(iter(runtimes))
+        runtimes, default = choose_runtimes(config)
         return OciRuntime(
             config.exec_root,
             supervisor,
             runtimes,
             default,
-            defaults=Defaults(cgroup_parent=config.cgroup_parent, init_path=find_init()),
+            defaults=runtime_defaults(config),
+            seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
-        )
-
-    def _defaults(self, runtime: OciRuntime) -> ContainerDefaults:
-        config = self._config
-        return ContainerDefaults(
-            runtime=runtime.default_runtime,
-            log_driver=config.log_driver,
-            log_options=config.log_opts,
-            cgroupns_mode="private" if self._cgroups.version == 2 else "host",
-            cpus=self._host.cpus,
-            dns=config.dns,
-            dns_options=config.dns_opts,
-            dns_search=config.dns_search,
         )
 
     def _subscribe(
@@ -400,6 +410,10 @@ def _base_info(
         labels=config.labels,
         insecure_registries=config.insecure_registries,
         registry_mirrors=config.registry_mirrors,
+        experimental=config.experimental,
+        http_proxy=mask(config.http_proxy),
+        https_proxy=mask(config.https_proxy),
+        no_proxy=config.no_proxy,
         limits=host.limits,
     )
 

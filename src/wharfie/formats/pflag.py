@@ -69,7 +69,7 @@ def _default(kind: str, usage: str) -> object:
         return text == "true"
     if kind in {"int", "bytes", "decimal", "duration"} or kind in _UINT_BITS:
         return int(text) if text.lstrip("-").isdigit() else 0
-    if kind in {"map", "filter"}:
+    if kind in {"map", "filter", "stringToString"}:
         return {}
     if kind == "string":
         return text[1:-1] if text.startswith('"') else ""
@@ -158,7 +158,9 @@ class Values:
         value = check(text) if check is not None else convert(kind, text)
         if kind == "strings":
             value = _csv(text)
-        if kind in {"map", "filter"}:
+        if kind == "stringToString":
+            self._merge_csv(name, text)
+        elif kind in {"map", "filter"}:
             self._merge(name, kind, text, check)
         elif isinstance(flag.default, list):
             kept = self._set.setdefault(name, [])
@@ -178,6 +180,15 @@ class Values:
             return
         if text:
             kept.setdefault(key.strip().lower(), []).append(value.strip())
+
+    def _merge_csv(self, name: str, text: str) -> None:
+        pairs = [item.partition("=") for item in _csv(text) or [""]]
+        for key, equals, _ in pairs:
+            if not equals:
+                raise ValueError(f"{key} must be formatted as key=value")
+        kept = self._set.setdefault(name, {})
+        assert isinstance(kept, dict)
+        kept.update({key: value for key, _, value in pairs})
 
 
 def convert(kind: str, text: str) -> object:

@@ -187,6 +187,14 @@ class Cgroup:
             time.sleep(pause)
         return not any(_is_alive(pid) for pid in self.pids())
 
+    def unlimit_pids(self) -> None:
+        """Take the limit on its number of processes away.
+
+        Raises:
+            FileNotFoundError: it is gone.
+        """
+        _write(f"{self._directory('pids')}/pids.max", "max")
+
     def oom_kills(self) -> int:
         """How often the kernel's OOM killer struck in it."""
         if self._host.version == 2:

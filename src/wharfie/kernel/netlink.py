@@ -76,6 +76,12 @@ class NetlinkSocket:
     ) -> None:
         self.close()
 
+    @property
+    def port(self) -> int:
+        """The kernel's number for this socket, by which its changes are announced."""
+        address = self._socket.getsockname()
+        return int(address[0])
+
     def close(self) -> None:
         """Free the descriptor; closing twice is no error."""
         self._socket.close()

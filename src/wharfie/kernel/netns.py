@@ -62,6 +62,19 @@ def inside_new(home: int) -> Iterator[int]:
         enter(home)
 
 
+@contextmanager
+def inside(namespace: int, home: int) -> Iterator[None]:
+    """The calling thread inside a namespace; afterwards back at `home`.
+
+    As with `inside_new`, a thread that cannot go back must not go on.
+    """
+    enter(namespace)
+    try:
+        yield
+    finally:
+        enter(home)
+
+
 def call_inside(namespace: int, action: Callable[[], T]) -> T:
     """Run `action` in a fresh thread inside a namespace; blocks until it is done.
 

@@ -80,6 +80,7 @@ class Image(Struct, frozen=True, kw_only=True):
         digests: canonical references by manifest digest ("docker.io/library/busybox@sha256:…").
         size: bytes of all unpacked layers.
         tagged_at: RFC 3339 time of the last tag, NEVER for none.
+        used_at: RFC 3339 time a container was last seen to use it, "" for never.
     """
 
     id: ImageId
@@ -91,6 +92,7 @@ class Image(Struct, frozen=True, kw_only=True):
     digests: list[str] = field(default_factory=list)
     size: int = 0
     tagged_at: str = "0001-01-01T00:00:00Z"
+    used_at: str = ""
 
     @property
     def top(self) -> ChainId | None:

@@ -104,6 +104,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         address: IPv4 address without prefix length, "" for none.
         prefix: its prefix length in bits.
         gateway: default gateway, "" for none.
+        names: by which the network's other containers find it; none on the default network.
     """
 
     id: EndpointId
@@ -117,6 +118,24 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     ipv6_address: str = ""
     ipv6_prefix: int = 0
     ipv6_gateway: str = ""
+    names: list[str] = field(default_factory=list)
+
+
+class Resolving(Struct, frozen=True, kw_only=True):
+    """How a container's questions are answered by the embedded name server.
+
+    Attributes:
+        servers: whom questions go to that it cannot answer; empty for the host's servers.
+        bare: names without a dot go there too.
+        links: further names of other containers, seen by this one alone: alias → name.
+        gateway: address of the host as told by `host.docker.internal`, "" for the first
+            network's gateway.
+    """
+
+    servers: list[str] = field(default_factory=list)
+    bare: bool = True
+    links: dict[str, str] = field(default_factory=dict)
+    gateway: str = ""
 
 
 class PublishedPort(Struct, frozen=True):
@@ -141,12 +160,14 @@ class Connection(Struct, frozen=True, kw_only=True):
         namespace: a path under /proc that names the network namespace while it is held.
         endpoints: live endpoints by network name, in interface order.
         ports: what is published.
+        resolving: how the embedded name server answers it; None where it is not asked.
     """
 
     sandbox_id: str
     namespace: str
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     ports: list[PublishedPort] = field(default_factory=list)
+    resolving: Resolving | None = None
 
 
 class JoinRequest(Struct, frozen=True, kw_only=True):
@@ -156,12 +177,14 @@ class JoinRequest(Struct, frozen=True, kw_only=True):
         networks: networks to join with the requested settings, in interface order; empty for
             mode `none` (a sandbox with only a loopback device).
         publish: container port ("80/tcp") → wanted bindings.
+        resolving: how the embedded name server answers it; None where it is not asked.
     """
 
     container_id: ContainerId
     container_name: str
     networks: list[tuple[Network, EndpointSettings]]
     publish: dict[str, list[PortBinding]] = field(default_factory=dict)
+    resolving: Resolving | None = None
 
 
 class LiveConnection(Struct, frozen=True):
@@ -205,15 +228,27 @@ class NetworkDriver(Protocol):
         """
 
     async def connect(
-        self, container_id: ContainerId, pid: int, network: Network, settings: EndpointSettings
+        self,
+        container_id: ContainerId,
+        pid: int,
+        network: Network,
+        settings: EndpointSettings,
+        *,
+        resolving: Resolving | None = None,
     ) -> Endpoint:
-        """Add one endpoint to a running container's sandbox."""
+        """Add one endpoint to a running container's sandbox.
+
+        With `resolving` the embedded name server answers it from now on, if it did not yet.
+        """
 
     async def disconnect(self, container_id: ContainerId, pid: int, endpoint: Endpoint) -> None:
         """Take one endpoint away from a running container; a missing one is no error."""
 
     async def started(self, container_id: ContainerId, pid: int) -> None:
         """The container's process runs and holds the sandbox: let go of our descriptor."""
+
+    async def renamed(self, container_id: ContainerId, connection: Connection) -> None:
+        """The names in a live connection's endpoints changed."""
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """Free addresses, ports and the sandbox; a second call is no error."""

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from wharfie.model.container import Container, HostConfig
 from wharfie.model.exec import Exec
 from wharfie.model.task import LogSpec
+from wharfie.model.usage import Usage
 
 
 class BundleMount(Struct, frozen=True, kw_only=True):
@@ -148,6 +149,25 @@ class Runtime(Protocol):
 
     async def pids(self, container: Container) -> Sequence[int]:
         """Host pids of all processes in the container's cgroup."""
+
+    async def update(self, container: Container, limits: HostConfig) -> None:
+        """Change limits of a running container.
+
+        Args:
+            container: whose.
+            limits: those that change; what is zero, "" or None stays. No number of processes
+                (0) means no limit.
+
+        Raises:
+            Internal: the kernel refused; the message says why.
+        """
+
+    async def usage(self, container: Container) -> Usage:
+        """What a running container uses now.
+
+        Raises:
+            NotRunning: its cgroup is gone.
+        """
 
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup; needed where pid is shared."""

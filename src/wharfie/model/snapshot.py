@@ -59,6 +59,15 @@ class LayerWriter(Protocol):
     async def commit(self, *, chain_id: ChainId, diff_id: Digest, size: int) -> LayerRecord:
         """Publish the layer; if another writer was first, its layer is kept and ours dropped."""
 
+    async def replace(self, damaged: LayerRecord) -> LayerRecord:
+        """Publish in place of a layer whose files are damaged; those are deleted.
+
+        The caller knows that nothing running stands on it.
+
+        Raises:
+            NotFound: that layer is not there any more.
+        """
+
     async def abort(self) -> None:
         """Drop it; after a commit nothing happens."""
 

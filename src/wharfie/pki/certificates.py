@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from wharfie.pki.errors import InvalidRequest, UnreadableFile
-from wharfie.pki.keys import KeyType, PrivateKey, generate_key, public_bytes
+from wharfie.pki.keys import KeyType, PrivateKey, generate_key, public_bytes, public_bytes_of
 from wharfie.pki.names import HostNames, parse_common_name
 
 # Clocks of machines disagree: a new certificate is valid from a little earlier.
@@ -143,9 +143,7 @@ def check_signer(ca: Identity, *, now: datetime.datetime) -> None:
     certificate signing may not.
     """
     certificate = ca.certificate
-    if public_bytes(ca.key) != certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    ):
+    if public_bytes(ca.key) != public_bytes_of(certificate):
         raise InvalidRequest("the CA's key does not belong to its certificate")
     extensions = certificate.extensions
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -106,5 +107,12 @@ def public_bytes(key: PrivateKey | PublicKey) -> bytes:
         key.public_key() if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else key
     )
     return public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def public_bytes_of(certificate: x509.Certificate) -> bytes:
+    """The public key that a certificate certifies, comparable with `public_bytes`."""
+    return certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

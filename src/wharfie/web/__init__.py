@@ -6,7 +6,15 @@ nursery. `Server` serves any number of listeners with one handler.
 """
 
 from wharfie.web.errors import ClientGone, HttpError, ListenError
-from wharfie.web.listeners import FdListener, Listener, TcpListener, UnixListener
+from wharfie.web.listening import (
+    FdListener,
+    Listener,
+    Opened,
+    TcpListener,
+    UnixListener,
+    close_all,
+    open_all,
+)
 from wharfie.web.reply import Hijack, Reply, Response, Stream, encode_fields
 from wharfie.web.request import Body, Request
 from wharfie.web.routing import Match, Router, split_version
@@ -23,6 +31,7 @@ __all__ = [
     "ListenError",
     "Listener",
     "Match",
+    "Opened",
     "Reply",
     "Request",
     "Response",
@@ -31,6 +40,8 @@ __all__ = [
     "Stream",
     "TcpListener",
     "UnixListener",
+    "close_all",
     "encode_fields",
+    "open_all",
     "split_version",
 ]

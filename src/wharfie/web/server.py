@@ -14,16 +14,11 @@ from email.utils import formatdate
 from typing import cast
 
 from wharfie.model.caller import Caller
+from wharfie.model.tls import TlsSource
 from wharfie.web.connection import Connection, Limits
-from wharfie.web.listeners import (
-    BACKLOG,
-    FdListener,
-    Listener,
-    TcpListener,
-    UnixListener,
-    identify,
-    open_sockets,
-)
+from wharfie.web.listening import BACKLOG, Listener, Opened, UnixListener, open_all
+from wharfie.web.listening.addresses import tls_of
+from wharfie.web.listening.identity import identify
 from wharfie.web.reply import Reply
 from wharfie.web.request import Request
 from wharfie.web.tls import TlsLayer
@@ -63,17 +58,23 @@ class Server:
         return len(self._connections)
 
     async def listen(self, listener: Listener) -> list[socket.socket]:
-        """Begin to accept; returns the bound sockets, whose names tell the port taken.
+        """Open an address and serve it; returns the sockets, whose names tell the port taken.
 
         Raises:
             ListenError: the address cannot be had.
         """
+        (opened,) = open_all([listener])
+        await self.serve(opened)
+        return opened.sockets
+
+    async def serve(self, opened: Opened) -> None:
+        """Begin to accept; those who connected since the sockets were opened come first."""
         loop = asyncio.get_running_loop()
         if self._ticker is None:
             self._tick()
-        sockets = open_sockets(listener)
-        for one in sockets:
-            factory = self._factory(listener)
+        listener = opened.listener
+        for one in opened.sockets:
+            factory = self._factory(listener.url, tls_of(listener, one))
             if one.family == socket.AF_UNIX:
                 listening: asyncio.AbstractServer = await loop.create_unix_server(
                     factory, sock=one, backlog=BACKLOG
@@ -84,8 +85,6 @@ class Server:
             self._listening.append(listening)
         if isinstance(listener, UnixListener):
             self._paths.append((listener.path, os.stat(listener.path).st_ino))
-        _log.info("API listen on %s", listener.url)
-        return sockets
 
     async def close(self, *, timeout: float = 10.0) -> None:
         """Stop: accept no more, cut streams, let plain requests end, then close the rest.
@@ -201,10 +200,8 @@ class Server:
                 layer.abort()
         self._ticker = loop.call_later(_TICK, self._tick)
 
-    def _factory(self, listener: Listener) -> Callable[[], asyncio.Protocol]:
-        url = listener.url
-        if isinstance(listener, TcpListener | FdListener) and listener.tls is not None:
-            source = listener.tls
+    def _factory(self, url: str, source: TlsSource | None) -> Callable[[], asyncio.Protocol]:
+        if source is not None:
             return lambda: TlsLayer(
                 source.context,
                 lambda transport, tls: Connection(self, _caller(transport, url, tls)),

@@ -331,6 +331,12 @@ class TopReply(Struct, rename="pascal", frozen=True):
     processes: list[list[str]]
 
 
+class UpdateReply(Struct, rename="pascal", frozen=True):
+    """`POST /containers/{id}/update`; null without warnings."""
+
+    warnings: list[str] | None
+
+
 class ContainersPruned(Struct, rename="pascal", frozen=True):
     """`POST /containers/prune`; null when nothing was removed."""
 

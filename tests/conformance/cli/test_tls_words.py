@@ -229,9 +229,15 @@ def test_a_plain_server_is_told_from_a_tls_one(raw: bytes, world: World) -> None
         ["-c", "x", "-H", "unix:///x"],
         ["--tlsverify", "--tlscacert", "/nonexistent/ca.pem", "-H", "tcp://127.0.0.1:1"],
         ["-l", "foo"],
+        ["-H", "ssh://"],
+        ["-H", "ssh://me:secret@box"],
+        ["-H", "ssh://box?x=1"],
+        ["-H", "unix:///nonexistent/socket", "system", "dial-stdio"],
+        ["-H", "tcp://127.0.0.1:1", "system", "dial-stdio"],
     ],
     ids=" ".join,
 )
 def test_unusable_endpoints_are_described(argv: list[str], world: World) -> None:
+    docker_cli_28(since_changed=argv == ["-H", "a", "-H", "b"])
     theirs, ours = both(argv, world.home)
     assert ours == theirs

@@ -11,8 +11,9 @@ from wharfie.api import application
 from wharfie.api.operations import MULTIPLEXED, RAW
 from wharfie.api.routes.containers import Stop
 from wharfie.engine.containers import AttachRequest
+from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import Decoder
-from wharfie.model.container import Config, ExitStatus, WaitCondition
+from wharfie.model.container import NEVER, Config, ExitStatus, WaitCondition
 from wharfie.model.errors import (
     Conflict,
     Forbidden,
@@ -20,7 +21,6 @@ from wharfie.model.errors import (
     NotModified,
     StartFailed,
 )
-from wharfie.model.logs import LogEntry
 from wharfie.web import Stream
 
 NOW = 1767323165 * 10**9  # two minutes after the sample was started
@@ -305,8 +305,8 @@ async def test_terminals_are_raw(app, bench):
 
 
 ENTRIES = [
-    LogEntry(1, "2026-01-01T00:00:00.000000001Z", b"out\n", {"b": "x y", "a": "1"}),
-    LogEntry(2, "2026-01-01T00:00:00.000000002Z", b"err\n"),
+    LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"out\n"], {"b": "x y", "a": "1"}),
+    LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"err\n"], {}),
 ]
 
 
@@ -464,12 +464,31 @@ async def test_version_and_info(app):
         ("POST", "/commit", 501),
         ("POST", "/auth", 501),
         ("GET", "/plugins", 200),
-        ("GET", "/containers/web1/stats", 501),
+        ("GET", "/containers/web1/attach/ws", 501),
         ("GET", "/containers/nope/stats", 404),
     ],
 )
 async def test_what_is_not_served_says_so(app, method, path, status):
     assert (await ask(app, method, path))[0] == status
+
+
+async def test_stats_are_one_sample_two_or_a_stream(app):
+    _, one = await ask(app, "GET", "/containers/web1/stats?stream=0&one-shot=1")
+    assert (one["preread"], one["precpu_stats"]["cpu_usage"]["total_usage"]) == (NEVER, 0)
+    _, two = await ask(app, "GET", "/containers/web1/stats?stream=0")
+    assert (two["name"], two["read"][:4], two["preread"][-3:]) == ("/web1", "1970", "01Z")
+    reply = await reply_to(app, "GET", "/containers/web1/stats")
+    assert [json.loads(chunk)["read"][-3:] async for chunk in reply.chunks] == ["01Z", "02Z"]
+    status, body = await ask(app, "GET", "/containers/web1/stats?one-shot=1")
+    assert (status, body["message"]) == (400, "cannot have stream=true and one-shot=true")
+
+
+async def test_an_update_takes_whatever_go_would(app, bench):
+    body = {"memory": 7, "PidsLimit": None, "RestartPolicy": {"name": "always"}, "Devices": []}
+    assert await ask(app, "POST", "/containers/web1/update", body) == (200, {"Warnings": None})
+    (spec,) = bench.updates.specs
+    assert (spec.memory, spec.pids_limit, spec.restart_policy.name) == (7, None, "always")
+    assert (await ask(app, "POST", "/containers/nope/update", {}))[0] == 404
 
 
 async def test_swarm_answers_as_outside_any_swarm(app):

@@ -34,7 +34,7 @@ def test_tls_changes_the_port_and_never_a_socket() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["foo://x", "tcp://h:x", "tcp://h:99999", "tcp://a:b:c", "tcp://[::1", "ssh://h", "h\r\n"],
+    ["foo://x", "tcp://h:x", "tcp://h:99999", "tcp://a:b:c", "tcp://[::1", "ssh://", "h\r\n"],
 )
 def test_unusable_addresses_are_refused(text: str) -> None:
     if text == "h\r\n":

@@ -7,9 +7,10 @@ import ssl
 import pytest
 
 from support.http_certs import FixedTls
+from wharfie.daemon.activation import Passed
 from wharfie.daemon.config import WHARFIED, Config, ConfigError
-from wharfie.daemon.hosts import insecure_warnings, listeners, parse_host
-from wharfie.web import TcpListener, UnixListener
+from wharfie.daemon.hosts import listeners, parse_host
+from wharfie.web import FdListener, TcpListener, UnixListener
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from wharfie.web import TcpListener, UnixListener
     ],
 )
 def test_unix_sockets_are_never_relative(text: str, path: str) -> None:
-    listener = parse_host(text, None)
+    (listener,) = parse_host(text, None)
     assert isinstance(listener, UnixListener)
     assert listener.path == path
 
@@ -38,7 +39,7 @@ def test_unix_sockets_are_never_relative(text: str, path: str) -> None:
     ],
 )
 def test_tcp_addresses(text: str, host: str, port: int) -> None:
-    listener = parse_host(text, None)
+    (listener,) = parse_host(text, None)
     assert isinstance(listener, TcpListener)
     assert (listener.host, listener.port) == (host, port)
 
@@ -49,6 +50,9 @@ def test_tcp_addresses(text: str, host: str, port: int) -> None:
         ("http://x", "unsupported proto 'http'"),
         ("tcp://x:2375/path", "should not contain a path element"),
         ("tcp://x:0", "invalid port: 0"),
+        ("tcp://x:²", "invalid port: ²"),
+        ("tcp://[::1:5", "missing ']'"),
+        ("unix:///", "not the path of a socket"),
         ("tcp://x:99999", "invalid port: 99999"),
         ("fd://", "no sockets found via socket activation"),
     ],
@@ -81,12 +85,46 @@ def test_an_unknown_group_that_was_asked_for_is_refused() -> None:
         listeners(configured(["unix:///a"], group="no-such-group"), None)
 
 
-def test_only_tcp_without_client_certificates_is_warned_of() -> None:
-    verifying = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    verifying.verify_mode = ssl.CERT_REQUIRED
-    one_way = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    sources = (None, FixedTls(one_way), FixedTls(verifying))
-    tcp = [TcpListener(host="0.0.0.0", port=1, tls=tls) for tls in sources]
-    plain, unverified = insecure_warnings([UnixListener(path="/a"), *tcp])
-    assert "http://0.0.0.0:1 without encryption" in plain
-    assert "https://0.0.0.0:1 without TLS client verification" in unverified
+def test_ports_and_hosts_under_tls_are_those_of_tls() -> None:
+    tls = FixedTls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    urls = [parse_host(text, tls)[0].url for text in ("tcp://", "tcp://h", "tcp://:1", "[::]")]
+    assert urls == [
+        "tcp://localhost:2376",
+        "tcp://h:2376",
+        "tcp://127.0.0.1:1",
+        "tcp://[::]:2376",
+    ]
+
+
+def test_two_slashes_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    parse_host("unix://var/run/docker.sock", None)
+    assert "taken for unix:///var/run/docker.sock" in caplog.text
+    caplog.clear()
+    parse_host("unix:///var/run/docker.sock", None)
+    assert not caplog.text
+
+
+def test_fd_means_all_one_or_those_of_a_name() -> None:
+    passed = [Passed(3, "api"), Passed(4, "tcp"), Passed(5, "api")]
+    for text, fds in (
+        ("fd://", [3, 4, 5]),
+        ("fd://*", [3, 4, 5]),
+        ("fd://4", [4]),
+        ("fd://api", [3, 5]),
+    ):
+        found = parse_host(text, None, passed=passed)
+        assert [one.fd for one in found if isinstance(one, FdListener)] == fds
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fd://x", "should be a number: x (or the name of a passed socket: api)"),
+        ("fd://9", "too few socket activated files passed in by systemd"),
+        ("fd://2", "too few socket activated files passed in by systemd"),
+    ],
+)
+def test_fd_without_such_a_socket_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match="invalid bind address") as caught:
+        parse_host(text, None, passed=[Passed(3, "api"), Passed(4, "")])
+    assert words in str(caught.value)

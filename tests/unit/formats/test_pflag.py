@@ -145,3 +145,11 @@ def test_any_command_line_is_read_or_refused(argv: list[str]) -> None:
         parse(*argv)
     except (UsageProblem, HelpWanted):
         return
+
+
+def test_pairs_of_one_flag_are_separated_by_commas() -> None:
+    flags = declare("--docker stringToString  set it (default [])")
+    values = Parser(flags).parse(["--docker", "host=tcp://h:1,ca=x", '--docker="a=b,c",d=e=f'])
+    assert values.pairs("docker") == {"host": "tcp://h:1", "ca": "x", "a": "b,c", "d": "e=f"}
+    with pytest.raises(UsageProblem, match="foo must be formatted as key=value"):
+        Parser(flags).parse(["--docker", "foo"])

@@ -8,9 +8,9 @@ import yaml
 
 from wharfie.engine.exec import ExecStart
 from wharfie.engine.networks import NetworkCreate
-from wharfie.model import container, event, image, network
+from wharfie.model import container, event, image, network, usage
 from wharfie.model import exec as exec_model
-from wharfie.wire import containers, errors, events, execs, images, networks, system, volumes
+from wharfie.wire import containers, errors, events, execs, images, networks, stats, system, volumes
 
 NAMES = yaml.safe_load(
     (Path(__file__).parents[2] / "golden/engine-api-v1.51-names.yaml").read_text()
@@ -79,6 +79,21 @@ CASES = [
     (volumes.VolumesPruned, "VolumePruneResponse", set(), set()),
     (execs.ExecInspect, "ExecInspectResponse", set(), set()),
     (execs.ProcessConfig, "ProcessConfig", set(), set()),
+    (containers.UpdateReply, "ContainerUpdateResponse", set(), set()),
+    (stats.StatsReply, "ContainerStatsResponse", set(), set()),
+    (usage.BlkioStats, "ContainerBlkioStats", set(), set()),
+    (usage.BlkioEntry, "ContainerBlkioStatEntry", set(), set()),
+    (usage.CpuStats, "ContainerCPUStats", set(), set()),
+    (usage.CpuUsage, "ContainerCPUUsage", set(), set()),
+    (usage.Throttling, "ContainerThrottlingData", set(), set()),
+    (
+        usage.MemoryStats,
+        "ContainerMemoryStats",
+        {"commitbytes", "commitpeakbytes", "privateworkingset"},  # of Windows
+        set(),
+    ),
+    (usage.PidsStats, "ContainerPidsStats", set(), set()),
+    (usage.NetworkStats, "ContainerNetworkStats", {"endpoint_id", "instance_id"}, set()),
     (events.EventMessage, "EventMessage", set(), {"status", "id", "from"}),
     (system.Version, "SystemVersion", {"Experimental"}, set()),
     (system.PlatformName, "SystemVersion.Platform", set(), set()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wharfie.api.routes import (
     container_files,
+    container_stats,
     container_streams,
     containers,
     elsewhere,
@@ -12,6 +13,7 @@ from wharfie.api.routes import (
     images,
     networks,
     system,
+    upkeep,
     volumes,
 )
 
@@ -21,12 +23,14 @@ ALL = [
         containers,
         container_streams,
         container_files,
+        container_stats,
         execs,
         images,
         image_transfer,
         networks,
         volumes,
         system,
+        upkeep,
         elsewhere,
     )
     for operation in module.routes.operations

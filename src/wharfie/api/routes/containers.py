@@ -23,7 +23,8 @@ from wharfie.api.services import Context
 from wharfie.model.container import Config, CreateSpec, HostConfig, NetworkingConfig
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.filters import ContainerFilters, PruneFilters
-from wharfie.wire.containers import ContainerInspect, ContainersPruned, TopReply
+from wharfie.model.update import UpdateSpec
+from wharfie.wire.containers import ContainerInspect, ContainersPruned, TopReply, UpdateReply
 
 routes = Routes()
 _CONFIG_KEYS = frozenset(one.encode_name.lower() for one in msgspec.structs.fields(Config))
@@ -268,6 +269,24 @@ async def prune(context: Context, command: PruneFilters) -> Outcome:
     return Json(ContainersPruned(pruned.deleted or None, pruned.reclaimed))
 
 
+class Update(Struct, frozen=True):
+    """What to change of which container."""
+
+    ref: str
+    spec: UpdateSpec
+
+
+def _update(incoming: Incoming) -> Update:
+    return Update(incoming.ref, convert(incoming.document, UpdateSpec))
+
+
+@routes.add("POST", "/containers/{ref:.*}/update", _update, body=BodyKind.OPTIONAL_JSON)
+async def update(context: Context, command: Update) -> Outcome:
+    """ContainerUpdate; no warnings are null."""
+    warnings = await context.services.updates.update(command.ref, command.spec)
+    return Json(UpdateReply(warnings or None))
+
+
 class Top(Struct, frozen=True):
     """Whose processes to list, and how."""
 
@@ -318,8 +337,6 @@ def _not_yet(method: str, pattern: str, what: str) -> None:
         raise NotSupported(f"{what} is not supported by this engine yet")
 
 
-_not_yet("GET", "/containers/{ref:.*}/stats", "reading a container's resource usage")
-_not_yet("POST", "/containers/{ref:.*}/update", "changing a container's limits")
 _not_yet("GET", "/containers/{ref:.*}/attach/ws", "attaching over a websocket")
 _not_yet("GET", "/containers/{ref:.*}/checkpoints", "listing checkpoints")
 _not_yet("POST", "/containers/{ref:.*}/checkpoints", "making checkpoints")

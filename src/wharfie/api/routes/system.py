@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import AsyncIterator
 
@@ -19,7 +18,8 @@ from wharfie.api.operations import (
     Routes,
 )
 from wharfie.api.services import Context
-from wharfie.api.versions import CEILING, FLOOR, spell
+from wharfie.api.versions import CEILING, spell
+from wharfie.engine.containers.logs.drivers import DRIVERS
 from wharfie.engine.events import SubscriberTooSlow
 from wharfie.engine.system import SystemInfo
 from wharfie.model.clock import now
@@ -34,7 +34,6 @@ from wharfie.wire.volumes import UsageData, VolumeInspect
 
 routes = Routes()
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-_LOG_DRIVERS = ["json-file", "none"]
 
 
 @routes.add("GET", "/_ping", Nothing.of)
@@ -53,11 +52,11 @@ def version(context: Context, command: Nothing) -> Outcome:  # noqa: ARG001 - th
         "ApiVersion": spell(CEILING),
         "Arch": architecture,
         "BuildTime": facts.build_time,
-        "Experimental": "false",
+        "Experimental": "true" if context.rules.experimental else "false",
         "GitCommit": facts.git_commit,
         "GoVersion": f"python{platform.python_version()}",
         "KernelVersion": facts.kernel_version,
-        "MinAPIVersion": spell(FLOOR),
+        "MinAPIVersion": spell(context.rules.floor),
         "Os": "linux",
     }
     engine = wire.Component("Engine", facts.version, details)
@@ -67,7 +66,7 @@ def version(context: Context, command: Nothing) -> Outcome:  # noqa: ARG001 - th
             components=[engine, *(wire.Component(*one) for one in facts.components)],
             version=facts.version,
             api_version=spell(CEILING),
-            min_api_version=spell(FLOOR),
+            min_api_version=spell(context.rules.floor),
             git_commit=facts.git_commit,
             go_version=details["GoVersion"],
             os="linux",
@@ -97,7 +96,7 @@ def _info(facts: SystemInfo) -> wire.Info:
         driver=facts.storage_driver,
         driver_status=facts.storage_status,
         plugins=wire.Plugins(
-            volume=["local"], network=["bridge", "host", "null"], log=_LOG_DRIVERS
+            volume=["local"], network=["bridge", "host", "null"], log=list(DRIVERS)
         ),
         memory_limit=limits.get("MemoryLimit", False),
         swap_limit=limits.get("SwapLimit", False),
@@ -124,9 +123,10 @@ def _info(facts: SystemInfo) -> wire.Info:
         n_cpu=facts.cpus,
         mem_total=facts.memory,
         docker_root_dir=facts.data_root,
-        http_proxy=os.environ.get("HTTP_PROXY", ""),
-        https_proxy=os.environ.get("HTTPS_PROXY", ""),
-        no_proxy=os.environ.get("NO_PROXY", ""),
+        http_proxy=facts.http_proxy,
+        https_proxy=facts.https_proxy,
+        no_proxy=facts.no_proxy,
+        experimental_build=facts.experimental,
         name=facts.name,
         labels=facts.labels,
         server_version=facts.server_version,

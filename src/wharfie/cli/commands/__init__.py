@@ -28,8 +28,10 @@ GLOBAL_FLAGS = """
 GROUPS = {
     "cert": "Manage TLS certificates of a daemon and its clients",
     "container": "Manage containers",
+    "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
 }
@@ -46,10 +48,14 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
-    "cert client": ("cert", "CLIENT", "Create one more client certificate"),
-    "cert create": ("cert", "CREATE", "Create a CA, a server and a client certificate"),
-    "cert inspect": ("cert", "INSPECT", "Show what certificates say and what is wrong with them"),
-    "cert server": ("cert", "SERVER", "Create one more server certificate"),
+    "cert client": ("remote.cert", "CLIENT", "Create one more client certificate"),
+    "cert create": ("remote.cert", "CREATE", "Create a CA, a server and a client certificate"),
+    "cert inspect": (
+        "remote.cert",
+        "INSPECT",
+        "Show what certificates say and what is wrong with them",
+    ),
+    "cert server": ("remote.cert", "SERVER", "Create one more server certificate"),
     "container attach": (
         "attach",
         "ATTACH",
@@ -107,6 +113,27 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "WAIT",
         "Block until one or more containers stop, then print their exit codes",
     ),
+    "context create": ("remote.context", "CREATE", "Create a context"),
+    "context export": (
+        "remote.context",
+        "EXPORT",
+        "Export a context to a tar archive FILE or a tar stream on STDOUT.",
+    ),
+    "context import": (
+        "remote.context",
+        "IMPORT",
+        "Import a context from a tar or zip file",
+    ),
+    "context inspect": (
+        "remote.context",
+        "INSPECT",
+        "Display detailed information on one or more contexts",
+    ),
+    "context ls": ("remote.context", "LS", "List contexts"),
+    "context rm": ("remote.context", "RM", "Remove one or more contexts"),
+    "context show": ("remote.context", "SHOW", "Print the name of the current context"),
+    "context update": ("remote.context", "UPDATE", "Update a context"),
+    "context use": ("remote.context", "USE", "Set the current docker context"),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -138,6 +165,19 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network ls": ("network", "LS", "List networks"),
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
+    "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
+    "remote enable": (
+        "remote.remote",
+        "ENABLE",
+        "Let other machines use this daemon, over mutual TLS",
+    ),
+    "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
+    "system dial-stdio": (
+        "remote.dial_stdio",
+        "DIAL",
+        "Proxy the stdio stream to the daemon connection. Should not be invoked manually.",
+    ),
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
@@ -182,6 +222,8 @@ ALIASES = {
     "container list": "container ls",
     "container ps": "container ls",
     "container remove": "container rm",
+    "context list": "context ls",
+    "context remove": "context rm",
     "history": "image history",
     "import": "image import",
     "load": "image load",
@@ -201,6 +243,9 @@ ALIASES = {
     "volume remove": "volume rm",
 }
 
+# verbs that are for programs: no help page lists them
+HIDDEN = {"system dial-stdio"}
+
 # verbs Docker has and we do not, yet
 PLANNED = {
     "build",
@@ -209,7 +254,6 @@ PLANNED = {
     "checkpoint",
     "compose",
     "config",
-    "context",
     "image build",
     "login",
     "logout",

@@ -60,6 +60,11 @@ class Bridges:
             raise NoSuchNetwork(network_id)
         return found
 
+    def is_internal(self, network_id: NetworkId) -> bool:
+        """Whether a network has no way outside; an unknown one has none."""
+        found = self.find(network_id)
+        return found is None or found.record.internal
+
     def get(self, network: Network) -> BridgeNetwork:
         """A recorded network as it stands.
 

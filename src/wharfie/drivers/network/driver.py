@@ -26,8 +26,10 @@ from wharfie.drivers.network.bridges import Bridges
 from wharfie.drivers.network.departures import Departures
 from wharfie.drivers.network.endpoints import BridgeNetwork, EndpointMaker, gateway_endpoint
 from wharfie.drivers.network.firewall import Firewall
+from wharfie.drivers.network.guard import Guard
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.live import LiveSandbox, LiveSandboxes
+from wharfie.drivers.network.naming import NameService, open_sockets
 from wharfie.drivers.network.ports import PortAllocator, PortTaken
 from wharfie.drivers.network.ruleset import PortRule
 from wharfie.drivers.network.sandbox import Sandbox, SandboxFactory, SandboxPool
@@ -44,6 +46,7 @@ from wharfie.model.network import (
     LiveConnection,
     Network,
     PublishedPort,
+    Resolving,
 )
 
 _log = logging.getLogger(__name__)
@@ -71,6 +74,13 @@ class BridgeNetworks:
         self._bridges = Bridges(self._links, self._book, self._firewall, settings)
         self._endpoints = EndpointMaker(self._links, self._book, self._factory, self._departures)
         self._live = LiveSandboxes(settings.exec_root)
+        self._names = NameService(
+            settings.exec_root,
+            everybody=self._live.connections,
+            is_internal=self._bridges.is_internal,
+            sockets=self._name_sockets,
+        )
+        self._guard = Guard(self._firewall, self._names)
         self._wired = SandboxPool(
             self._factory.wired, ready=settings.ready, most_ready=settings.most_ready
         )
@@ -87,6 +97,8 @@ class BridgeNetworks:
         Networks, rules and running containers stay; published ports are no longer held.
         """
         self._threads.shutdown()
+        self._guard.close()
+        self._names.close()
         self._wired.close()
         self._bare.close()
         self._departures.close()
@@ -129,11 +141,17 @@ class BridgeNetworks:
         )
 
     async def connect(
-        self, container_id: ContainerId, pid: int, network: Network, settings: EndpointSettings
+        self,
+        container_id: ContainerId,
+        pid: int,
+        network: Network,
+        settings: EndpointSettings,
+        *,
+        resolving: Resolving | None = None,
     ) -> Endpoint:
         """See NetworkDriver."""
         return await self._run(
-            lambda: self._connect(container_id, pid, network, settings),
+            lambda: self._connect(container_id, pid, network, settings, resolving),
             undo=lambda made: self._disconnect(container_id, pid, made),
         )
 
@@ -144,6 +162,15 @@ class BridgeNetworks:
     async def started(self, container_id: ContainerId, pid: int) -> None:
         """See NetworkDriver; the sandbox's link for tools appears."""
         self._live.started(container_id, pid)
+
+    async def renamed(self, container_id: ContainerId, connection: Connection) -> None:
+        """See NetworkDriver."""
+
+        def rename() -> None:
+            if self._live.rename(container_id, connection):
+                self._names.join(container_id, connection, None)
+
+        await self._run(rename)
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """See NetworkDriver."""
@@ -189,8 +216,19 @@ class BridgeNetworks:
                 self._factory.preferred = networks[0][0].port
                 self._firewall.check()
             ports = self._publish(request, list(endpoints.values()), undo)
-            connection = self._admit(request.container_id, sandbox, endpoints, ports)
+            fds = None
+            if request.resolving is not None:
+                with netns.inside(sandbox.namespace, self._factory.home):
+                    fds = open_sockets()
+            connection = self._admit(
+                request.container_id, sandbox, endpoints, ports, request.resolving
+            )
             undo.pop_all()
+        try:
+            self._names.join(request.container_id, connection, fds)
+        except OSError:
+            self._leave(request.container_id, connection)
+            raise
         return connection
 
     def _admit(
@@ -199,6 +237,7 @@ class BridgeNetworks:
         sandbox: Sandbox,
         endpoints: dict[str, Endpoint],
         ports: list[PublishedPort],
+        resolving: Resolving | None = None,
     ) -> Connection:
         """A sandbox is complete: know it as the container's."""
         sandbox.netlink.close()
@@ -207,6 +246,7 @@ class BridgeNetworks:
             namespace=f"/proc/{os.getpid()}/fd/{sandbox.namespace}",
             endpoints=endpoints,
             ports=ports,
+            resolving=resolving,
         )
         self._live.add(LiveSandbox(container_id, connection, sandbox))
         return connection
@@ -240,6 +280,7 @@ class BridgeNetworks:
             return
         endpoints = list(live.connection.endpoints.values())
         ports = self._ports.owned(container_id, live.connection.ports)
+        self._names.leave(container_id, live.connection)
         try:
             if ports:
                 self._firewall.unpublish(ports)
@@ -248,8 +289,18 @@ class BridgeNetworks:
             live.close()
             self._departures.add(endpoints)
 
+    def _name_sockets(self, container_id: ContainerId) -> tuple[int, int]:
+        live = self._live.require(container_id)
+        with _namespace(live.pid, live.sandbox) as namespace:
+            return netns.call_inside(namespace, open_sockets)
+
     def _connect(
-        self, container_id: ContainerId, pid: int, network: Network, settings: EndpointSettings
+        self,
+        container_id: ContainerId,
+        pid: int,
+        network: Network,
+        settings: EndpointSettings,
+        resolving: Resolving | None,
     ) -> Endpoint:
         bridge = self._bridges.get(network)
         live = self._live.require(container_id)
@@ -262,7 +313,10 @@ class BridgeNetworks:
                 position=None,
                 default_route=before is None,
             )
-        self._live.connect(container_id, network.name, endpoint)
+        is_new = resolving is not None and live.connection.resolving is None
+        fds = self._name_sockets(container_id) if is_new else None
+        connection = self._live.connect(container_id, network.name, endpoint, resolving)
+        self._names.join(container_id, connection, fds)
         self._move_ports(live, before)
         return endpoint
 
@@ -273,6 +327,8 @@ class BridgeNetworks:
         old = gateway_endpoint([endpoint])
         new = gateway_endpoint(list(live.connection.endpoints.values()))
         self._endpoints.remove(endpoint)
+        self._names.part(container_id, [endpoint])
+        self._names.join(container_id, live.connection, None)
         if new is not None and old is not None:
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                 self._reroute(pid, live, new)
@@ -296,7 +352,8 @@ class BridgeNetworks:
         self._wired.close()
         self._bare.close()
         self._live.sweep()
-        self._links.enable_forwarding()
+        if self._settings.forwarding:
+            self._links.enable_forwarding()
         self._bridges.restore(networks)
         rules: list[PortRule] = []
         for one in live:
@@ -309,7 +366,9 @@ class BridgeNetworks:
         self._firewall.reset([network.rules for network in self._bridges.all()], rules)
         for one in live:
             self._listen(one)
+        self._names.restore()
         self._remove_leftovers()
+        self._guard.start()
         self._wired.start()
         self._bare.start()
 
@@ -372,16 +431,23 @@ def port_rules(ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRul
 
 
 @contextlib.contextmanager
-def _inside(pid: int, sandbox: Sandbox | None) -> Iterator[NetlinkSocket]:
-    """A netlink socket in a running container's sandbox."""
+def _namespace(pid: int, sandbox: Sandbox | None) -> Iterator[int]:
+    """A descriptor of a running container's namespace."""
     if sandbox is not None and sandbox.namespace >= 0:
         namespace = os.dup(sandbox.namespace)
     else:
         namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        netlink = netns.call_inside(namespace, lambda: NetlinkSocket(NETLINK_ROUTE))
+        yield namespace
     finally:
         os.close(namespace)
+
+
+@contextlib.contextmanager
+def _inside(pid: int, sandbox: Sandbox | None) -> Iterator[NetlinkSocket]:
+    """A netlink socket in a running container's sandbox."""
+    with _namespace(pid, sandbox) as namespace:
+        netlink = netns.call_inside(namespace, lambda: NetlinkSocket(NETLINK_ROUTE))
     with netlink:
         yield netlink
 

@@ -110,7 +110,7 @@ class EndpointMaker:
                 self._departures.add([_endpoint(network, veth, address)])
             raise
         veth.mac = mac
-        return _endpoint(network, veth, address)
+        return _endpoint(network, veth, address, settings.dns_names or [])
 
     def put_back(
         self, netlink: NetlinkSocket, network: BridgeNetwork, endpoint: Endpoint, *, route: bool
@@ -138,6 +138,7 @@ class EndpointMaker:
             address=endpoint.address,
             prefix=endpoint.prefix,
             gateway=endpoint.gateway,
+            names=endpoint.names,
         )
 
     def remove(self, endpoint: Endpoint) -> None:
@@ -232,7 +233,9 @@ def _mac_of(address: IPv4Address) -> str:
     return b"".join((b"\x02\x42", address.packed)).hex(":")
 
 
-def _endpoint(network: BridgeNetwork, veth: Veth, address: IPv4Address) -> Endpoint:
+def _endpoint(
+    network: BridgeNetwork, veth: Veth, address: IPv4Address, names: Sequence[str] = ()
+) -> Endpoint:
     return Endpoint(
         id=EndpointId(generate_id()),
         network_id=network.record.id,
@@ -242,4 +245,5 @@ def _endpoint(network: BridgeNetwork, veth: Veth, address: IPv4Address) -> Endpo
         address=str(address),
         prefix=network.subnet.prefixlen,
         gateway="" if network.record.internal else str(network.gateway),
+        names=list(names),
     )

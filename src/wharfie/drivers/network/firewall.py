@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from wharfie.drivers.network.ruleset import (
@@ -22,6 +23,8 @@ from wharfie.drivers.network.ruleset import (
     add_ports,
     delete_network,
     delete_ports,
+    expected_sizes,
+    rules,
     ruleset,
 )
 from wharfie.formats.network import conntrack, nft
@@ -50,7 +53,37 @@ class Firewall:
         self._netlink = NetlinkSocket(NETLINK_NETFILTER)
         self._networks: dict[str, NetworkRules] = {}
         self._ports: dict[tuple[str, str, int], PortRule] = {}
+        self._is_started = False
         self._lock = threading.Lock()
+
+    @property
+    def port(self) -> int:
+        """By which the kernel announces our own changes."""
+        return self._netlink.port
+
+    def verify(self) -> None:
+        """Put the table back if anything is missing from it: rules, networks, ports."""
+        with self._lock:
+            if self._is_started and not self._is_whole():
+                _log.warning("firewall table %s was changed by others: put back", self._table.name)
+                self._rebuild()
+
+    def _is_whole(self) -> bool:
+        wanted = Counter(chain for chain, _ in rules(mark=False))
+        sizes = expected_sizes(self._networks.values(), self._ports.values())
+        try:
+            for chain, number in wanted.items():
+                if len(self._netlink.dump(nft.list_rules(self._table, chain))) != number:
+                    return False
+            for name, number in sizes.items():
+                answers = self._netlink.dump(nft.get_elements(self._table, name))
+                if sum(len(nft.parse_elements(one)) for one in answers) != number:
+                    return False
+        except KernelRefused as refused:
+            if refused.errno != errno.ENOENT:
+                raise
+            return False
+        return True
 
     def close(self) -> None:
         """Free the socket; the rules stay."""
@@ -61,6 +94,7 @@ class Firewall:
         with self._lock:
             self._networks = {network.bridge: network for network in networks}
             self._ports = {_key(port): port for port in ports}
+            self._is_started = True
             self._rebuild()
 
     def check(self) -> None:
@@ -133,8 +167,8 @@ class Firewall:
         if not self._adapt or not self._is_forward_dropped():
             return False
         try:
-            rules = self._netlink.dump(nft.list_rules(_FOREIGN, _FOREIGN_HOOK))
-            if not any(nft.parse_rule(rule)[1] == self._comment for rule in rules):
+            present = self._netlink.dump(nft.list_rules(_FOREIGN, _FOREIGN_HOOK))
+            if not any(nft.parse_rule(rule)[1] == self._comment for rule in present):
                 body = nft.add_rule(
                     _FOREIGN, _FOREIGN_HOOK, accept_marked(), comment=self._comment, first=True
                 )

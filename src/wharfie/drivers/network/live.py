@@ -12,7 +12,7 @@ import msgspec
 from wharfie.drivers.network.sandbox import Sandbox
 from wharfie.model.errors import Conflict
 from wharfie.model.ids import ContainerId, EndpointId, NetworkId, short
-from wharfie.model.network import Connection, Endpoint
+from wharfie.model.network import Connection, Endpoint, Resolving
 
 
 class LiveSandbox:
@@ -24,6 +24,7 @@ class LiveSandbox:
         self.container_id = container_id
         self.connection = connection
         self.sandbox = sandbox
+        self.pid = 0
 
     def close(self) -> None:
         """Let go of the sandbox."""
@@ -63,6 +64,10 @@ class LiveSandboxes:
         """Every live sandbox."""
         with self._lock:
             return list(self._live.values())
+
+    def connections(self) -> Mapping[ContainerId, Connection]:
+        """Everybody's connection."""
+        return {live.container_id: live.connection for live in self.all()}
 
     def endpoints(self, network_id: NetworkId) -> Mapping[ContainerId, Endpoint]:
         """Live endpoints of one network."""
@@ -110,14 +115,34 @@ class LiveSandboxes:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         os.symlink(f"/proc/{pid}/ns/net", path)
+        live.pid = pid
         live.close()
 
-    def connect(self, container_id: ContainerId, network: str, endpoint: Endpoint) -> None:
-        """Add an endpoint."""
+    def connect(
+        self,
+        container_id: ContainerId,
+        network: str,
+        endpoint: Endpoint,
+        resolving: Resolving | None = None,
+    ) -> Connection:
+        """Add an endpoint, and perhaps that names are asked; all that is connected now."""
         with self._lock:
             live = self._live[container_id]
-            endpoints = {**live.connection.endpoints, network: endpoint}
-            live.connection = msgspec.structs.replace(live.connection, endpoints=endpoints)
+            live.connection = msgspec.structs.replace(
+                live.connection,
+                endpoints={**live.connection.endpoints, network: endpoint},
+                resolving=resolving or live.connection.resolving,
+            )
+            return live.connection
+
+    def rename(self, container_id: ContainerId, connection: Connection) -> bool:
+        """Take over the names of a connection's endpoints; False when it is gone."""
+        with self._lock:
+            live = self._live.get(container_id)
+            if live is None or live.connection.sandbox_id != connection.sandbox_id:
+                return False
+            live.connection = connection
+            return True
 
     def disconnect(self, container_id: ContainerId, endpoint_id: EndpointId) -> bool:
         """Take an endpoint away; False when it is not there."""

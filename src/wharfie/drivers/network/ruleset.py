@@ -95,7 +95,7 @@ def ruleset(
     bodies = [nft.add_table(table), nft.delete_table(table), nft.add_table(table)]
     bodies += [nft.add_set(table, set_) for set_ in SETS]
     bodies += [nft.add_chain(table, chain) for chain in CHAINS]
-    bodies += [nft.add_rule(table, chain, rule) for chain, rule in _rules(mark=mark)]
+    bodies += [nft.add_rule(table, chain, rule) for chain, rule in rules(mark=mark)]
     bodies.append(nft.add_elements(table, LOOPBACK.name, _prefix(IPv4Network("127.0.0.0/8"))))
     for network in networks:
         bodies += add_network(table, network)
@@ -120,6 +120,18 @@ def add_ports(table: Table, ports: Sequence[PortRule]) -> list[Body]:
 def delete_ports(table: Table, ports: Sequence[PortRule]) -> list[Body]:
     """Redirect them no more."""
     return [nft.delete_elements(table, name, some) for name, some in _of_ports(ports)]
+
+
+def expected_sizes(networks: Iterable[NetworkRules], ports: Iterable[PortRule]) -> dict[str, int]:
+    """How many elements each set should have."""
+    sizes = dict.fromkeys((set_.name for set_ in SETS), 0)
+    sizes[LOOPBACK.name] = len(_prefix(IPv4Network("127.0.0.0/8")))
+    for network in networks:
+        for name, elements in _of_network(network):
+            sizes[name] += len(elements)
+    for name, elements in _of_ports(list(ports)):
+        sizes[name] += len(elements)
+    return sizes
 
 
 def _prefix(network: IPv4Network) -> list[Element]:
@@ -194,7 +206,8 @@ def _redirect() -> list[list[Expression]]:
     return [precise, general]
 
 
-def _rules(*, mark: bool) -> list[tuple[str, list[Expression]]]:
+def rules(*, mark: bool) -> list[tuple[str, list[Expression]]]:
+    """Every rule with its chain, in order."""
     drop, accept = nft.verdict(nft.DROP), nft.verdict(nft.ACCEPT)
     ours = [*mark_accepted(), accept] if mark else [accept]
     redirected = nft.has_ct_status(nft.STATUS_DNAT)
@@ -230,7 +243,7 @@ def _rules(*, mark: bool) -> list[tuple[str, list[Expression]]]:
         "forward": forward,
         "postrouting": postrouting,
     }
-    return [(chain, rule) for chain, rules in chains.items() for rule in rules]
+    return [(chain, rule) for chain, some in chains.items() for rule in some]
 
 
 def _host_word(value: int) -> bytes:

@@ -36,6 +36,7 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
         grace: seconds a dead container's interface may live before it is deleted by force.
         adapt_forward: where another firewall drops forwarded traffic by policy but offers the
             chain DOCKER-USER, put one rule there that lets accepted traffic of ours pass.
+        forwarding: let the kernel forward packets; else that is the administrator's to do.
     """
 
     exec_root: str
@@ -46,3 +47,4 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     most_ready: int = 32
     grace: float = 2.0
     adapt_forward: bool = True
+    forwarding: bool = True

@@ -5,8 +5,15 @@
 """
 
 from wharfie.drivers.runtime.bundle import Defaults
-from wharfie.drivers.runtime.oci import OciRuntime
+from wharfie.drivers.runtime.oci import OciRuntime, check_default
 from wharfie.drivers.runtime.programs import find_init, find_runtimes
 from wharfie.drivers.runtime.trees import KernelTrees
 
-__all__ = ["Defaults", "KernelTrees", "OciRuntime", "find_init", "find_runtimes"]
+__all__ = [
+    "Defaults",
+    "KernelTrees",
+    "OciRuntime",
+    "check_default",
+    "find_init",
+    "find_runtimes",
+]

@@ -60,6 +60,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
         init: run a small init as pid 1.
         init_path: that program on the host, "" when there is none.
         apparmor: this host enforces AppArmor profiles.
+        no_new_privileges: processes gain none by setuid programs.
     """
 
     cgroup_parent: str = ""
@@ -67,6 +68,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
     init: bool = False
     init_path: str = ""
     apparmor: bool = False
+    no_new_privileges: bool = False
 
 
 def cgroup_path(container: Container, default_parent: str) -> str:
@@ -118,7 +120,9 @@ def build_spec(
         InvalidArgument: an option or device that cannot be resolved.
     """
     container, host = plan.container, plan.container.host_config
-    security = parse_security_options(host.security_opt or ())
+    security = parse_security_options(
+        host.security_opt or (), no_new_privileges=defaults.no_new_privileges
+    )
     has_init = _has_init(host, plan.namespaces, defaults)
     nodes, rules = container_devices(host)
     annotations = dict(host.annotations) if host.annotations is not UNSET else {}
@@ -164,7 +168,9 @@ def build_exec(
         InvalidArgument: an option of the container that cannot be resolved.
     """
     host = container.host_config
-    security = parse_security_options(host.security_opt or ())
+    security = parse_security_options(
+        host.security_opt or (), no_new_privileges=defaults.no_new_privileges
+    )
     names = available() if config.privileged else capabilities_of(host)
     return Process(
         args=list(config.cmd),

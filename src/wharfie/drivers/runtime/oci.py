@@ -28,12 +28,14 @@ from wharfie.drivers.runtime.bundle import (
     cgroup_path,
     seccomp_choice,
 )
+from wharfie.drivers.runtime.cgroup import read_usage
+from wharfie.drivers.runtime.commands import RuntimeCommands
 from wharfie.drivers.runtime.devices import check_devices
 from wharfie.drivers.runtime.failures import start_failed
 from wharfie.drivers.runtime.identity import look_up_user
 from wharfie.drivers.runtime.layout import Layout
 from wharfie.drivers.runtime.removal import Remover
-from wharfie.drivers.runtime.resources import container_rlimits
+from wharfie.drivers.runtime.resources import container_resources, container_rlimits
 from wharfie.drivers.runtime.seccomp import SeccompFilters
 from wharfie.drivers.runtime.security_options import parse_security_options
 from wharfie.kernel.cgroups import Cgroup, CgroupHost, FreezeFailed
@@ -43,9 +45,11 @@ from wharfie.model.errors import Internal, InvalidArgument, NotRunning, StartFai
 from wharfie.model.exec import Exec
 from wharfie.model.runtime import BundleMount, LaunchPlan, RuntimeInfo
 from wharfie.model.task import LaunchFailed, TaskSpec, TaskSupervisor
+from wharfie.model.usage import Usage
 
 FREEZE_TIMEOUT = 10.0
 """Seconds; a process stuck in the kernel holds a freeze up."""
+UPDATE_TIMEOUT = 10.0
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _MAX_TREES = 200
 """A message to the supervisor carries 253 descriptors at most."""
@@ -80,9 +84,8 @@ class OciRuntime:
         Raises:
             InvalidArgument: no such default runtime, or a bad profile.
         """
-        if default_runtime not in runtimes:
-            raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
-        self._runtimes = MappingProxyType(dict(runtimes))
+        check_default(runtimes, default_runtime)
+        self._runtimes: Mapping[str, RuntimeInfo] = MappingProxyType(dict(runtimes))
         self._default_runtime = default_runtime
         self._supervisor = supervisor
         self._defaults = defaults or Defaults()
@@ -94,6 +97,7 @@ class OciRuntime:
             kernel=parse_kernel_version(os.uname().release),
             profile=seccomp_profile,
         )
+        self._commands = RuntimeCommands(self._layout, self._cgroups)
         self._remover = Remover(self._layout, self._cgroups, self._runtimes, default_runtime)
         self._encode = msgspec.json.Encoder().encode
         self._layout.prepare()
@@ -107,6 +111,17 @@ class OciRuntime:
     def default_runtime(self) -> str:
         """Name of the runtime used when a container asks for none."""
         return self._default_runtime
+
+    def adopt(self, runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> None:
+        """Start containers with these runtimes from here on; running ones keep theirs.
+
+        Raises:
+            InvalidArgument: no such default runtime; nothing changed.
+        """
+        check_default(runtimes, default_runtime)
+        self._runtimes = MappingProxyType(dict(runtimes))
+        self._default_runtime = default_runtime
+        self._remover.adopt(self._runtimes, default_runtime)
 
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
@@ -160,16 +175,43 @@ class OciRuntime:
     async def pause(self, container: Container) -> None:
         """Freeze all processes of a container."""
         group = self._group(container)
-        await self._change_freezer(container, lambda: group.freeze(timeout=FREEZE_TIMEOUT))
+        await self._change_group(container, lambda: group.freeze(timeout=FREEZE_TIMEOUT))
 
     async def unpause(self, container: Container) -> None:
         """Thaw them."""
         group = self._group(container)
-        await self._change_freezer(container, lambda: group.thaw(timeout=FREEZE_TIMEOUT))
+        await self._change_group(container, lambda: group.thaw(timeout=FREEZE_TIMEOUT))
 
     async def pids(self, container: Container) -> Sequence[int]:
         """Host pids of all processes in the container's cgroup."""
         return await asyncio.to_thread(self._group(container).pids)
+
+    async def update(self, container: Container, limits: HostConfig) -> None:
+        """Change limits of a running container; see the port."""
+        runtime = self._runtime_of(container.host_config)
+        # Not by stdin: what the event loop makes of it cannot be opened by /dev/stdin.
+        file = os.memfd_create("resources")
+        try:
+            os.write(file, self._encode(container_resources(limits, ())))
+            os.lseek(file, 0, os.SEEK_SET)
+            complaint = await self._commands.run(
+                runtime,
+                _kind(runtime),
+                *("update", "--resources", f"/proc/self/fd/{file}", container.id),
+                timeout=UPDATE_TIMEOUT,
+                keep=[file],
+            )
+        finally:
+            os.close(file)
+        if complaint:
+            raise Internal(complaint)
+        if limits.pids_limit == 0:
+            # No runtime's update knows "none".
+            await self._change_group(container, self._group(container).unlimit_pids)
+
+    async def usage(self, container: Container) -> Usage:
+        """What a running container uses now; see the port."""
+        return await asyncio.to_thread(self._read_usage, container)
 
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup."""
@@ -216,7 +258,19 @@ class OciRuntime:
     def _group(self, container: Container) -> Cgroup:
         return self._cgroups.group(self._cgroup_path(container))
 
-    async def _change_freezer(self, container: Container, change: Callable[[], None]) -> None:
+    def _read_usage(self, container: Container) -> Usage:
+        group = self._group(container)
+        usage = read_usage(
+            self._cgroups,
+            group.path,
+            pid=container.state.pid,
+            own_network=container.host_config.network_mode != "host",
+        )
+        if not usage.pids.current and not group.exists():
+            raise NotRunning(container.id)
+        return usage
+
+    async def _change_group(self, container: Container, change: Callable[[], None]) -> None:
         try:
             await asyncio.to_thread(change)
         except FreezeFailed as error:
@@ -322,6 +376,16 @@ class OciRuntime:
             stdin_once=True,
             terminal_size=_terminal_size(config.console_size),
         )
+
+
+def check_default(runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> None:
+    """Refuse a default that is none of the runtimes.
+
+    Raises:
+        InvalidArgument: in dockerd's words.
+    """
+    if default_runtime not in runtimes:
+        raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
 
 
 def cgroup_path_parent(defaults: Defaults) -> str:

@@ -7,10 +7,10 @@ dozen directories. Where that does not suffice, the runtime is asked.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 
+from wharfie.drivers.runtime.commands import RuntimeCommands
 from wharfie.drivers.runtime.layout import Layout
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.model.errors import Internal
@@ -36,6 +36,11 @@ class Remover:
     ) -> None:
         self._layout = layout
         self._cgroups = cgroups
+        self._commands = RuntimeCommands(layout, cgroups)
+        self.adopt(runtimes, default_runtime)
+
+    def adopt(self, runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> None:
+        """Know these runtimes from here on."""
         self._by_kind = {os.path.basename(info.path): info for info in runtimes.values()}
         self._default_kind = os.path.basename(runtimes[default_runtime].path)
 
@@ -99,28 +104,7 @@ class Remover:
         info = self._by_kind.get(kind)
         if info is None:
             return f"no runtime {kind} is configured"
-        command = [info.path, *info.arguments, "--root", self._layout.state_root(kind)]
-        command += ["delete", "--force", container_id]
-        if self._cgroups.is_hybrid:
-            # crun refuses to work where it sees a v2 tree beside v1 ones.
-            trees = [h.mount_point for h in self._cgroups.hierarchies if h.version == 2]
-            script = 'umount "$1" && mount -t tmpfs none "$1" && shift && exec "$@"'
-            command = ["unshare", "--mount", "sh", "-c", script, "sh", trees[0], *command]
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-            )
-        except OSError as error:
-            return f"{info.path}: {error.strerror}"
-        try:
-            async with asyncio.timeout(_DELETE_TIMEOUT):
-                _, complaint = await process.communicate()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            return f"{kind} delete took longer than {_DELETE_TIMEOUT:.0f} s"
-        return complaint.decode(errors="replace").strip() or "processes do not die"
+        complaint = await self._commands.run(
+            info, kind, "delete", "--force", container_id, timeout=_DELETE_TIMEOUT
+        )
+        return complaint or "processes do not die"

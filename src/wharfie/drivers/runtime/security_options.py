@@ -33,14 +33,20 @@ class SecurityOptions(Struct, frozen=True, kw_only=True):
     writable_cgroups: bool = False
 
 
-def parse_security_options(options: Sequence[str]) -> SecurityOptions:
+def parse_security_options(
+    options: Sequence[str], *, no_new_privileges: bool = False
+) -> SecurityOptions:
     """Parse `key=value` options; a colon in place of the sign is the older spelling.
+
+    Args:
+        options: as given at create.
+        no_new_privileges: what holds unless an option says otherwise.
 
     Raises:
         InvalidArgument: an option Docker does not know either.
     """
     strings = {"seccomp": "", "apparmor": ""}
-    switches = {"no-new-privileges": False, "writable-cgroups": False}
+    switches = {"no-new-privileges": no_new_privileges, "writable-cgroups": False}
     labels: list[str] = []
     unmask = False
     for option in options:

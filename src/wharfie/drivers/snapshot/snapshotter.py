@@ -20,6 +20,8 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from wharfie.drivers.snapshot.changes import list_changes
 from wharfie.drivers.snapshot.overlay import EMPTY, Mounter, Stack
 from wharfie.kernel.trees import Trash, measure_tree
@@ -223,6 +225,27 @@ class OverlaySnapshotter:
         self._filling.discard(record.number)
         return record
 
+    async def replace_layer(self, record: LayerRecord) -> None:
+        """Publish a filled directory in place of a damaged layer; for `_OverlayLayerWriter`.
+
+        Raises:
+            NotFound: that layer is not there (any more).
+        """
+        if self._sync:
+            await asyncio.to_thread(_sync_file_system, self._path(record.number))
+        damaged = self._layers.get(record.chain_id)
+        if damaged is None:
+            raise NotFound(f"layer {record.chain_id} does not exist")
+        self._layers[record.chain_id] = record
+
+        def change(tx: Transaction) -> None:
+            tx.snapshots.delete_layer(record.chain_id)
+            tx.snapshots.put_layer(record)
+
+        await self._store.write(change, durable=True)
+        self._filling.discard(record.number)
+        await asyncio.to_thread(self._trash.throw, self._path(damaged.number))
+
     async def drop_layer(self, number: int) -> None:
         """Delete a directory that did not become a layer; for `_OverlayLayerWriter`."""
         self._filling.discard(number)
@@ -325,6 +348,15 @@ class _OverlayLayerWriter:
         else:
             await self.abort()
         return kept
+
+    async def replace(self, damaged: LayerRecord) -> LayerRecord:
+        """Publish in place of a layer whose files are damaged; those are deleted."""
+        if not self._open:
+            raise Internal("the layer was already committed or dropped")
+        record = structs.replace(damaged, number=self._number)
+        await self._snapshotter.replace_layer(record)
+        self._open = False
+        return record
 
     async def abort(self) -> None:
         """Drop it; after a commit nothing happens."""

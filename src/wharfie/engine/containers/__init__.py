@@ -5,14 +5,19 @@ from wharfie.engine.containers.rootfs.files import ContainerFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts, Pruned
 from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.containers.stdio.streams import AttachRequest, ContainerStreams
+from wharfie.engine.containers.updating import ContainerUpdates
+from wharfie.engine.containers.usage import ContainerUsage, Sample
 
 __all__ = [
     "AttachRequest",
     "ContainerFiles",
     "ContainerNetworks",
     "ContainerStreams",
+    "ContainerUpdates",
+    "ContainerUsage",
     "Containers",
     "ContainersPorts",
     "Processes",
     "Pruned",
+    "Sample",
 ]

@@ -6,6 +6,7 @@ Source: behaviours 30, 39, 153, 156–158, 166, 174, 175.
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 
 from msgspec import UNSET, Struct, structs
 
@@ -14,6 +15,7 @@ from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import short
 from wharfie.model.network import (
     Connection,
+    EndpointIPAMConfig,
     EndpointSettings,
     Network,
     NetworkAttachment,
@@ -21,6 +23,8 @@ from wharfie.model.network import (
 )
 
 PREDEFINED = ("bridge", "host", "none")
+_NEVER_ALIASES = ("localhost", "localhost.localdomain", "host.docker.internal")
+"""Whoever could take these would get what is meant for the asker itself, or for the host."""
 
 
 class NetworkMode(Struct, frozen=True):
@@ -58,45 +62,107 @@ def attachments(
         given = wanted.pop(key, None)
         if given is not None:
             settings = given
-    chosen = {primary.name: attach(primary, settings, container_id, name)}
+    hostname = spec.config.hostname
+    chosen = {primary.name: attach(primary, settings, container_id, name, hostname)}
     if wanted and mode.kind != "network":
         raise InvalidArgument(
             f"conflicting options: cannot attach both user-defined and {mode.kind} network-modes"
         )
     for key, value in wanted.items():
         network = find(key)
-        chosen[network.name] = attach(network, value or EndpointSettings(), container_id, name)
+        settings = value or EndpointSettings()
+        chosen[network.name] = attach(network, settings, container_id, name, hostname)
     return chosen
 
 
 def attach(
-    network: Network, settings: EndpointSettings, container_id: str, name: str
+    network: Network,
+    settings: EndpointSettings,
+    container_id: str,
+    name: str,
+    hostname: str = "",
 ) -> NetworkAttachment:
     """What a container gets of a network; InvalidArgument for settings it does not allow."""
     is_user_defined = network.name not in PREDEFINED
-    if not is_user_defined:
-        _check_predefined(settings)
-    aliases = settings.aliases
-    dns_names = [name, *(aliases or []), short(container_id)] if is_user_defined else None
-    return NetworkAttachment(
-        structs.replace(
-            settings,
-            network_id=network.id,
-            dns_names=list(dict.fromkeys(dns_names)) if dns_names else None,
-        ),
-        settings.mac_address or UNSET,
-    )
+    errors = _faults(settings, network) if is_user_defined else _predefined_faults(settings)
+    if errors:
+        raise InvalidArgument("invalid endpoint settings:\n" + "\n".join(errors))
+    settings = structs.replace(settings, network_id=network.id)
+    if is_user_defined:
+        settings = with_names(settings, container_id, name, hostname)
+    return NetworkAttachment(settings, settings.mac_address or UNSET)
 
 
-def _check_predefined(settings: EndpointSettings) -> None:
+def with_names(
+    settings: EndpointSettings, container_id: str, name: str, hostname: str
+) -> EndpointSettings:
+    """Settings with the names by which the network's other containers find this one.
+
+    The first is what its address is called. Source: behaviours 155.
+    """
+    names = [name, *(settings.aliases or []), short(container_id), hostname]
+    return structs.replace(settings, dns_names=[*dict.fromkeys(filter(None, names))])
+
+
+def renamed(container: Container, name: str) -> Container:
+    """A container with another name, by which its networks know it too."""
+    networks = {
+        key: structs.replace(
+            one,
+            settings=with_names(one.settings, container.id, name, container.config.hostname),
+        )
+        if one.settings.dns_names
+        else one
+        for key, one in container.networks.items()
+    }
+    return structs.replace(container, name=name, networks=networks)
+
+
+def renamed_connection(connection: Connection, container: Container) -> Connection:
+    """A live connection whose endpoints have the names of the container's record."""
+    endpoints = {
+        key: structs.replace(endpoint, names=container.networks[key].settings.dns_names or [])
+        if key in container.networks
+        else endpoint
+        for key, endpoint in connection.endpoints.items()
+    }
+    return structs.replace(connection, endpoints=endpoints)
+
+
+def _predefined_faults(settings: EndpointSettings) -> list[str]:
     errors = []
     if settings.aliases:
         errors.append("network-scoped aliases are only supported for user-defined networks")
     ipam = settings.ipam_config
     if ipam is not None and (ipam.ipv4_address or ipam.ipv6_address):
         errors.append("user-specified IP address is supported on user-defined networks only")
-    if errors:
-        raise InvalidArgument("invalid endpoint settings:\n" + "\n".join(errors))
+    return errors
+
+
+def _faults(settings: EndpointSettings, network: Network) -> list[str]:
+    ipam = settings.ipam_config or EndpointIPAMConfig()
+    errors = [
+        f"invalid alias {alias!r}: no container may take this name"
+        for alias in settings.aliases or []
+        if alias.lower() in _NEVER_ALIASES or "*" in alias
+    ]
+    for kind, text in (("IPv4", ipam.ipv4_address), ("IPv6", ipam.ipv6_address)):
+        if text and (fault := _address_fault(kind, text, network)):
+            errors.append(fault)
+    return errors
+
+
+def _address_fault(kind: str, text: str, network: Network) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return f"invalid {kind} address: {text}"
+    if f"IPv{address.version}" != kind:
+        return f"invalid {kind} address: {text}"
+    subnets = [ip_network(one.subnet) for one in network.ipam.config or [] if one.subnet]
+    if subnets and not any(address in subnet for subnet in subnets):
+        return f"no configured subnet contains IP address {text}"
+    return ""
 
 
 def wanted_ports(config: Config, host: HostConfig) -> dict[str, list[PortBinding]]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from msgspec import UNSET, Struct, field, structs
+from msgspec import UNSET, Struct, field
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import Creator
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.names import check_name
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.ending import Endings
@@ -22,8 +23,10 @@ from wharfie.engine.containers.lifecycle.processes import Processes, check_argum
 from wharfie.engine.containers.lifecycle.removal import Remover
 from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.links import Links, parse_link
+from wharfie.engine.containers.networking import renamed, renamed_connection
 from wharfie.engine.containers.selection import select
 from wharfie.engine.images import Images
+from wharfie.engine.networks import Networks
 from wharfie.model.container import (
     Container,
     Created,
@@ -70,10 +73,11 @@ class ContainersPorts(Struct, frozen=True, kw_only=True):
     endings: Endings
     remover: Remover
     images: Images
+    networks: Networks
     runtime: Runtime
     snapshotter: Snapshotter
     supervisor: TaskSupervisor
-    stop_timeout: int
+    defaults: DefaultsHandle
 
 
 class Containers:
@@ -196,12 +200,21 @@ class Containers:
                 raise InvalidArgument("Renaming a container with the same name as its current name")
             catalogue.reserve(wanted, handle.id)
             try:
-                record = structs.replace(before, name=wanted)
-                await self._ports.ledger.save(handle, record, durable=True)
+                record = renamed(before, wanted)
+                connection = handle.connection if has_process(before.state.status) else None
+                if connection is None:
+                    await self._ports.ledger.save(handle, record, durable=True)
+                else:
+                    connection = renamed_connection(connection, record)
+                    await self._ports.ledger.save_connected(
+                        handle, record, connection, durable=True
+                    )
             except BaseException:
                 catalogue.release(wanted, handle.id)
                 raise
             catalogue.release(before.name, handle.id)
+            if connection is not None:
+                await self._ports.networks.renamed(handle.id, wanted, connection)
         self._ports.ledger.publish(handle.record, "rename", oldName=f"/{before.name}")
 
     async def remove(
@@ -330,7 +343,7 @@ class Containers:
     ) -> None:
         record = handle.record
         number = parse_signal(signal or _stop_signal(record))
-        seconds = _grace(record, self._ports.stop_timeout) if grace is None else grace
+        seconds = _grace(record, self._ports.defaults.now.stop_timeout) if grace is None else grace
         async with handle.lock:
             check(Verb.STOP, handle.record)
             if handle.record.state.status is Status.RESTARTING:

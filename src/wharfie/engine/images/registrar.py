@@ -15,6 +15,8 @@ from wharfie.model.ids import ImageId
 from wharfie.model.image import Image
 from wharfie.model.store import Store, Transaction
 
+_HOUR = len("2026-11-21T07")
+
 
 class Registrar:
     """Records images and their references."""
@@ -71,6 +73,27 @@ class Registrar:
                 self._catalog.put(image)
             for image_id in delete:
                 self._catalog.drop(image_id)
+
+    async def mark_used(self, image_ids: Iterable[ImageId]) -> None:
+        """Record that images are in use now; not more often than it matters."""
+        moment = clock.now()
+        async with self._lock:
+            changed = [
+                structs.replace(image, used_at=moment)
+                for image_id in image_ids
+                if (image := self._catalog.by_id(image_id)) is not None
+                and image.used_at[:_HOUR] != moment[:_HOUR]
+            ]
+            if not changed:
+                return
+
+            def commit(tx: Transaction) -> None:
+                for image in changed:
+                    tx.images.put(image)
+
+            await self._store.write(commit)
+            for image in changed:
+                self._catalog.put(image)
 
     def publish(self, action: str, image: Image, name: str = "") -> None:
         """Announce what happened to an image; `name` is the reference concerned.

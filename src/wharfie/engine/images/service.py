@@ -18,12 +18,13 @@ from wharfie.engine.images.loading import Loader, Progress
 from wharfie.engine.images.registrar import Registrar
 from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
 from wharfie.engine.images.saving import Saver, choose_images
+from wharfie.engine.images.upkeep import Checker, CheckMessage, Collector, Disk, Watermarks
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import InvalidPlatform, normalize, parse_platform
 from wharfie.formats.reference import DEFAULT_TAG, Reference, is_tag
 from wharfie.model.archive import Archiver, Limits
 from wharfie.model.content import ContentStore
-from wharfie.model.errors import Conflict, Forbidden, InvalidArgument
+from wharfie.model.errors import Conflict, Forbidden, InvalidArgument, NotFound
 from wharfie.model.filters import ImageFilters, PruneFilters
 from wharfie.model.ids import ChainId, Digest, ImageId
 from wharfie.model.image import Image
@@ -63,6 +64,7 @@ class Images:
         self._events = events
         self._uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]] = dict
         self._pruning = False
+        self._noted: set[ImageId] = set()
         unpacker = Unpacker(content, snapshotter, archiver)
         self._loader = Loader(
             catalog=self._catalog,
@@ -79,6 +81,15 @@ class Images:
             archiver=archiver,
             leases=self._leases,
             limits=limits,
+        )
+        self._checker = Checker(
+            catalog=self._catalog,
+            content=content,
+            snapshotter=snapshotter,
+            archiver=archiver,
+            leases=self._leases,
+            uses=lambda: self._uses(),  # noqa: PLW0108 - replaced by `open`
+            refetch=self.pull,
         )
         self._importer = Importer(
             catalog=self._catalog,
@@ -209,6 +220,26 @@ class Images:
         self._events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
         return deletions, reclaimed
 
+    def check(self, *, repair: bool) -> AsyncIterator[CheckMessage]:
+        """Verify every blob and layer, and mend them if asked; findings, then a summary."""
+        return self._checker.run(repair=repair)
+
+    def note_use(self, image: Image) -> None:
+        """A container is made of it: it is not the first to go when room is needed."""
+        self._noted.add(image.id)
+
+    def collector(self, watermarks: Watermarks, disk: Disk) -> Collector:
+        """What keeps the disk below a watermark; the caller runs it."""
+        return Collector(
+            watermarks,
+            disk,
+            catalog=self._catalog,
+            uses=self._uses,
+            mark_used=self._mark_used,
+            remove=self._remove_unused,
+            announce=lambda facts: self._events.publish("image", "gc", "", facts),
+        )
+
     def pull(self, ref: str) -> AsyncIterator[Progress]:
         """Pull an image; yields Docker's messages, refusals are raised at the call.
 
@@ -247,6 +278,20 @@ class Images:
     ) -> AsyncIterator[Progress]:
         image = await self._importer.run(source, spec)
         yield {"status": image.id}
+
+    async def _mark_used(self, image_ids: Sequence[ImageId]) -> None:
+        noted, self._noted = self._noted, set()
+        await self._registrar.mark_used({*image_ids, *noted})
+
+    async def _remove_unused(self, image: Image) -> int:
+        if self._uses().get(image.id) or image.id in self._noted:
+            return 0
+        try:
+            plan = plan_removal(self._catalog, self._uses(), image.id, force=True, prune=True)
+        except (Conflict, NotFound):
+            return 0
+        _, reclaimed = await self._carry_out(plan)
+        return reclaimed
 
     async def _prune(self, filters: PruneFilters) -> tuple[list[Deletion], int]:
         deletions: list[Deletion] = []

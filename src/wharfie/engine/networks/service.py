@@ -31,6 +31,7 @@ from wharfie.model.network import (
     LiveConnection,
     Network,
     NetworkDriver,
+    Resolving,
 )
 from wharfie.model.store import Store
 
@@ -212,6 +213,11 @@ class Networks:
         self._announced.add(container_id)
         self._announce("connect", container_id, connection)
 
+    async def renamed(self, container_id: ContainerId, name: str, connection: Connection) -> None:
+        """A container has another name; recorded by the caller."""
+        self._names[container_id] = name
+        await self._driver.renamed(container_id, connection)
+
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """The container ended or could not start; idempotent."""
         await self._driver.leave(container_id, connection)
@@ -231,6 +237,7 @@ class Networks:
         pid: int,
         connection: Connection,
         settings: EndpointSettings,
+        resolving: Resolving | None = None,
     ) -> Endpoint:
         """Connect a running container to one more network; the caller records the endpoint.
 
@@ -250,7 +257,9 @@ class Networks:
             raise Forbidden(f"endpoint with name {name} already exists in network {network.name}")
         self._joining[network.id] += 1
         try:
-            endpoint = await self._driver.connect(container_id, pid, network, settings)
+            endpoint = await self._driver.connect(
+                container_id, pid, network, settings, resolving=resolving
+            )
         finally:
             self._joining[network.id] -= 1
         return endpoint

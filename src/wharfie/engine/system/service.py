@@ -56,6 +56,10 @@ class SystemInfo(Struct, frozen=True, kw_only=True):
     insecure_registries: list[str] = field(default_factory=list)
     registry_mirrors: list[str] = field(default_factory=list)
     limits: dict[str, bool] = field(default_factory=dict)
+    experimental: bool = False
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
 
 
 class System:
@@ -94,6 +98,18 @@ class System:
             file_descriptors=self._file_descriptors(),
             warnings=[*self._base.warnings, *self._warnings()],
             event_listeners=self._events.listeners,
+        )
+
+    def reloaded(self, attributes: dict[str, str], **changes: object) -> None:
+        """The daemon's configuration changed: show the new facts, tell subscribers.
+
+        Args:
+            attributes: of the event `daemon reload`.
+            changes: fields of `SystemInfo` and their new values.
+        """
+        self._base = structs.replace(self._base, **changes)
+        self._events.publish(
+            "daemon", "reload", self._base.id, {"name": self._base.name, **attributes}
         )
 
     def version(self) -> VersionInfo:

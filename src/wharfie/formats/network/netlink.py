@@ -44,12 +44,17 @@ class NetlinkFormatError(ValueError):
 
 
 class Message(Struct, frozen=True):
-    """One message from the kernel; `payload` without the 16-byte header."""
+    """One message from the kernel; `payload` without the 16-byte header.
+
+    Attributes:
+        port: whose request it answers or tells of.
+    """
 
     type: int
     flags: int
     sequence: int
     payload: memoryview
+    port: int = 0
 
 
 class Outcome(Struct, frozen=True):
@@ -99,10 +104,10 @@ def parse_messages(data: bytes | memoryview) -> Iterator[Message]:
     while view:
         if len(view) < _header.size:
             raise NetlinkFormatError("truncated netlink header")
-        length, type_, flags, sequence, _port = _header.unpack_from(view)
+        length, type_, flags, sequence, port = _header.unpack_from(view)
         if length < _header.size or length > len(view):
             raise NetlinkFormatError(f"netlink message length {length} of {len(view)}")
-        yield Message(type_, flags, sequence, view[_header.size : length])
+        yield Message(type_, flags, sequence, view[_header.size : length], port)
         view = view[(length + 3) & ~3 :]
 
 

@@ -431,6 +431,11 @@ def lookup(set_: Set, register: int, *, inverted: bool = False) -> Expression:
     return _expression("lookup", *attributes)
 
 
+def load_value(register: int, data: bytes) -> Expression:
+    """Load a constant."""
+    return _expression("immediate", be32(1, register), nested(2, attribute(1, data)))
+
+
 def destination_nat() -> Expression:
     """Send the connection to the address in REG_1 and the port in the word after it."""
     return _expression("nat", be32(1, 1), be32(2, IPV4), be32(3, REG_1), be32(5, word(1)))

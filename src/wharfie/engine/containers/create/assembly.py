@@ -6,14 +6,17 @@ from msgspec import Struct
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import CreationPorts, Creator
-from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.create.defaults import ContainerDefaults, DefaultsHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.ending import Endings
 from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts
+from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
@@ -53,13 +56,17 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     endings: Endings
     recovery: Recovery
     directories: ContainerDirectories
+    defaults: DefaultsHandle
+    attachments: ContainerNetworks
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
     """Build the container verbs on their ports."""
     catalogue = Catalogue()
+    defaults = DefaultsHandle(ports.defaults)
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
+    files = ManagedFiles(directories, ports.defaults, Links(catalogue))
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -70,8 +77,8 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             trees=ports.trees,
             images=ports.images,
             supervisor=ports.supervisor,
+            files=files,
             directories=directories,
-            defaults=ports.defaults,
         )
     )
     remover = Remover(
@@ -110,7 +117,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             archiver=ports.archiver,
             runtime=ports.runtime,
             directories=directories,
-            defaults=ports.defaults,
+            defaults=defaults,
         )
     )
     containers = Containers(
@@ -122,10 +129,11 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             endings=endings,
             remover=remover,
             images=ports.images,
+            networks=ports.networks,
             runtime=ports.runtime,
             snapshotter=ports.snapshotter,
             supervisor=ports.supervisor,
-            stop_timeout=ports.defaults.stop_timeout,
+            defaults=defaults,
         )
     )
     recovery = Recovery(
@@ -144,4 +152,8 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         endings=endings,
         recovery=recovery,
         directories=directories,
+        defaults=defaults,
+        attachments=ContainerNetworks(
+            catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
+        ),
     )

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET, Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import check_create
@@ -58,7 +58,7 @@ class CreationPorts(Struct, frozen=True, kw_only=True):
     archiver: Archiver
     runtime: Runtime
     directories: ContainerDirectories
-    defaults: ContainerDefaults
+    defaults: DefaultsHandle
 
 
 class Creator:
@@ -77,6 +77,7 @@ class Creator:
             image = ports.images.get(spec.config.image, platform=spec.platform)
             spec = self._complete(spec, image, container_id)
             record = await self._make(spec, image, container_id, name)
+            ports.images.note_use(image)
             handle = ContainerHandle(record)
             handle.is_clean = True
             await ports.ledger.add(handle)
@@ -100,7 +101,7 @@ class Creator:
     def _complete(self, spec: CreateSpec, image: Image, container_id: str) -> CreateSpec:
         """The request with the image's and the engine's defaults; refused if it cannot run."""
         config = merge_image_config(spec.config, image.document.config)
-        host = self._ports.defaults.fill(spec.host_config)
+        host = self._ports.defaults.now.fill(spec.host_config)
         shares_hostname = parse_mode(host.network_mode).kind == "container" or (
             host.uts_mode == "host"
         )
@@ -109,8 +110,7 @@ class Creator:
             hostname = os.uname().nodename if is_host else short(container_id)
             config = structs.replace(config, hostname=hostname)
         complete = structs.replace(spec, config=config, host_config=host)
-        check_create(complete, cpus=self._ports.defaults.cpus)
-        log_limits(host.log_config.config)
+        check_create(complete, cpus=self._ports.defaults.now.cpus)
         self._ports.runtime.check(host)
         return complete
 

@@ -10,6 +10,7 @@ import re
 
 from msgspec import UNSET
 
+from wharfie.engine.containers.logs.drivers import check_log_config
 from wharfie.model.container import Config, CreateSpec, HealthConfig, HostConfig, RestartPolicy
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.signals import parse_signal
@@ -18,11 +19,6 @@ _MIB = 1 << 20
 _MINIMUM_MEMORY = 6 * _MIB
 _POLICIES = ("no", "always", "on-failure", "unless-stopped")
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?")
-_LOG_DRIVERS = ("json-file", "none")
-_JSON_FILE_OPTIONS = {
-    "max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode",
-    "max-buffer-size",
-}  # fmt: skip
 
 
 def check_create(spec: CreateSpec, *, cpus: int) -> None:
@@ -39,10 +35,8 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
     config, host = spec.config, spec.host_config
     _check_config(config)
     _check_restart(host.restart_policy, auto_remove=host.auto_remove)
-    _check_memory(host)
-    _check_cpus(host, cpus)
-    _check_ranges(host)
-    _check_logging(host)
+    check_limits(host, cpus=cpus)
+    check_log_config(host.log_config.type or "json-file", host.log_config.config)
     _check_names(host)
     _check_namespaces(host)
     _check_modes(config, host)
@@ -51,6 +45,19 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
         check_port(port)
     for port in config.exposed_ports or {}:
         check_port(port)
+
+
+def check_limits(host: HostConfig, *, cpus: int, is_update: bool = False) -> None:
+    """Refuse limits no container can have.
+
+    Args:
+        host: the limits.
+        cpus: processors of this host.
+        is_update: they go with others the container has already.
+    """
+    _check_memory(host, is_update=is_update)
+    _check_cpus(host, cpus)
+    _check_ranges(host)
 
 
 def check_port(port: str) -> None:
@@ -113,14 +120,14 @@ def _check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
 
 
-def _check_memory(host: HostConfig) -> None:
+def _check_memory(host: HostConfig, *, is_update: bool) -> None:
     if host.memory and host.memory < _MINIMUM_MEMORY:
         raise InvalidArgument("Minimum memory limit allowed is 6MB")
-    if host.memory_swap > 0 and not host.memory:
+    if host.memory_swap > 0 and not host.memory and not is_update:
         raise InvalidArgument(
             "You should always set the Memory limit when using Memoryswap limit, see usage"
         )
-    if 0 < host.memory_swap < host.memory:
+    if host.memory and 0 < host.memory_swap < host.memory:
         raise InvalidArgument(
             "Minimum memoryswap limit should be larger than memory limit, see usage"
         )
@@ -162,18 +169,6 @@ def _check_ranges(host: HostConfig) -> None:
         raise InvalidArgument(
             f"Invalid value {host.oom_score_adj}, range for oom score adj is [-1000, 1000]"
         )
-
-
-def _check_logging(host: HostConfig) -> None:
-    driver = host.log_config.type or "json-file"
-    if driver not in _LOG_DRIVERS:
-        raise InvalidArgument(f"logger: no log driver named '{driver}' is registered")
-    if driver != "json-file":
-        return
-    options = host.log_config.config
-    for option in options:
-        if option not in _JSON_FILE_OPTIONS:
-            raise InvalidArgument(f"unknown log opt '{option}' for json-file log driver")
 
 
 def _check_names(host: HostConfig) -> None:

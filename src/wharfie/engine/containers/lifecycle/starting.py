@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import ContainerDefaults, log_limits
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.health import begun
 from wharfie.engine.containers.links import Links
+from wharfie.engine.containers.logs.spec import log_spec
 from wharfie.engine.containers.networking import (
     connected,
     disconnected,
@@ -30,30 +30,20 @@ from wharfie.engine.containers.networking import (
     wanted_ports,
 )
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
-from wharfie.engine.containers.rootfs.managed_files import (
-    Resolver,
-    external_resolver,
-    host_mode_hosts_file,
-    hostname_file,
-    hosts_file,
-    legacy_resolver_file,
-    own_names,
-    parse_resolver,
-    wants_systemd_file,
-)
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.opening import MountOpener, MountPorts, close_mounts
 from wharfie.engine.containers.sharing import Sharing
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
-from wharfie.model.container import Container, HostConfig, Status
-from wharfie.model.errors import EngineError, Internal, StartFailed
+from wharfie.model.container import Container, Status
+from wharfie.model.errors import EngineError, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, JoinRequest
 from wharfie.model.runtime import BundleMount, LaunchPlan, MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
-from wharfie.model.task import LogSpec, TaskSupervisor
+from wharfie.model.task import TaskSupervisor
 
 _MANAGED = ("resolv.conf", "hostname", "hosts")
 
@@ -69,8 +59,8 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     trees: MountTrees
     images: Images
     supervisor: TaskSupervisor
+    files: ManagedFiles
     directories: ContainerDirectories
-    defaults: ContainerDefaults
 
 
 class Starter:
@@ -145,10 +135,8 @@ class Starter:
 
     async def _refresh_hosts(self, handle: ContainerHandle) -> None:
         """A linked container has another address: tell those that know it."""
-        if has_process(handle.record.state.status) and handle.connection is not None:
-            text = self._hosts(handle.record, handle.connection)
-            write = self._ports.directories.write
-            await asyncio.to_thread(write, handle.id, "hosts", text)
+        if has_process(handle.record.state.status):
+            await asyncio.to_thread(self._ports.files.refresh_links, handle.record)
 
     async def _launch(self, record: Container, rootfs: int, connection: Connection | None) -> int:
         donor = self._sharing.ipc_donor(record.host_config)
@@ -192,6 +180,7 @@ class Starter:
                 container_name=record.name,
                 networks=joins,
                 publish=wanted_ports(record.config, record.host_config) if joins else {},
+                resolving=self._ports.files.resolving(record) if joins else None,
             )
         )
 
@@ -206,50 +195,7 @@ class Starter:
                 hostname_path=other.hostname_path,
                 resolv_conf_path=other.resolv_conf_path,
             )
-        directories = self._ports.directories
-        directories.make(record.id)
-        host, config = record.host_config, record.config
-        in_host = mode.kind == "host"
-        contents = {
-            "hosts": self._hosts(record, connection),
-            "hostname": hostname_file(config.hostname),
-            "resolv.conf": legacy_resolver_file(self._resolver(host, in_host=in_host)).content,
-        }
-        paths = {name: directories.write(record.id, name, text) for name, text in contents.items()}
-        return structs.replace(
-            record,
-            hosts_path=paths["hosts"],
-            hostname_path=paths["hostname"],
-            resolv_conf_path=paths["resolv.conf"],
-        )
-
-    def _hosts(self, record: Container, connection: Connection | None) -> str:
-        extra = record.host_config.extra_hosts or []
-        if connection is None:
-            gateway = self._ports.defaults.host_gateway or "127.0.0.1"
-            return host_mode_hosts_file(_read("/etc/hosts"), extra_hosts=extra, gateway=gateway)
-        endpoints = connection.endpoints.values()
-        gateways = (endpoint.gateway for endpoint in endpoints if endpoint.gateway)
-        return hosts_file(
-            addresses=[endpoint.address for endpoint in endpoints if endpoint.address],
-            names=own_names(record.config.hostname, record.config.domainname),
-            extra_hosts=extra,
-            gateway=self._ports.defaults.host_gateway or next(gateways, ""),
-            links=self._links.hosts(record) if record.links else (),
-        )
-
-    def _resolver(self, host: HostConfig, *, in_host: bool) -> Resolver:
-        defaults = self._ports.defaults
-        text = _read("/etc/resolv.conf")
-        if not in_host and wants_systemd_file(text):
-            text = _read("/run/systemd/resolve/resolv.conf") or text
-        return external_resolver(
-            parse_resolver(text),
-            servers=host.dns or defaults.dns,
-            search=host.dns_search or defaults.dns_search,
-            options=host.dns_options or defaults.dns_options,
-            loopback=in_host,
-        )
+        return self._ports.files.write(record, connection)
 
     def _plan(
         self,
@@ -288,7 +234,7 @@ class Starter:
                 tty=record.config.tty,
                 links=self._links.environment(record),
             ),
-            log=_log_spec(record),
+            log=log_spec(record, self._ports.directories, os.uname().nodename),
         )
 
     def _hostname(self, record: Container) -> str:
@@ -310,27 +256,3 @@ class Starter:
         record = structs.replace(disconnected(handle.record), state=state)
         await ports.ledger.save_connected(handle, record, None, durable=True)
         await ports.supervisor.settle(handle.id)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _log_spec(record: Container) -> LogSpec:
-    log = record.host_config.log_config
-    if log.type != "json-file":
-        return LogSpec(driver="none")
-    try:
-        size, files = log_limits(log.config)
-    except ValueError as error:
-        raise Internal(f"log options of {record.name}: {error}") from error
-    return LogSpec(
-        path=record.log_path,
-        max_size=size,
-        max_files=files,
-        compress=log.config.get("compress") == "true",
-    )

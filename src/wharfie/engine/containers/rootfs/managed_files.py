@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 EMBEDDED_SERVER = "127.0.0.11"
+HOST_NAMES = ("host.docker.internal", "gateway.docker.internal")
+"""By which a container always finds the host."""
 SYSTEMD_STUB = "127.0.0.53"
 FALLBACK_IPV4 = ("8.8.8.8", "8.8.4.4")
 FALLBACK_IPV6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
@@ -87,6 +89,24 @@ def hosts_file(
     lines += [f"{address}\t{link}" for address, link in links]
     lines += [f"{address}\t{names}" for address in addresses]
     return "\n".join(lines) + "\n"
+
+
+def replace_own_lines(content: str, names: str, before: Sequence[str], after: Sequence[str]) -> str:
+    """An /etc/hosts whose lines for the container's own addresses are brought up to date."""
+    old = {f"{address}\t{names}" for address in before if address not in after}
+    lines = [line for line in content.splitlines() if line not in old]
+    lines += [f"{address}\t{names}" for address in after if address not in before]
+    return "\n".join(lines) + "\n"
+
+
+def replace_link_lines(content: str, links: Sequence[tuple[str, str]]) -> str:
+    """A hosts file whose lines of these links (address, names) carry their present address."""
+    present = {names: address for address, names in links}
+    lines = []
+    for line in content.splitlines():
+        names = line.partition("\t")[2]
+        lines.append(f"{present[names]}\t{names}" if names in present else line)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def host_mode_hosts_file(content: str, *, extra_hosts: Sequence[str], gateway: str = "") -> str:

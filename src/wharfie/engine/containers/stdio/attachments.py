@@ -10,6 +10,7 @@ from msgspec import structs
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.networking import attach, connected, disconnected, parse_mode
+from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.networks import Networks
 from wharfie.model.container import Status
 from wharfie.model.errors import Conflict, Forbidden, NotFound
@@ -20,10 +21,13 @@ from wharfie.model.network import Connection, EndpointSettings, Network
 class ContainerNetworks:
     """Network verbs on containers."""
 
-    def __init__(self, *, catalogue: Catalogue, ledger: Ledger, networks: Networks) -> None:
+    def __init__(
+        self, *, catalogue: Catalogue, ledger: Ledger, networks: Networks, files: ManagedFiles
+    ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
         self._networks = networks
+        self._files = files
 
     async def connect(self, ref: str, network_ref: str, settings: EndpointSettings) -> None:
         """Make a container part of a further network; a running one gets an interface.
@@ -37,20 +41,25 @@ class ContainerNetworks:
         async with handle.lock:
             self._check_connect(handle, network)
             record = handle.record
-            attachment = attach(network, settings, record.id, record.name)
+            attachment = attach(network, settings, record.id, record.name, record.config.hostname)
             record = structs.replace(record, networks={**record.networks, network.name: attachment})
             connection = handle.connection
             if connection is not None and has_process(record.state.status):
+                before, resolving = connection, self._files.resolving(record)
                 endpoint = await self._networks.connect(
                     network.id,
                     container_id=record.id,
                     pid=record.state.pid,
                     connection=connection,
                     settings=attachment.settings,
+                    resolving=resolving,
                 )
                 endpoints = {**connection.endpoints, network.name: endpoint}
-                connection = structs.replace(connection, endpoints=endpoints)
+                connection = structs.replace(
+                    connection, endpoints=endpoints, resolving=resolving or connection.resolving
+                )
                 record = connected(record, connection)
+                self._files.change(handle.record, record, before, connection)
             await self._ledger.save_connected(handle, record, connection, durable=True)
         if connection is not None:
             self._networks.announce("connect", handle.id, network)
@@ -70,12 +79,15 @@ class ContainerNetworks:
                 return
             raise
         async with handle.lock:
+            before = handle.connection
             connection = await self._leave(handle, network)
             networks = dict(handle.record.networks)
             del networks[network.name]
             record = structs.replace(disconnected(handle.record), networks=networks)
             if connection is not None:
                 record = connected(record, connection)
+            if connection is not None and before is not None:
+                self._files.change(handle.record, record, before, connection)
             await self._ledger.save_connected(handle, record, connection, durable=True)
         if connection is not None:
             self._networks.announce("disconnect", handle.id, network)

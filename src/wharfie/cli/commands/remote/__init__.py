@@ -1,0 +1,1 @@
+"""The verbs about other machines' daemons: contexts, certificates, what is wrong between us."""

@@ -1,0 +1,107 @@
+"""From the configuration to what drivers and engine are given: defaults of what users make."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Network
+
+from wharfie.daemon.config import Config, ConfigError
+from wharfie.drivers.network import NetworkSettings
+from wharfie.drivers.network.settings import AddressPool, default_pools
+from wharfie.drivers.runtime import Defaults, find_init
+from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.networks import DefaultBridge
+
+_PROFILE_LIMIT = 8 << 20
+
+
+def container_defaults(
+    config: Config, *, runtime: str, cgroup_version: int, cpus: int
+) -> ContainerDefaults:
+    """What the engine fills in for containers that do not say otherwise.
+
+    Args:
+        config: the daemon's configuration.
+        runtime: name of the default runtime that was found.
+        cgroup_version: of this host; decides the default cgroup namespace.
+        cpus: processors of this host.
+    """
+    return ContainerDefaults(
+        runtime=runtime,
+        log_driver=config.log_driver,
+        log_options=config.log_opts,
+        shm_size=config.default_shm_size,
+        ipc_mode=config.default_ipc_mode,
+        cgroupns_mode=config.default_cgroupns_mode
+        or ("private" if cgroup_version == 2 else "host"),
+        stop_timeout=config.default_stop_timeout,
+        cpus=cpus,
+        dns=config.dns,
+        dns_options=config.dns_opts,
+        dns_search=config.dns_search,
+        host_gateway=next((ip for ip in config.host_gateway_ips if ":" not in ip), ""),
+    )
+
+
+def runtime_defaults(config: Config) -> Defaults:
+    """What the runtime driver adds to containers.
+
+    Raises:
+        ConfigError: `init-path` names a program that is not there.
+    """
+    init_path = find_init(config.init_path)
+    if config.init_path and not init_path:
+        raise ConfigError(f"init-path {config.init_path}: no such program")
+    return Defaults(
+        cgroup_parent=config.cgroup_parent,
+        ulimits=config.default_ulimits,
+        init=config.init,
+        init_path=init_path,
+        no_new_privileges=config.no_new_privileges,
+    )
+
+
+def read_seccomp_profile(config: Config) -> str:
+    """The daemon's seccomp profile: "" for the built-in one, "unconfined", or its content.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    path = config.seccomp_profile
+    if path in ("", "builtin"):
+        return ""
+    if path == "unconfined":
+        return path
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read(_PROFILE_LIMIT)
+    except (OSError, UnicodeDecodeError) as error:
+        why = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"opening seccomp profile ({path}) failed: {why}") from None
+
+
+def network_settings(config: Config) -> NetworkSettings:
+    """How the network driver works."""
+    pools = [
+        AddressPool(IPv4Network(pool.base, strict=False), pool.size)
+        for pool in config.default_address_pools
+    ]
+    return NetworkSettings(
+        exec_root=config.exec_root,
+        pools=pools or default_pools(),
+        forwarding=config.ip_forward,
+    )
+
+
+def default_bridge(config: Config) -> DefaultBridge:
+    """How the network called "bridge" is to be."""
+    return DefaultBridge(
+        bridge=config.bridge or "docker0",
+        bip=config.bip,
+        fixed_cidr=config.fixed_cidr,
+        gateway=config.default_gateway,
+        mtu=config.mtu,
+        icc=config.icc,
+        masquerade=config.ip_masq,
+        host_binding=config.ip or "0.0.0.0",  # noqa: S104 - Docker's default
+    )
