@@ -137,6 +137,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         starter=starter,
         endings=endings,
         remover=remover,
+        runtime=ports.runtime,
         supervisor=ports.supervisor,
         nursery=ports.nursery,
     )
