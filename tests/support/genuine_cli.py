@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,22 @@ def docker_cli() -> str:
     pytest.skip("no genuine docker CLI: script/test fetches one")
 
 
-def docker_cli_28() -> str:
+def docker_cli_28(*, since_changed: bool = False) -> str:
     """Path of a genuine docker CLI of release 28, whose very words and bodies are compared.
 
     Debian 12 and 13 bring older ones, which say and send other things: skipped there.
+
+    Args:
+        since_changed: 28.3 and later, or Debian's builds with older libraries, have other words
+            for this; ours are those of 28.2.
     """
     path = docker_cli()
-    says = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
-    if not says.startswith("Docker version 28."):
-        pytest.skip(f"compares with docker CLI 28, this is {says.strip()}")
+    says = _version(path)
+    if not says.startswith("Docker version 28.2." if since_changed else "Docker version 28."):
+        pytest.skip(f"compares with docker CLI 28, this is {says}")
     return path
+
+
+@cache
+def _version(path: str) -> str:
+    return subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip()

@@ -16,6 +16,7 @@ from wharfie.engine.containers import Processes, Pruned, Sample
 from wharfie.engine.events import EventBus
 from wharfie.engine.images.service import Deletion
 from wharfie.engine.system import SystemInfo, VersionInfo
+from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import encode
 from wharfie.model.archive import PathStat
 from wharfie.model.container import (
@@ -30,7 +31,6 @@ from wharfie.model.container import (
 from wharfie.model.errors import EngineError, NoSuchContainer, NoSuchExec, NoSuchImage, NotModified
 from wharfie.model.exec import Exec
 from wharfie.model.image import Image, ImageConfig, ImageDocument
-from wharfie.model.logs import LogEntry
 from wharfie.model.network import EndpointSettings, NetworkAttachment, PortBinding
 from wharfie.model.snapshot import Change
 from wharfie.model.usage import Usage
@@ -172,7 +172,7 @@ class FakeStreams:
 
     def __init__(self, containers: FakeContainers) -> None:
         self._containers = containers
-        self.entries: list[LogEntry] = []
+        self.entries: list[LogRun] = []
         self.queries: list = []
         self.follow = asyncio.Event
 
@@ -187,7 +187,7 @@ class FakeStreams:
         self.queries.append(query)
         container = self._containers.get(ref)
 
-        async def batches() -> AsyncIterator[list[LogEntry]]:
+        async def batches() -> AsyncIterator[list[LogRun]]:
             if self.entries:
                 yield self.entries
             if query.follow:

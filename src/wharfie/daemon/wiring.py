@@ -30,10 +30,11 @@ from wharfie.daemon.defaults import (
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
-from wharfie.daemon.listening import Listening
+from wharfie.daemon.listening import Listening, container_barrier, origin_policy
+from wharfie.daemon.listening.limits import connection_limits
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.logs import JsonFileReader
+from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
 from wharfie.drivers.runtime import OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
@@ -109,9 +110,16 @@ async def open_daemon(config: Config) -> Daemon:
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
-        floor = parse_version(config.min_api_version)
-        rules = ApiRules(floor=floor, experimental=config.experimental)
-        server = Server(application(services, graph=builder.graph, rules=rules))
+        rules = ApiRules(
+            floor=parse_version(config.min_api_version),
+            experimental=config.experimental,
+            origins=origin_policy(config),
+        )
+        server = Server(
+            application(services, graph=builder.graph, rules=rules),
+            limits=connection_limits(),
+            barrier=container_barrier(config, builder.bridges),
+        )
         stack.push_async_callback(server.close)
         adoption = builder.adoption(services.system, encryption, server)
         return Daemon(stack.pop_all(), server, listening, adoption)
@@ -135,6 +143,7 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.bridges: Callable[[], set[str]] = set
         self._adoption: Adoption | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
@@ -154,6 +163,7 @@ class _Builder:
         stack.push_async_callback(archiver.close)
         driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
+        self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
         stack.callback(runtime.close)
@@ -189,7 +199,8 @@ class _Builder:
             catalogue=engine.catalogue,
             ledger=engine.ledger,
             supervisor=supervisor,
-            log_reader=JsonFileReader(),
+            log_reader=FileLogReader(),
+            directories=engine.directories,
         )
         execs = Execs(
             containers=engine.containers,

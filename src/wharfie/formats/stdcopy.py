@@ -7,7 +7,8 @@ its payload. Source: Engine API, "Attach to a container"; behaviours 81.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 STDIN, STDOUT, STDERR, SYSTEM_ERROR = range(4)
@@ -35,6 +36,29 @@ def encode(stream: int, payload: bytes) -> bytes:
 def header(stream: int, size: int) -> bytes:
     """A frame's header alone, for a payload of `size` bytes that is sent separately."""
     return _HEADER.pack(stream, size)
+
+
+class _Headers(dict[int, bytes]):
+    """Headers of one stream by payload size, made when first asked for."""
+
+    def __init__(self, stream: int) -> None:
+        self._stream = stream
+
+    def __missing__(self, size: int) -> bytes:
+        made = _HEADER.pack(self._stream, size)
+        if len(self) < _MAX_HEADERS:
+            self[size] = made
+        return made
+
+
+_MAX_HEADERS = 1 << 14
+_headers = [_Headers(stream) for stream in range(SYSTEM_ERROR + 1)]
+
+
+def encode_all(stream: int, payloads: Sequence[bytes]) -> bytes:
+    """Many frames of one stream, a payload each."""
+    headers = map(_headers[stream].__getitem__, map(len, payloads))
+    return b"".join(chain.from_iterable(zip(headers, payloads, strict=True)))
 
 
 class Decoder:

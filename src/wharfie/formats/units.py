@@ -45,6 +45,19 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: in Docker's words.
     """
+    return _parse(text, 1024.0)
+
+
+def parse_decimal_size(text: str) -> int:
+    """The same, every unit a power of 1000; `max-size` of a log is one.
+
+    Raises:
+        ValueError: in Docker's words.
+    """
+    return _parse(text, 1000.0)
+
+
+def _parse(text: str, base: float) -> int:
     cut = -1
     for index, char in enumerate(text):
         if char in "0123456789. ":
@@ -64,7 +77,7 @@ def parse_size(text: str) -> int:
     power = _power(suffix.lower())
     if power is None:
         raise ValueError(f"invalid suffix: '{suffix}'")
-    size = value * 1024.0**power
+    size = value * base**power
     return int(size) if size < MAX_INT64 else MAX_INT64
 
 

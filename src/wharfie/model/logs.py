@@ -1,25 +1,33 @@
-"""Container logs as read back: entries, and the port a log reader implements."""
+"""Container logs as read back, and the port a log reader implements.
+
+What is read comes in runs: lines of one stream with the same time and attributes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
+
+from wharfie.formats.logs.runs import LogRun
 
 
-class LogEntry(Struct, frozen=True):
-    """One logged piece of output; `line` keeps its newline, partial lines have none.
+class LogFormat(StrEnum):
+    """What a log file is made of."""
 
-    Attributes:
-        stream: 1 standard output, 2 standard error.
-        time: RFC 3339 with nine digits, UTC.
-    """
+    JSON = "json"
+    """Lines of JSON, Docker's json-file."""
+    LOCAL = "local"
+    """Records between their lengths, Docker's local."""
 
-    stream: int
-    time: str
-    line: bytes
-    attributes: dict[str, str] = field(default_factory=dict)
+
+class LogLocation(Struct, frozen=True):
+    """A log that can be read back: the newest file's path, and the format of all its files."""
+
+    path: str
+    format: LogFormat
 
 
 class LogQuery(Struct, frozen=True, kw_only=True):
@@ -53,13 +61,12 @@ class EndOfTask(Protocol):
 
 
 class LogReader(Protocol):
-    """Reads a json-file log and its rotated files."""
+    """Reads a log and its rotated files."""
 
-    def read(self, path: str, query: LogQuery, end: EndOfTask) -> AsyncIterator[list[LogEntry]]:
-        """Yield entries in batches, oldest first; ends at the end, or with the task if followed.
+    def read(
+        self, location: LogLocation, query: LogQuery, end: EndOfTask
+    ) -> AsyncIterator[list[LogRun]]:
+        """Yield batches of runs, oldest first; ends at the end, or with the task if followed.
 
         A batch is never empty; a missing file is an empty log.
         """
-
-    async def remove(self, path: str) -> None:
-        """Delete a log and its rotated files."""

@@ -21,12 +21,18 @@ class LogSpec(Struct, frozen=True, kw_only=True):
     """Where a task's output is logged.
 
     Attributes:
-        driver: "json-file" or "none".
-        path: absolute path of the log file, mode 0640.
+        driver: "json-file", "local", "none", or one that sends: "syslog", "journald", "gelf",
+            "fluentd".
+        path: absolute path of the log file, mode 0640; of a driver that sends the file that
+            keeps what was sent, to be read back, "" for none.
         max_size: bytes after which the file is rotated, 0 for never.
         max_files: files kept, the current one included.
         compress: gzip rotated files.
         attributes: extra "attrs" of each line (labels, env, tag), {} for none.
+        buffer: bytes that may wait for a slow log before output is dropped; 0 waits instead,
+            and the process with it.
+        options: of a driver that sends: where to and how, names as the driver's own options.
+        fields: what each message of such a driver says beside the line.
     """
 
     driver: str = "json-file"
@@ -35,6 +41,9 @@ class LogSpec(Struct, frozen=True, kw_only=True):
     max_files: int = 1
     compress: bool = False
     attributes: dict[str, str] = field(default_factory=dict)
+    buffer: int = 0
+    options: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 class TaskSpec(Struct, frozen=True, kw_only=True):

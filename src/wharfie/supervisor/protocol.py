@@ -26,10 +26,11 @@ the reply repeats as "re"; a refusal has "error" (text). Order of requests is ke
     reap             task                           you may be its parent: take the status
 
 TaskState: task pid terminal stdin stdin_once log={driver path max_size max_files compress
-attributes} attachments=[{id spec}] partial={"1": text…}; fds: pidfd stdin stdout stderr
-terminal and connection:<attachment id>. The daemon keeps these duplicates; should the
-supervisor die it starts another and sends one `adopt` per task. An upgrade is the same state in
-a sealed file, read by the new program that was executed in place, so it stays the parent.
+attributes buffer options fields} attachments=[{id spec}] partial={"1": text…} unsent; fds: pidfd
+stdin stdout stderr terminal and connection:<attachment id>. The daemon keeps these duplicates;
+should the supervisor die it starts another and sends one `adopt` per task. An upgrade is the
+same state in a sealed file, read by the new program that was executed in place, so it stays the
+parent.
 
 Version 1. Unknown fields and events are ignored, unknown requests refused by an error, a field
 is never given another meaning: daemon and supervisor may be of different versions.

@@ -6,12 +6,13 @@ import os
 import re
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 from wharfie.supervisor import protocol
 from wharfie.supervisor.client import Client
 from wharfie.supervisor.diagnostics import Diagnostics
-from wharfie.supervisor.logs.logfile import LogSettings
-from wharfie.supervisor.logs.tasklog import TaskLog
+from wharfie.supervisor.logs.settings import LogSettings
+from wharfie.supervisor.logs.tasklog import FileLog, Target, TaskLog
 from wharfie.supervisor.loop import Loop
 from wharfie.supervisor.processes.cover import UnifiedCover
 from wharfie.supervisor.processes.exits import ExitRecord, ExitRecords
@@ -28,6 +29,17 @@ UNSETTLED_SECONDS = 10.0
 VANISHED_SECONDS = 5.0
 
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class Sending(Protocol):
+    """Logs that are sent away; see `logs.sending.senders`."""
+
+    @property
+    def count(self) -> int:
+        """Logs of ended tasks that still have something to send."""
+
+    def target(self, settings: LogSettings, on_room: Callable[[], None]) -> Target:
+        """Where a log's output goes; ProtocolError for settings that cannot be."""
 
 
 class Supervisor:
@@ -51,6 +63,7 @@ class Supervisor:
         self.is_shutting_down = False
         self.reaper = Reaper(loop, ask=self._ask_to_reap, is_ours=self._is_ours)
         self._writers = Writers(loop)
+        self._senders: Sending | None = None
         self._copies = RuntimeCopies()
         self._exits = ExitRecords(exec_root)
         self._root_inode = os.stat(exec_root).st_ino
@@ -81,10 +94,22 @@ class Supervisor:
         if settings is None:
             return
         log = LogSettings(settings)
-        if log.driver == "json-file":
-            task.log = TaskLog(log, self._writers, self.diagnostics, task.on_log_room)
-        elif log.driver != "none":
-            raise protocol.ProtocolError(f"log: no driver {log.driver!r}")
+        if log.driver == "none":
+            return
+        file = target = None
+        if log.path:
+            file = FileLog(log, self._writers, self.diagnostics, task.on_log_room)
+        if log.is_sent:
+            target = self._sending().target(log, task.on_log_room)
+        task.log = TaskLog(log, file, target, self.diagnostics)
+
+    def _sending(self) -> Sending:
+        """What few need is loaded when it is needed."""
+        if self._senders is None:
+            from wharfie.supervisor.logs.sending.senders import Senders  # noqa: PLC0415
+
+            self._senders = Senders(self.loop, self.diagnostics, on_finished=self.leave_if_done)
+        return self._senders
 
     def launch(self, spec: LaunchSpec, rootfs: int, done: Callable[[str], None]) -> None:
         """Start a task; takes over `rootfs`. `done` gets the error text, "" for none."""
@@ -148,7 +173,9 @@ class Supervisor:
 
     def count_alive(self) -> int:
         """Tasks that run or are being started."""
-        return len(self.launches) + sum(task.is_running for task in self.tasks.values())
+        sending = self._senders.count if self._senders is not None else 0
+        tasks = sum(task.is_running for task in self.tasks.values())
+        return len(self.launches) + tasks + sending
 
     # --- what happens
 

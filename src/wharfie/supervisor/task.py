@@ -304,7 +304,8 @@ class Task:
     def _on_drain_deadline(self) -> None:
         """Somebody else holds the pipes, or the disk is slow: take what is there and go on."""
         is_late = time.monotonic() - self._drain_started > DRAIN_LIMIT
-        if self.log is not None and self.log.is_congested and not is_late:
+        log = self.log
+        if log is not None and log.is_congested and not (is_late or log.is_hopeless):
             self._deadline = self._loop.call_later(DRAIN_SECONDS, self._on_drain_deadline)
             return
         for output in list(self.outputs):
@@ -320,7 +321,7 @@ class Task:
             self._end()
             return
         self._deadline = self._loop.call_later(LOG_LIMIT, self._end)
-        self.log.mark(lambda _size: self._end())
+        self.log.drain(self._end)
 
     def _end(self) -> None:
         if self.exit is not None or self._record is None:

@@ -136,18 +136,19 @@ def said(done: object, home: Path) -> str:
 
 
 def test_every_step_says_what_the_genuine_client_says(tmp_path: Path) -> None:
+    genuine = [docker_cli_28(since_changed=True)]
     ours, theirs = prepare(tmp_path / "ours"), prepare(tmp_path / "them")
     for number, (environment, argv) in enumerate(STEPS):
         outcomes = [
             run(argv, program=program, home=home, cwd=home, **environment)
-            for program, home in ((command("docker"), ours), ([docker_cli_28()], theirs))
+            for program, home in ((command("docker"), ours), (genuine, theirs))
         ]
         words = [
             (done.returncode, said(done.stdout.decode(), home), said(done.stderr.decode(), home))
             for done, home in zip(outcomes, (ours, theirs), strict=True)
         ]
         if argv[1:3] == ["import", "bad"] and argv[-1] == "stray.tar":
-            run(["context", "rm", "-f", "bad"], program=[docker_cli_28()], home=theirs)
+            run(["context", "rm", "-f", "bad"], program=genuine, home=theirs)
         texts = ["\n".join(map(str, outcome)).splitlines() for outcome in words]
         difference = "\n".join(unified_diff(*texts, "ours", "theirs", n=1))
         assert not difference, f"step {number}: {environment} {argv}\n{difference}"

@@ -295,5 +295,7 @@ WRONG = [
 
 @pytest.mark.parametrize("text", WRONG)
 def test_wrong_flags_fail_with_docker_s_words(text: str, workspace: Path) -> None:
+    if text.startswith("-p "):
+        docker_cli_28(since_changed=True)
     theirs, ours = both("run", text, "", workspace)
     assert ours == theirs

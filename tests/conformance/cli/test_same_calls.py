@@ -121,6 +121,7 @@ def plain(body: object) -> object:
 
 @pytest.mark.parametrize("line", CALLS)
 def test_both_clients_make_the_same_calls(line: str, tmp_path: Path) -> None:
-    theirs = calls([docker_cli_28()], line.split(), tmp_path)
+    program = docker_cli_28(since_changed=line.startswith("push "))
+    theirs = calls([program], line.split(), tmp_path)
     ours = calls(command("docker"), line.split(), tmp_path)
     assert ours == theirs

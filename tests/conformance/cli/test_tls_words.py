@@ -238,5 +238,6 @@ def test_a_plain_server_is_told_from_a_tls_one(raw: bytes, world: World) -> None
     ids=" ".join,
 )
 def test_unusable_endpoints_are_described(argv: list[str], world: World) -> None:
+    docker_cli_28(since_changed=argv == ["-H", "a", "-H", "b"])
     theirs, ours = both(argv, world.home)
     assert ours == theirs

@@ -14,9 +14,9 @@ from support.http_certs import certificates
 from support.http_services import Bench, sample_container
 from support.http_serving import connected, read_all, read_head, read_reply, serving
 from wharfie.api import application
+from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import Decoder
 from wharfie.model.container import Config, ExitStatus
-from wharfie.model.logs import LogEntry
 from wharfie.web import TcpListener, UnixListener
 
 
@@ -227,8 +227,8 @@ def test_cli_start_stop_and_errors(cli, bench):
 
 def test_cli_logs(cli, bench):
     bench.streams.entries = [
-        LogEntry(1, "2026-01-01T00:00:00.000000001Z", b"to out\n"),
-        LogEntry(2, "2026-01-01T00:00:00.000000002Z", b"to err\n"),
+        LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"to out\n"], {}),
+        LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"to err\n"], {}),
     ]
     done = cli("logs", "web1")
     assert (done.stdout, done.stderr) == (b"to out\n", b"to err\n")

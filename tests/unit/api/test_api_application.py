@@ -11,6 +11,7 @@ from wharfie.api import application
 from wharfie.api.operations import MULTIPLEXED, RAW
 from wharfie.api.routes.containers import Stop
 from wharfie.engine.containers import AttachRequest
+from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import Decoder
 from wharfie.model.container import NEVER, Config, ExitStatus, WaitCondition
 from wharfie.model.errors import (
@@ -20,7 +21,6 @@ from wharfie.model.errors import (
     NotModified,
     StartFailed,
 )
-from wharfie.model.logs import LogEntry
 from wharfie.web import Stream
 
 NOW = 1767323165 * 10**9  # two minutes after the sample was started
@@ -305,8 +305,8 @@ async def test_terminals_are_raw(app, bench):
 
 
 ENTRIES = [
-    LogEntry(1, "2026-01-01T00:00:00.000000001Z", b"out\n", {"b": "x y", "a": "1"}),
-    LogEntry(2, "2026-01-01T00:00:00.000000002Z", b"err\n"),
+    LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"out\n"], {"b": "x y", "a": "1"}),
+    LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"err\n"], {}),
 ]
 
 

@@ -12,10 +12,11 @@ from msgspec import Struct
 from wharfie.api.operations import JSON, MULTIPLEXED, RAW, Incoming, Outcome, Routes
 from wharfie.api.services import Context
 from wharfie.engine.containers import AttachRequest
-from wharfie.formats.stdcopy import encode
+from wharfie.formats.logs.runs import LogRun
+from wharfie.formats.stdcopy import encode_all
 from wharfie.model.container import Container, ExitStatus, WaitCondition
 from wharfie.model.errors import InvalidArgument
-from wharfie.model.logs import LogEntry, LogQuery
+from wharfie.model.logs import LogQuery
 from wharfie.web import Hijack, Stream
 from wharfie.wire.containers import WaitReply
 
@@ -96,18 +97,17 @@ def logs(context: Context, command: Logs) -> Outcome:
 
 
 async def _spell(
-    container: Container, batches: AsyncIterator[list[LogEntry]], command: Logs
+    container: Container, batches: AsyncIterator[list[LogRun]], command: Logs
 ) -> AsyncIterator[bytes]:
     is_framed = not container.config.tty
     async for batch in batches:
         pieces = []
-        for entry in batch:
-            line = entry.line
+        for run in batch:
+            prefix = f"{run.time} ".encode() if command.timestamps else b""
             if command.details:
-                line = _details(entry.attributes) + line
-            if command.timestamps:
-                line = f"{entry.time} ".encode() + line
-            pieces.append(encode(entry.stream, line) if is_framed else line)
+                prefix += _details(run.attributes)
+            lines = [prefix + line for line in run.lines] if prefix else run.lines
+            pieces.append(encode_all(run.stream, lines) if is_framed else b"".join(lines))
         yield b"".join(pieces)
 
 

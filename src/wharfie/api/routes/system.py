@@ -19,6 +19,7 @@ from wharfie.api.operations import (
 )
 from wharfie.api.services import Context
 from wharfie.api.versions import CEILING, spell
+from wharfie.engine.containers.logs.drivers import DRIVERS
 from wharfie.engine.events import SubscriberTooSlow
 from wharfie.engine.system import SystemInfo
 from wharfie.model.clock import now
@@ -33,7 +34,6 @@ from wharfie.wire.volumes import UsageData, VolumeInspect
 
 routes = Routes()
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-_LOG_DRIVERS = ["json-file", "none"]
 
 
 @routes.add("GET", "/_ping", Nothing.of)
@@ -96,7 +96,7 @@ def _info(facts: SystemInfo) -> wire.Info:
         driver=facts.storage_driver,
         driver_status=facts.storage_status,
         plugins=wire.Plugins(
-            volume=["local"], network=["bridge", "host", "null"], log=_LOG_DRIVERS
+            volume=["local"], network=["bridge", "host", "null"], log=list(DRIVERS)
         ),
         memory_limit=limits.get("MemoryLimit", False),
         swap_limit=limits.get("SwapLimit", False),

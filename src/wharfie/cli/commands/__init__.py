@@ -31,6 +31,7 @@ GROUPS = {
     "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
 }
@@ -165,6 +166,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
     "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
+    "remote enable": (
+        "remote.remote",
+        "ENABLE",
+        "Let other machines use this daemon, over mutual TLS",
+    ),
+    "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
     "system dial-stdio": (
         "remote.dial_stdio",
         "DIAL",
@@ -173,7 +181,17 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
+    "system install": (
+        "installing",
+        "INSTALL",
+        "Install the engine as a service of this machine",
+    ),
     "system prune": ("prune", "SYSTEM", "Remove unused data"),
+    "system uninstall": (
+        "installing",
+        "UNINSTALL",
+        "Revert system install; data and configuration stay",
+    ),
     "version": ("version", "VERSION", "Show the Docker version information"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),

@@ -1,5 +1,5 @@
-"""Logs read back: `JsonFileReader` reads what the supervisor's json-file writer wrote."""
+"""Logs read back: `FileLogReader` reads the files that the supervisor writes."""
 
-from wharfie.drivers.logs.jsonfile import JsonFileReader
+from wharfie.drivers.logs.reader import FileLogReader
 
-__all__ = ["JsonFileReader"]
+__all__ = ["FileLogReader"]

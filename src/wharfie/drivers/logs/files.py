@@ -1,46 +1,56 @@
-"""One log file: whole lines out of it, and where its tail begins."""
+"""One log file: whole records out of it, and where its tail begins."""
 
 from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from io import FileIO
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
-import msgspec
-from msgspec import Struct
-
-from wharfie.model.logs import LogEntry
+from wharfie.formats.logs import jsonread, localread
+from wharfie.formats.logs.locallog import DamagedLog
+from wharfie.formats.logs.runs import LogRun
+from wharfie.model.logs import LogFormat
 
 SLICE = 1 << 18
 _BLOCK = 1 << 16
-_STREAMS = {"stdout": 1, "stderr": 2}
+_WHOLE_RECORD = 1 << 21
 
 
-class _Line(Struct, frozen=True):
-    log: str = ""
-    stream: str = "stdout"
-    time: str = ""
-    attrs: dict[str, str] | None = None
+class Decoding(NamedTuple):
+    """How a format is read."""
+
+    whole: Callable[[bytes], int]
+    """Where the last whole record of a chunk ends."""
+    runs: Callable[[bytes], Iterator[LogRun]]
 
 
-_decoder = msgspec.json.Decoder(_Line)
+DECODINGS = {
+    LogFormat.JSON: Decoding(jsonread.whole_lines, jsonread.decode_runs),
+    LogFormat.LOCAL: Decoding(localread.whole_records, localread.decode_runs),
+}
 
 
 class LogFile:
-    """An open log file, read line-wise from a position; `limit` bounds what is read, -1 not."""
+    """An open log file, read from a position; `limit` bounds what is read, -1 not."""
 
-    def __init__(self, file: BinaryIO, raw: FileIO, *, inode: tuple[int, int]) -> None:
+    def __init__(
+        self, file: BinaryIO, raw: FileIO, *, inode: tuple[int, int], format_: LogFormat
+    ) -> None:
         self._file = file
         self._raw = raw
+        self._whole = DECODINGS[format_].whole
+        self.format = format_
         self.inode = inode
         self.limit = -1
         self._rest = b""
         self._position = 0
 
-    def read_lines(self) -> bytes:
-        """The next whole lines, about `SLICE` bytes; b"" when there is none (yet)."""
+    def read_records(self) -> bytes:
+        """The next whole records, about `SLICE` bytes; b"" when there are none (yet)."""
         while True:
             size = SLICE if self.limit < 0 else min(SLICE, self.limit - self._position)
             data = self._file.read(size) if size > 0 else b""
@@ -48,13 +58,13 @@ class LogFile:
                 return b""
             self._position += len(data)
             data = self._rest + data
-            end = data.rfind(b"\n") + 1
+            end = self._whole(data)
             self._rest = data[end:]
             if end:
                 return data[:end]
 
     def seek(self, position: int) -> None:
-        """Go on at a position that begins a line."""
+        """Go on at a position that begins a record."""
         self._file.seek(position)
         self._position = position
         self._rest = b""
@@ -78,42 +88,85 @@ class LogFile:
         self._raw.close()
 
 
-def open_log(path: str, present: LogFile | None) -> LogFile | None:
-    """Open a log file; None when it is missing, or is the one that is open already."""
+def open_log(
+    path: str, format_: LogFormat, present: LogFile | None, *, backwards: bool = False
+) -> LogFile | None:
+    """Open a log file; None when it is missing, or is the one that is open already.
+
+    Args:
+        path: the file; `.gz` is read unpacked.
+        format_: of the file.
+        present: the one that is open already.
+        backwards: it will be read from its end; a packed one is unpacked aside first.
+    """
     try:
         # Unbuffered: what is written after an end of file was seen must be seen next time.
         raw = open(path, "rb", buffering=0)  # noqa: SIM115 - it is the caller's from here on
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     status = os.fstat(raw.fileno())
     inode = (status.st_dev, status.st_ino)
     if present is not None and present.inode == inode:
         raw.close()
         return None
+    file = cast(BinaryIO, raw)
     if path.endswith(".gz"):
-        packed = gzip.GzipFile(fileobj=raw, mode="rb")
-        return LogFile(cast(BinaryIO, packed), raw, inode=inode)
-    return LogFile(cast(BinaryIO, raw), raw, inode=inode)
+        file = cast(BinaryIO, gzip.GzipFile(fileobj=raw, mode="rb"))
+        if backwards:
+            file = _unpack(file, os.path.dirname(path))
+    return LogFile(file, raw, inode=inode, format_=format_)
 
 
-def find_tail(file: LogFile, lines: int) -> int:
-    """Seek to the last `lines` lines; returns how many there are, at most `lines`."""
-    if lines <= 0:
+def _unpack(packed: BinaryIO, directory: str) -> BinaryIO:
+    aside = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - it is the caller's
+    with packed:
+        shutil.copyfileobj(packed, aside, SLICE)
+    aside.seek(0)
+    return cast(BinaryIO, aside)
+
+
+def find_tail(file: LogFile, records: int) -> int:
+    """Seek to the last `records` records; returns how many there are, at most `records`."""
+    if records <= 0:
         file.seek(file.size())
         return 0
+    if file.format is LogFormat.LOCAL:
+        return _find_local_tail(file, records)
     position = size = file.size()
     found = -1  # the newline that ends the last line begins none
     while position > 0:
         start = max(0, position - _BLOCK)
         block = file.block(start, position)
         here = block.count(b"\n")
-        if found + here >= lines:
-            file.seek(start + _nth_from_end(block, lines - found) + 1)
-            return lines
+        if found + here >= records:
+            file.seek(start + _nth_from_end(block, records - found) + 1)
+            return records
         found += here
         position = start
     file.seek(0)
     return found + 1 if size else 0
+
+
+def _find_local_tail(file: LogFile, records: int) -> int:
+    position = file.size()
+    found = 0
+    room = _BLOCK
+    while position > 0 and found < records:
+        start = max(0, position - room)
+        try:
+            begin, here = localread.tail_start(file.block(start, position), records - found)
+        except DamagedLog:
+            break  # what is before the damage cannot be told from the end
+        found += here
+        position = start + begin
+        if here:
+            room = _BLOCK
+        elif start and room < _WHOLE_RECORD:
+            room *= 2
+        else:
+            break
+    file.seek(position)
+    return found
 
 
 def _nth_from_end(block: bytes, number: int) -> int:
@@ -122,20 +175,3 @@ def _nth_from_end(block: bytes, number: int) -> int:
     for _ in range(number):
         position = block.rindex(b"\n", 0, position)
     return position
-
-
-def decode_lines(data: bytes) -> Iterator[LogEntry]:
-    """Entries of whole lines; a damaged line (a torn write before a crash) is passed over."""
-    for line in data.split(b"\n"):
-        if not line:
-            continue
-        try:
-            read = _decoder.decode(line)
-        except msgspec.DecodeError:
-            continue
-        yield LogEntry(
-            _STREAMS.get(read.stream, 1),
-            read.time,
-            read.log.encode("utf-8", "surrogateescape"),
-            read.attrs or {},
-        )

@@ -24,6 +24,8 @@ _CREATE = (
     "failed to create task for container: failed to create shim task: "
     "OCI runtime create failed: {runtime} create failed: unable to start container process: {text}"
 )
+_LOGGING = "failed to initialize logging driver"
+"""The supervisor's own words, before any runtime is asked."""
 _EXEC = "OCI runtime exec failed: exec failed: unable to start container process: {text}"
 _RUNC_PREFIX = re.compile(r"runc (?:run|exec) failed: (?:unable to start container process: )?")
 _EXEC_PREFIX = re.compile(r"exec failed: (?:unable to start container process: )?")
@@ -91,6 +93,8 @@ def start_failed(text: str, *, program: str, runtime: str, of_exec: bool = False
         runtime: name of the runtime.
         of_exec: an exec'd process instead of a container's first.
     """
+    if text.startswith(_LOGGING):
+        return StartFailed(f"failed to create task for container: {text}", OTHER)
     reason = _translate(_last_line(text), program)
     code = _exit_code(reason, program)
     if _NOT_A_DIRECTORY in reason:

@@ -1,4 +1,4 @@
-"""A json-file log on disk: appended to, rotated, compressed. Runs in writer threads.
+"""A log on disk: appended to, rotated, compressed. Runs in writer threads.
 
     x-json.log  x-json.log.1  x-json.log.2.gz …      newest first, mode 0640
 
@@ -12,36 +12,12 @@ import contextlib
 import os
 import zlib
 
-from wharfie.supervisor import protocol
-from wharfie.supervisor.protocol import Message
+from wharfie.formats.logs import locallog
+from wharfie.formats.logs.locallog import DamagedLog
+from wharfie.supervisor.logs.settings import LogSettings
 
 _TAIL = 256 * 1024
 _COPY = 1 << 18
-
-
-class LogSettings:
-    """What a log was asked to be; the fields of `model.task.LogSpec`."""
-
-    __slots__ = ("attributes", "compress", "driver", "max_files", "max_size", "path")
-
-    def __init__(self, message: Message) -> None:
-        self.driver = protocol.text(message, "driver", "json-file")
-        self.path = protocol.text(message, "path")
-        self.max_size = protocol.number(message, "max_size")
-        self.max_files = max(1, protocol.number(message, "max_files", 1))
-        self.compress = protocol.flag(message, "compress")
-        self.attributes = protocol.table(message, "attributes")
-
-    def to_message(self) -> Message:
-        """The same as a message."""
-        return {
-            "driver": self.driver,
-            "path": self.path,
-            "max_size": self.max_size,
-            "max_files": self.max_files,
-            "compress": self.compress,
-            "attributes": self.attributes,
-        }
 
 
 class LogFile:
@@ -65,6 +41,9 @@ class LogFile:
     def open(self) -> None:
         """Open or create the file; OSError when that cannot be."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        if self._settings.is_local:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(os.path.dirname(self._settings.path), 0o700)
         self._fd = os.open(self._settings.path, flags, 0o640)
         self.size = os.fstat(self._fd).st_size
         if self.size:
@@ -95,7 +74,7 @@ class LogFile:
             room = limit - self.size
             end = len(block)
             if self.pinned == self.unpinned and end - start > room:
-                end = block.find(b"\n", start + max(room - 1, 0)) + 1 or end
+                end = self._end_of_record(block, start, max(room, 1))
             self._append([block[start:end]])
             start = end
 
@@ -113,7 +92,49 @@ class LogFile:
                 os.ftruncate(self._fd, self.size)
             raise
 
+    def _end_of_record(self, block: bytes, start: int, room: int) -> int:
+        """Where the first record ends that reaches or passes `room` bytes from `start`."""
+        if not self._settings.is_local:
+            return block.find(b"\n", start + room - 1) + 1 or len(block)
+        end = start
+        while end - start < room and end < len(block):
+            end = locallog.next_record(block, end)
+        return end
+
     def _cut_torn_record(self) -> None:
+        if self._settings.is_local:
+            self._cut_torn_frame()
+        else:
+            self._cut_torn_line()
+
+    def _cut_torn_frame(self) -> None:
+        """Cut after the last whole record; usually that is the end, which its length tells."""
+        tail = os.pread(
+            self._fd, locallog.MAX_RECORD + 8, max(0, self.size - locallog.MAX_RECORD - 8)
+        )
+        last = int.from_bytes(tail[-4:], "big") + 8
+        with contextlib.suppress(DamagedLog):
+            if last <= len(tail) and locallog.next_record(tail, len(tail) - last) == len(tail):
+                return
+        whole = self._count_whole()
+        os.ftruncate(self._fd, whole)
+        self.size = whole
+
+    def _count_whole(self) -> int:
+        position = 0
+        while data := os.pread(self._fd, 2 * locallog.MAX_RECORD, position):
+            end = 0
+            try:
+                while (following := locallog.next_record(data, end)) >= 0:
+                    end = following
+            except DamagedLog:
+                return position + end
+            if not end:
+                break
+            position += end
+        return position
+
+    def _cut_torn_line(self) -> None:
         start = max(0, self.size - _TAIL)
         tail = os.pread(self._fd, _TAIL, start)
         if tail.endswith(b"\n"):

@@ -28,8 +28,9 @@ IDLE_SECONDS = 20.0
 class Writers:
     """A pool that grows by one thread for each thread that is stuck."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, *, max_threads: int = MAX_THREADS) -> None:
         self._loop = loop
+        self._max_threads = max_threads
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -48,7 +49,7 @@ class Writers:
                 return
             deadline = time.monotonic() - STUCK_AFTER
             stuck = sum(1 for at in self._started.values() if at < deadline)
-            if self._threads - stuck < THREADS and self._threads < MAX_THREADS:
+            if self._threads - stuck < THREADS and self._threads < self._max_threads:
                 self._threads += 1
                 threading.Thread(target=self._work, daemon=True).start()
         if self._check is None:

@@ -44,6 +44,10 @@ def describe_fully(task: Task) -> tuple[Message, list[int]]:
         state["partial"] = {
             str(stream): protocol.encode_bytes(task.log.pending(stream)) for stream in (1, 2)
         }
+        state["unsent"] = [
+            {"stream": stream, "at": at, "data": protocol.encode_bytes(data)}
+            for stream, at, data in task.log.unsent()
+        ]
     pending = bytes(task.stdin.pending) if task.stdin is not None else task.head
     state["input"] = protocol.encode_bytes(pending)
     for attachment in protocol.nested_list(state, "attachments"):
@@ -99,6 +103,16 @@ def _adopt_clients(supervisor: Supervisor, task: Task, state: Message, fds: dict
 def _adopt_process(supervisor: Supervisor, task: Task, state: Message, fds: dict[str, int]) -> None:
     supervisor.open_log(task, protocol.nested(state, "log"))
     if task.log is not None:
+        task.log.restore(
+            [
+                (
+                    protocol.number(chunk, "stream"),
+                    protocol.number(chunk, "at"),
+                    protocol.decode_bytes(protocol.text(chunk, "data")),
+                )
+                for chunk in protocol.nested_list(state, "unsent")
+            ]
+        )
         for stream, partial in protocol.table(state, "partial").items():
             task.log.feed(int(stream), protocol.decode_bytes(partial))
     task.is_child = protocol.flag(state, "is_child")

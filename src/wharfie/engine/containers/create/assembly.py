@@ -74,6 +74,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             runtime=ports.runtime,
             supervisor=ports.supervisor,
             files=files,
+            directories=directories,
         )
     )
     remover = Remover(

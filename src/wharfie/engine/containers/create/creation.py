@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import DefaultsHandle, log_limits
+from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import check_create
@@ -104,7 +104,6 @@ class Creator:
             config = structs.replace(config, hostname=hostname)
         complete = structs.replace(spec, config=config, host_config=host)
         check_create(complete, cpus=self._ports.defaults.now.cpus)
-        log_limits(host.log_config.config)
         self._ports.runtime.check(host)
         return complete
 

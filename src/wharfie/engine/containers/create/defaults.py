@@ -7,15 +7,12 @@ from msgspec import UNSET, Struct, field, structs
 from wharfie.engine.containers.networking import parse_mode
 from wharfie.model.container import HostConfig, LogConfig, RestartPolicy
 
-_LOG_ROTATION = {"max-size": "10m", "max-file": "5"}
-
 
 class ContainerDefaults(Struct, frozen=True, kw_only=True):
     """Defaults for new containers.
 
     Attributes:
-        log_options: of the default log driver; rotation is on unless they say otherwise, so
-            that a log cannot fill the disk.
+        log_options: of the default log driver.
         shm_size: bytes of /dev/shm.
         cgroupns_mode: "private" or "host".
         stop_timeout: seconds between the stop signal and SIGKILL.
@@ -59,9 +56,11 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
         return "host" if host.privileged and self.cgroupns_mode != "private" else self.cgroupns_mode
 
     def _fill_log(self, log: LogConfig) -> LogConfig:
+        """The daemon's options go with its driver; those of the copy with any (behaviours 94)."""
+        options = self.log_options
         if log.type and log.type != self.log_driver:
-            return log
-        return LogConfig(type=self.log_driver, config={**self.log_options, **log.config})
+            options = {k: v for k, v in options.items() if k.startswith("cache-")}
+        return LogConfig(type=log.type or self.log_driver, config={**options, **log.config})
 
 
 class DefaultsHandle:
@@ -73,17 +72,3 @@ class DefaultsHandle:
     def adopt(self, value: ContainerDefaults) -> None:
         """Use these for containers created or started from here on."""
         self.now = value
-
-
-def log_limits(
-    options: dict[str, str], parse_size: dict[str, int] | None = None
-) -> tuple[int, int]:
-    """Rotation of a json-file log: bytes a file and number of files, defaults filled in."""
-    units = parse_size or {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-    merged = {**_LOG_ROTATION, **options}
-    text = merged["max-size"].strip().lower()
-    if text in ("-1", "0", ""):
-        return 0, 1
-    number = text.rstrip("bkmgi")
-    unit = text[len(number) : len(number) + 1]
-    return int(float(number) * units.get(unit, 1)), max(1, int(merged["max-file"]))

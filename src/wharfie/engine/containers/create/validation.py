@@ -10,6 +10,7 @@ import re
 
 from msgspec import UNSET
 
+from wharfie.engine.containers.logs.drivers import check_log_config
 from wharfie.model.container import Config, CreateSpec, HealthConfig, HostConfig, RestartPolicy
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.signals import parse_signal
@@ -18,11 +19,6 @@ _MIB = 1 << 20
 _MINIMUM_MEMORY = 6 * _MIB
 _POLICIES = ("no", "always", "on-failure", "unless-stopped")
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?")
-_LOG_DRIVERS = ("json-file", "none")
-_JSON_FILE_OPTIONS = {
-    "max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode",
-    "max-buffer-size",
-}  # fmt: skip
 
 
 def check_create(spec: CreateSpec, *, cpus: int) -> None:
@@ -40,7 +36,7 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
     _check_config(config)
     _check_restart(host.restart_policy, auto_remove=host.auto_remove)
     check_limits(host, cpus=cpus)
-    _check_logging(host)
+    check_log_config(host.log_config.type or "json-file", host.log_config.config)
     _check_names(host)
     _check_modes(config, host)
     _check_unsupported(host)
@@ -172,18 +168,6 @@ def _check_ranges(host: HostConfig) -> None:
         raise InvalidArgument(
             f"Invalid value {host.oom_score_adj}, range for oom score adj is [-1000, 1000]"
         )
-
-
-def _check_logging(host: HostConfig) -> None:
-    driver = host.log_config.type or "json-file"
-    if driver not in _LOG_DRIVERS:
-        raise InvalidArgument(f"logger: no log driver named '{driver}' is registered")
-    if driver != "json-file":
-        return
-    options = host.log_config.config
-    for option in options:
-        if option not in _JSON_FILE_OPTIONS:
-            raise InvalidArgument(f"unknown log opt '{option}' for json-file log driver")
 
 
 def _check_names(host: HostConfig) -> None:

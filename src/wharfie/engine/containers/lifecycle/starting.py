@@ -17,28 +17,29 @@ import time
 from msgspec import Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
-from wharfie.engine.containers.create.defaults import log_limits
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.health import begun
+from wharfie.engine.containers.logs.spec import log_spec
 from wharfie.engine.containers.networking import (
     connected,
     disconnected,
     parse_mode,
     wanted_ports,
 )
+from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.mounts import bundle_mounts
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import Container, Status
-from wharfie.model.errors import Conflict, EngineError, Internal, StartFailed
+from wharfie.model.errors import Conflict, EngineError, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, JoinRequest
 from wharfie.model.runtime import BundleMount, LaunchPlan, Namespaces, Runtime
 from wharfie.model.snapshot import Snapshotter
-from wharfie.model.task import LogSpec, TaskSupervisor
+from wharfie.model.task import TaskSupervisor
 
 _MANAGED = ("resolv.conf", "hostname", "hosts")
 
@@ -53,6 +54,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     runtime: Runtime
     supervisor: TaskSupervisor
     files: ManagedFiles
+    directories: ContainerDirectories
 
 
 class Starter:
@@ -197,7 +199,7 @@ class Starter:
             environment=container_environment(
                 record.config.env, hostname=self._hostname(record), tty=record.config.tty
             ),
-            log=_log_spec(record),
+            log=log_spec(record, self._ports.directories, os.uname().nodename),
         )
 
     def _hostname(self, record: Container) -> str:
@@ -248,19 +250,3 @@ class Starter:
         record = structs.replace(disconnected(handle.record), state=state)
         await ports.ledger.save_connected(handle, record, None, durable=True)
         await ports.supervisor.settle(handle.id)
-
-
-def _log_spec(record: Container) -> LogSpec:
-    log = record.host_config.log_config
-    if log.type != "json-file":
-        return LogSpec(driver="none")
-    try:
-        size, files = log_limits(log.config)
-    except ValueError as error:
-        raise Internal(f"log options of {record.name}: {error}") from error
-    return LogSpec(
-        path=record.log_path,
-        max_size=size,
-        max_files=files,
-        compress=log.config.get("compress") == "true",
-    )

@@ -15,13 +15,16 @@ from msgspec import Struct
 
 from wharfie.engine.containers.catalogue import Catalogue
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.logs.spec import log_location
+from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.formats import detach_keys
-from wharfie.formats.stdcopy import encode
+from wharfie.formats.logs.runs import LogRun
+from wharfie.formats.stdcopy import encode_all
 from wharfie.model.container import Container, WaitCondition
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.ids import ContainerId
 from wharfie.model.lifecycle import Verb, check, is_running
-from wharfie.model.logs import LogEntry, LogQuery, LogReader
+from wharfie.model.logs import LogQuery, LogReader
 from wharfie.model.task import AttachmentEnd, AttachSpec, TaskSupervisor
 
 
@@ -65,11 +68,13 @@ class ContainerStreams:
         ledger: Ledger,
         supervisor: TaskSupervisor,
         log_reader: LogReader,
+        directories: ContainerDirectories,
     ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
         self._supervisor = supervisor
         self._log_reader = log_reader
+        self._directories = directories
 
     def check_attach(self, ref: str, request: AttachRequest) -> Container:
         """Everything that can be refused, before the connection is taken over.
@@ -120,7 +125,7 @@ class ContainerStreams:
         if handle is not None and end.detached:
             self._ledger.publish(handle.record, "detach")
 
-    def logs(self, ref: str, query: LogQuery) -> tuple[Container, AsyncIterator[list[LogEntry]]]:
+    def logs(self, ref: str, query: LogQuery) -> tuple[Container, AsyncIterator[list[LogRun]]]:
         """A container's log, as batches of entries; refusals are raised at the call.
 
         Raises:
@@ -128,27 +133,29 @@ class ContainerStreams:
             NotSupported: the log driver cannot be read.
         """
         record = self._catalogue.find(ref).record
-        if not record.log_path:
+        location = log_location(record, self._directories)
+        if location is None:
             raise NotSupported("configured logging driver does not support reading")
         end = _EndOfContainer(self._catalogue, record.id)
-        return record, self._log_reader.read(record.log_path, query, end)
+        return record, self._log_reader.read(location, query, end)
 
     async def _replay(
         self, container: Container, request: AttachRequest, connection: int, size: int
     ) -> None:
         """Write the log so far to the connection, in the shape live output will have."""
-        if not container.log_path:
+        location = log_location(container, self._directories)
+        if location is None:
             return
         query = LogQuery(stdout=request.stdout, stderr=request.stderr, limit_size=size)
         end = _EndOfContainer(self._catalogue, container.id)
         loop = asyncio.get_running_loop()
         with socket.socket(fileno=socket.dup(connection)) as client:
             client.setblocking(False)
-            async for batch in self._log_reader.read(container.log_path, query, end):
+            async for batch in self._log_reader.read(location, query, end):
                 if container.config.tty:
-                    data = b"".join(entry.line for entry in batch)
+                    data = b"".join(line for run in batch for line in run.lines)
                 else:
-                    data = b"".join(encode(entry.stream, entry.line) for entry in batch)
+                    data = b"".join(encode_all(run.stream, run.lines) for run in batch)
                 try:
                     await loop.sock_sendall(client, data)
                 except (BrokenPipeError, ConnectionResetError):

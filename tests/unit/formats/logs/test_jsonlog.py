@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfie.formats.jsonlog import MAX_LINE, STDERR, STDOUT, JsonLogEncoder, Timestamps
+from wharfie.formats.logs.jsonlog import MAX_LINE, STDERR, STDOUT, JsonLogEncoder, Timestamps
 
 TIME = b"2026-01-02T03:04:05.000000006Z"
 

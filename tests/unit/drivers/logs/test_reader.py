@@ -1,4 +1,4 @@
-"""Reading json-file logs back: tail, times, streams, rotation, following."""
+"""Reading logs back: tail, times, streams, rotation, following, both formats."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.drivers.logs import JsonFileReader
-from wharfie.model.logs import LogQuery
+from wharfie.drivers.logs import FileLogReader
+from wharfie.formats.logs.locallog import LocalLogEncoder
+from wharfie.model.logs import LogFormat, LogLocation, LogQuery
 
 
 class End:
@@ -42,8 +43,10 @@ def path(tmp_path: Path) -> Path:
 
 
 async def numbers(path: Path, end: End | None = None, **query: object) -> list[int]:
-    batches = JsonFileReader().read(str(path), LogQuery(**query), end or End())  # type: ignore[arg-type]
-    return [int(entry.line) async for batch in batches for entry in batch]
+    batches = FileLogReader().read(
+        LogLocation(str(path), LogFormat.JSON), LogQuery(**query), end or End()
+    )  # type: ignore[arg-type]
+    return [int(line) async for batch in batches for run in batch for line in run.lines]
 
 
 async def test_a_missing_log_is_empty(path: Path) -> None:
@@ -95,11 +98,13 @@ async def test_a_follower_sees_writes_rotation_and_the_end(path: Path) -> None:
     path.write_bytes(record(1))
     end = End(ended=False)
     seen: list[int] = []
-    batches = JsonFileReader().read(str(path), LogQuery(follow=True), end)
+    batches = FileLogReader().read(
+        LogLocation(str(path), LogFormat.JSON), LogQuery(follow=True), end
+    )
 
     async def read() -> None:
         async for batch in batches:
-            seen.extend(int(entry.line) for entry in batch)
+            seen.extend(int(line) for run in batch for line in run.lines)
 
     async def until(count: int) -> None:
         async with asyncio.timeout(10):
@@ -124,8 +129,39 @@ async def test_a_follower_sees_writes_rotation_and_the_end(path: Path) -> None:
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
-async def test_removing_takes_rotated_files_along(path: Path) -> None:
-    for name in (str(path), f"{path}.1", f"{path}.2.gz"):
-        Path(name).write_bytes(b"")
-    await JsonFileReader().remove(str(path))
-    assert list(path.parent.iterdir()) == []
+def local(first: int, last: int) -> bytes:
+    """Records of the local driver, one a second."""
+    encoder = LocalLogEncoder({}, lambda: "x")
+    return b"".join(
+        encoder.feed(1, b"%d\n" % n, (1_767_225_600 + n) * 1_000_000_000)
+        for n in range(first, last)
+    )
+
+
+async def local_numbers(path: Path, **query: object) -> list[int]:
+    location = LogLocation(str(path), LogFormat.LOCAL)
+    batches = FileLogReader().read(location, LogQuery(**query), End())  # type: ignore[arg-type]
+    return [int(line) async for batch in batches for run in batch for line in run.lines]
+
+
+async def test_a_local_log_is_read_whole_and_from_its_tail(tmp_path: Path) -> None:
+    path = tmp_path / "container.log"
+    Path(f"{path}.2.gz").write_bytes(gzip.compress(local(0, 2000)))
+    Path(f"{path}.1").write_bytes(local(2000, 6000))
+    path.write_bytes(local(6000, 6003))
+    assert await local_numbers(path) == list(range(6003))
+    for tail in (0, 1, 3, 4, 3500, 5000, 6002, 6003, 9999):
+        assert await local_numbers(path, tail=tail) == list(range(6003))[-tail or 6003 :]
+    since = (1_767_225_600 + 6001) * 1_000_000_000
+    assert await local_numbers(path, since=since) == [6001, 6002]
+    assert await local_numbers(path, until=1_767_225_601_000_000_000) == [0, 1]
+
+
+async def test_a_damaged_local_log_gives_what_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "container.log"
+    path.write_bytes(local(0, 5) + b"\0\0\0\x09torn")
+    assert await local_numbers(path) == [0, 1, 2, 3, 4]
+    assert await local_numbers(path, tail=2) == []
+    path.write_bytes(b"\xff" * 4000 + local(0, 5))
+    assert await local_numbers(path) == []
+    assert await local_numbers(path, tail=2) == [3, 4]

@@ -1,4 +1,4 @@
-"""Reads json-file logs: rotated files, the tail, and what is being written.
+"""Reads log files: rotated ones, the tail, and what is being written.
 
     x-json.log.3.gz   x-json.log.2   x-json.log.1   x-json.log      oldest to newest
 
@@ -10,42 +10,42 @@ from __future__ import annotations
 
 import asyncio
 import glob
-import os
 import re
 from collections.abc import AsyncIterator
 
-from wharfie.drivers.logs.files import LogFile, decode_lines, find_tail, open_log
+from wharfie.drivers.logs.files import DECODINGS, LogFile, find_tail, open_log
 from wharfie.drivers.logs.waiting import ChangeWatch
+from wharfie.formats.logs.runs import LogRun
 from wharfie.model.clock import rfc3339
-from wharfie.model.logs import EndOfTask, LogEntry, LogQuery
+from wharfie.model.logs import EndOfTask, LogLocation, LogQuery
 
 _NUMBERED = re.compile(r"\.(\d+)(\.gz)?$")
 
 
-class JsonFileReader:
+class FileLogReader:
     """See `model.logs.LogReader`."""
 
-    def read(self, path: str, query: LogQuery, end: EndOfTask) -> AsyncIterator[list[LogEntry]]:
-        """Yield entries in batches, oldest first; see `LogReader.read`."""
-        return _Reading(path, query, end).batches()
-
-    async def remove(self, path: str) -> None:
-        """Delete a log and its rotated files."""
-        await asyncio.to_thread(_remove, path)
+    def read(
+        self, location: LogLocation, query: LogQuery, end: EndOfTask
+    ) -> AsyncIterator[list[LogRun]]:
+        """Yield runs in batches, oldest first; see `LogReader.read`."""
+        return _Reading(location, query, end).batches()
 
 
 class _Reading:
     """One read of one log."""
 
-    def __init__(self, path: str, query: LogQuery, end: EndOfTask) -> None:
-        self._path = path
+    def __init__(self, location: LogLocation, query: LogQuery, end: EndOfTask) -> None:
+        self._path = location.path
+        self._format = location.format
+        self._runs = DECODINGS[location.format].runs
         self._query = query
         self._end = end
         self._since = rfc3339(query.since) if query.since else ""
         self._until = rfc3339(query.until) if query.until else ""
         self._is_over = False
 
-    async def batches(self) -> AsyncIterator[list[LogEntry]]:
+    async def batches(self) -> AsyncIterator[list[LogRun]]:
         watch = ChangeWatch(self._path) if self._query.follow else None
         try:
             files = await asyncio.to_thread(self._open_all)
@@ -61,7 +61,7 @@ class _Reading:
 
     async def _all(
         self, files: list[LogFile], watch: ChangeWatch | None
-    ) -> AsyncIterator[list[LogEntry]]:
+    ) -> AsyncIterator[list[LogRun]]:
         for file in files:
             async for batch in self._rest_of(file):
                 yield batch
@@ -71,14 +71,14 @@ class _Reading:
 
     async def _follow(
         self, files: list[LogFile], watch: ChangeWatch
-    ) -> AsyncIterator[list[LogEntry]]:
+    ) -> AsyncIterator[list[LogRun]]:
         while not self._is_over:
             # Asked before reading: what was logged before the end is read after it.
             has_ended = self._end.is_ended()
             watch.clear()
             current = files[-1] if files else None
             # A successor may have been made between reading and looking: read the old one again.
-            successor = await asyncio.to_thread(open_log, self._path, current)
+            successor = await asyncio.to_thread(open_log, self._path, self._format, current)
             if current is not None:
                 async for batch in self._rest_of(current):
                     yield batch
@@ -89,26 +89,26 @@ class _Reading:
             else:
                 await watch.wait(self._end)
 
-    async def _rest_of(self, file: LogFile) -> AsyncIterator[list[LogEntry]]:
+    async def _rest_of(self, file: LogFile) -> AsyncIterator[list[LogRun]]:
         while not self._is_over:
-            data = await asyncio.to_thread(file.read_lines)
+            data = await asyncio.to_thread(file.read_records)
             if not data:
                 return
             batch = await asyncio.to_thread(self._decode, data)
             if batch:
                 yield batch
 
-    def _decode(self, data: bytes) -> list[LogEntry]:
+    def _decode(self, data: bytes) -> list[LogRun]:
         query = self._query
         chosen = []
-        for entry in decode_lines(data):
-            if self._since and entry.time < self._since:
+        for run in self._runs(data):
+            if self._since and run.time < self._since:
                 continue
-            if self._until and entry.time > self._until:
+            if self._until and run.time > self._until:
                 self._is_over = True
                 break
-            if query.stdout if entry.stream == 1 else query.stderr:
-                chosen.append(entry)
+            if query.stdout if run.stream == 1 else query.stderr:
+                chosen.append(run)
         return chosen
 
     def _open_all(self) -> list[LogFile]:
@@ -117,7 +117,7 @@ class _Reading:
         files: list[LogFile] = []
         missing = query.tail
         for path in [self._path, *_rotated(self._path)]:
-            file = open_log(path, None)
+            file = open_log(path, self._format, None, backwards=query.tail >= 0)
             if file is None:
                 continue
             files.append(file)
@@ -139,11 +139,3 @@ def _rotated(path: str) -> list[str]:
         if match is not None:
             numbered.append((int(match[1]), found))
     return [found for _, found in sorted(numbered)]
-
-
-def _remove(path: str) -> None:
-    for found in [path, *_rotated(path)]:
-        try:
-            os.unlink(found)
-        except FileNotFoundError:
-            continue

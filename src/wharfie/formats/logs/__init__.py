@@ -1,0 +1,1 @@
+"""Logs of containers as bytes: files that are read back, messages that are sent away."""

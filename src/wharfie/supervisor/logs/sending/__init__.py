@@ -1,0 +1,1 @@
+"""Output sent away: syslog, journald, GELF, Fluentd. Never waits: sockets of the loop only."""
