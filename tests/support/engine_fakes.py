@@ -160,6 +160,20 @@ class FakeRuntime:
         return None
 
 
+class FakeTrees:
+    """Opens what there is, wherever it is. See `model.runtime.MountTrees`."""
+
+    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+        assert isinstance(root, str)
+        return os.open(os.path.join(root, subpath), os.O_PATH)
+
+    async def of_process(self, pid: int, path: str) -> int:
+        return os.open(path, os.O_PATH)
+
+    async def propagation(self, path: str) -> tuple[str, str]:
+        return "/", "shared"
+
+
 class FakeSnapshotter:
     """Counts open root mounts. The few methods containers use of `model.snapshot.Snapshotter`."""
 

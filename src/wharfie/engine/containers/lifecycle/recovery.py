@@ -105,6 +105,7 @@ class Recovery:
                 record.host_config.restart_policy,
                 exit_code=record.state.exit_code,
                 manually_stopped=record.state.manually_stopped,
+                restarts=record.state.restart_count,
             ):
                 self._nursery.start(self._start(handle), f"start of {short(handle.id)}")
 
