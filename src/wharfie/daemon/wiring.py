@@ -43,6 +43,7 @@ from wharfie.drivers.runtime.supervision import SupervisorClient, open_superviso
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerStreams,
     ContainerUpdates,
@@ -244,6 +245,13 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            commits=ContainerCommits(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                snapshotter=snapshotter,
+                images=images,
+            ),
             updates=ContainerUpdates(
                 catalogue=engine.catalogue,
                 ledger=engine.ledger,

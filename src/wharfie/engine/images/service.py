@@ -12,10 +12,11 @@ from wharfie.engine.events import EventBus
 from wharfie.engine.images import selection
 from wharfie.engine.images.catalog import Catalog, parse
 from wharfie.engine.images.history import HistoryItem, history_of
-from wharfie.engine.images.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.layers import LayerStore, Unpacker
 from wharfie.engine.images.leases import Leases
 from wharfie.engine.images.loading import Loader
+from wharfie.engine.images.making.committing import Committer, LayerCommit
+from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.progress import Progress
 from wharfie.engine.images.pulling import NoRegistries, Puller, PullPorts, PullRequest
 from wharfie.engine.images.registrar import Registrar
@@ -130,6 +131,13 @@ class Images:
             uses=lambda: self._uses(),  # noqa: PLW0108 - replaced by `open`
             refetch=lambda ref: self.pull(PullRequest(ref=ref, whole=True)),
         )
+        self._committer = Committer(
+            host=self._catalog.host,
+            snapshotter=snapshotter,
+            archiver=archiver,
+            leases=self._leases,
+            registrar=self._registrar,
+        )
         self._importer = Importer(
             catalog=self._catalog,
             content=content,
@@ -225,6 +233,19 @@ class Images:
             platform=wanted or self._catalog.host,
         )
         return self._import(source, spec)
+
+    async def commit(self, commit: LayerCommit, check: Callable[[], None]) -> Image:
+        """Make an image of a container's writable layer.
+
+        Args:
+            commit: what.
+            check: raises when the layer is being deleted; called once it was read.
+        """
+        return await self._committer.run(commit, check)
+
+    def reference(self, repository: str, tag: str) -> Reference:
+        """The reference an image is to get; refusals in Docker's words."""
+        return _tag_reference(repository, tag)
 
     async def tag(self, ref: str, *, repository: str, tag: str) -> None:
         """Give an image a further reference; taken silently from another image."""

@@ -142,6 +142,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         starter=starter,
         endings=endings,
         remover=remover,
+        runtime=ports.runtime,
         supervisor=ports.supervisor,
         nursery=ports.nursery,
     )
