@@ -31,6 +31,7 @@ GROUPS = {
     "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
 }
@@ -170,6 +171,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
     "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
+    "remote enable": (
+        "remote.remote",
+        "ENABLE",
+        "Let other machines use this daemon, over mutual TLS",
+    ),
+    "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
     "system dial-stdio": (
         "remote.dial_stdio",
         "DIAL",
