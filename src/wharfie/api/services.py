@@ -26,6 +26,7 @@ from wharfie.engine.volumes import Volumes
 from wharfie.model.caller import Caller
 from wharfie.model.container import Container
 from wharfie.model.image import Image
+from wharfie.web import OriginPolicy
 
 Gate = Callable[[Caller, object], None]
 """Sees the very command the engine is about to execute; refuses by raising an EngineError."""
@@ -54,10 +55,12 @@ class ApiRules(Struct, frozen=True, kw_only=True):
     Attributes:
         floor: oldest version served.
         experimental: told to clients, which then offer more.
+        origins: the daemon's host names; requests from elsewhere in a browser are refused.
     """
 
     floor: Version = FLOOR
     experimental: bool = False
+    origins: OriginPolicy = OriginPolicy()
 
 
 class Graph(Protocol):

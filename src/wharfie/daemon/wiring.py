@@ -30,7 +30,8 @@ from wharfie.daemon.defaults import (
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
-from wharfie.daemon.listening import Listening
+from wharfie.daemon.listening import Listening, container_barrier, origin_policy
+from wharfie.daemon.listening.limits import connection_limits
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
@@ -108,9 +109,16 @@ async def open_daemon(config: Config) -> Daemon:
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
-        floor = parse_version(config.min_api_version)
-        rules = ApiRules(floor=floor, experimental=config.experimental)
-        server = Server(application(services, graph=builder.graph, rules=rules))
+        rules = ApiRules(
+            floor=parse_version(config.min_api_version),
+            experimental=config.experimental,
+            origins=origin_policy(config),
+        )
+        server = Server(
+            application(services, graph=builder.graph, rules=rules),
+            limits=connection_limits(),
+            barrier=container_barrier(config, builder.bridges),
+        )
         stack.push_async_callback(server.close)
         adoption = builder.adoption(services.system, encryption, server)
         return Daemon(stack.pop_all(), server, listening, adoption)
@@ -134,6 +142,7 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.bridges: Callable[[], set[str]] = set
         self._adoption: Adoption | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
@@ -153,6 +162,7 @@ class _Builder:
         stack.push_async_callback(archiver.close)
         driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
+        self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
         stack.callback(runtime.close)

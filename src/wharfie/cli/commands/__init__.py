@@ -186,7 +186,17 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
+    "system install": (
+        "installing",
+        "INSTALL",
+        "Install the engine as a service of this machine",
+    ),
     "system prune": ("prune", "SYSTEM", "Remove unused data"),
+    "system uninstall": (
+        "installing",
+        "UNINSTALL",
+        "Revert system install; data and configuration stay",
+    ),
     "version": ("version", "VERSION", "Show the Docker version information"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.http_certs import FixedTls
-from wharfie.daemon.exposure import Exposure, insecure_warnings, is_loopback, log_insecure
+from wharfie.daemon.listening.exposure import Exposure, insecure_warnings, is_loopback, log_insecure
 from wharfie.web import FdListener, Listener, ListenError, Opened, TcpListener, UnixListener
 
 ONE_WAY = FixedTls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import os
 
-from wharfie.daemon.activation import take_passed
 from wharfie.daemon.config import Config
-from wharfie.daemon.exposure import Exposure, insecure_warnings, log_insecure
-from wharfie.daemon.hosts import listeners
 from wharfie.daemon.instance import StartError
+from wharfie.daemon.listening.activation import take_passed
+from wharfie.daemon.listening.exposure import Exposure, insecure_warnings, log_insecure
+from wharfie.daemon.listening.hosts import listeners
 from wharfie.model.tls import TlsSource
 from wharfie.web import ListenError, Opened, Server, UnixListener, close_all, open_all
 from wharfie.web.listening.addresses import spell_address

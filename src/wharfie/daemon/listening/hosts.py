@@ -7,8 +7,8 @@ import logging
 import posixpath
 from collections.abc import Sequence
 
-from wharfie.daemon.activation import Passed, close_unused, select
 from wharfie.daemon.config import Config, ConfigError
+from wharfie.daemon.listening.activation import Passed, close_unused, select
 from wharfie.model.tls import TlsSource
 from wharfie.web import FdListener, Listener, TcpListener, UnixListener
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wharfie.daemon import activation
-from wharfie.daemon.activation import Passed, close_unused, take_passed
+from wharfie.daemon.listening import activation
+from wharfie.daemon.listening.activation import Passed, close_unused, take_passed
 
 
 @pytest.fixture

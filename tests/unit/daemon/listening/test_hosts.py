@@ -7,9 +7,9 @@ import ssl
 import pytest
 
 from support.http_certs import FixedTls
-from wharfie.daemon.activation import Passed
 from wharfie.daemon.config import WHARFIED, Config, ConfigError
-from wharfie.daemon.hosts import listeners, parse_host
+from wharfie.daemon.listening.activation import Passed
+from wharfie.daemon.listening.hosts import listeners, parse_host
 from wharfie.web import FdListener, TcpListener, UnixListener
 
 
