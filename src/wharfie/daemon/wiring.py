@@ -36,11 +36,12 @@ from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import OciRuntime
+from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerStreams,
     ContainerUpdates,
@@ -183,6 +184,7 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
                 runtime=runtime,
+                trees=KernelTrees(),
                 supervisor=supervisor,
                 nursery=self._nursery,
                 defaults=container_defaults(
@@ -243,6 +245,13 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            commits=ContainerCommits(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                snapshotter=snapshotter,
+                images=images,
+            ),
             updates=ContainerUpdates(
                 catalogue=engine.catalogue,
                 ledger=engine.ledger,
@@ -381,7 +390,11 @@ def _image_uses(engine: ContainerEngine) -> Mapping[ImageId, Sequence[ImageUse]]
     uses: dict[ImageId, list[ImageUse]] = {}
     for handle in engine.catalogue:
         running = is_running(handle.record.state.status)
-        uses.setdefault(handle.record.image, []).append(ImageUse(handle.id, running))
+        mounted = [
+            spec.source for spec in handle.record.mount_specs.values() if spec.type == "image"
+        ]
+        for image in dict.fromkeys([handle.record.image, *map(ImageId, mounted)]):
+            uses.setdefault(image, []).append(ImageUse(handle.id, running))
     return uses
 
 

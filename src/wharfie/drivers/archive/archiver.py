@@ -6,8 +6,8 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Self
 
 from wharfie.drivers.archive import readiness
@@ -15,7 +15,7 @@ from wharfie.drivers.archive.job import JobRun
 from wharfie.drivers.archive.zygote import ZygoteProcess
 from wharfie.jail import protocol
 from wharfie.model.archive import Limits, PathStat, Root, Unpacked
-from wharfie.model.errors import Internal, Unavailable
+from wharfie.model.errors import EngineError, Internal, InvalidArgument, Unavailable
 from wharfie.model.ids import Digest
 
 _STALL_SECONDS = 120.0
@@ -96,7 +96,37 @@ class JailArchiver:
                 done = await job.finished()
         finally:
             os.close(root)
-        return Unpacked(Digest(done.diff_id), done.size, done.entries)
+        return _unpacked(done)
+
+    async def copy_layer(
+        self, source: str, directory: str, *, leave_out: Sequence[str] = ()
+    ) -> Unpacked:
+        """Copy an overlay layer directory (see the port); its bytes pass by this process."""
+        with ExitStack() as stack:
+            opened = []
+            for path in (source, directory):
+                opened.append(Root(descriptor=os.open(path, _O_DIRECTORY)))
+                stack.callback(os.close, opened[-1].descriptor)
+            pipe = Pipe(stack)
+            async with (
+                self._unpackers,
+                self._run(protocol.UnpackLayer(self._limits), opened[1], pipe.read_end) as unpack,
+                self._run(protocol.PackLayer(leave_out), opened[0], pipe.write_end) as pack,
+            ):
+                pipe.close()
+                pack.stall = None  # silent by nature; the other one tells of progress
+                packed, unpacked = await asyncio.gather(
+                    pack.finished(), unpack.finished(), return_exceptions=True
+                )
+        # A packer that failed leaves the other with half an archive: the first cause counts.
+        for result in (unpacked, packed):
+            if isinstance(result, EngineError) and not isinstance(result, InvalidArgument):
+                raise result
+        for result in (packed, unpacked):
+            if isinstance(result, BaseException):
+                raise result
+        assert isinstance(unpacked, protocol.Finished)
+        return _unpacked(unpacked)
 
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """An overlay layer directory as a layer tar (see the port)."""
@@ -243,6 +273,24 @@ class JailArchiver:
                     raise
                 self._zygote = zygote
             return self._zygote
+
+
+class Pipe:
+    """A pipe between two workers; both ends go at the latest with the stack."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.read_end, self.write_end = readiness.open_pipe()
+        self._closing = stack.enter_context(ExitStack())
+        for end in (self.read_end, self.write_end):
+            self._closing.callback(os.close, end)
+
+    def close(self) -> None:
+        """Leave the pipe to the workers."""
+        self._closing.close()
+
+
+def _unpacked(done: protocol.Finished) -> Unpacked:
+    return Unpacked(Digest(done.diff_id), done.size, done.entries, done.length)
 
 
 async def _stated(job: JobRun) -> PathStat:

@@ -12,10 +12,11 @@ from wharfie.engine.images import selection
 from wharfie.engine.images.catalog import Catalog, parse
 from wharfie.engine.images.copying import missing_layers
 from wharfie.engine.images.history import HistoryItem, history_of
-from wharfie.engine.images.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.layers import Unpacker
 from wharfie.engine.images.leases import Leases
 from wharfie.engine.images.loading import Loader, Progress
+from wharfie.engine.images.making.committing import Committer, LayerCommit
+from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.registrar import Registrar
 from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
 from wharfie.engine.images.saving import Saver, choose_images
@@ -92,6 +93,13 @@ class Images:
             leases=self._leases,
             uses=lambda: self._uses(),  # noqa: PLW0108 - replaced by `open`
             refetch=self.pull,
+        )
+        self._committer = Committer(
+            host=self._catalog.host,
+            snapshotter=snapshotter,
+            archiver=archiver,
+            leases=self._leases,
+            registrar=self._registrar,
         )
         self._importer = Importer(
             catalog=self._catalog,
@@ -196,6 +204,19 @@ class Images:
             platform=wanted or self._catalog.host,
         )
         return self._import(source, spec)
+
+    async def commit(self, commit: LayerCommit, check: Callable[[], None]) -> Image:
+        """Make an image of a container's writable layer.
+
+        Args:
+            commit: what.
+            check: raises when the layer is being deleted; called once it was read.
+        """
+        return await self._committer.run(commit, check)
+
+    def reference(self, repository: str, tag: str) -> Reference:
+        """The reference an image is to get; refusals in Docker's words."""
+        return _tag_reference(repository, tag)
 
     async def tag(self, ref: str, *, repository: str, tag: str) -> None:
         """Give an image a further reference; taken silently from another image."""
