@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
+from wharfie.api.bodies import convert
 from wharfie.api.credentials import registry_credentials
 from wharfie.api.operations import (
     JSON,
     TAR,
     BodyKind,
     Incoming,
+    Json,
     Nothing,
     Outcome,
     Routes,
@@ -21,6 +23,7 @@ from wharfie.api.services import Context
 from wharfie.engine.images.pulling import PullRequest
 from wharfie.engine.images.service import Progress
 from wharfie.model.errors import EngineError, InvalidArgument, NotSupported
+from wharfie.model.ids import Digest
 from wharfie.model.registry import Credentials
 from wharfie.web import Body, Stream
 
@@ -48,32 +51,60 @@ async def load(context: Context, command: Load) -> Outcome:
 
 
 class Save(Struct, frozen=True):
-    """Images to save in one archive."""
+    """Images to save in one archive; `omit` are layers left out, an extension of ours."""
 
     refs: Sequence[str]
+    omit: Sequence[str] = ()
 
 
 def _save_one(incoming: Incoming) -> Save:
-    return Save([incoming.ref])
+    return Save([incoming.ref], incoming.query.texts("omit"))
 
 
 def _save_many(incoming: Incoming) -> Save:
     refs = incoming.query.texts("names")
     if not refs:
         raise InvalidArgument("no image names given: use ?names=… once or more")
-    return Save(refs)
+    return Save(refs, incoming.query.texts("omit"))
 
 
 @routes.add("GET", "/images/get", _save_many)
 def save_many(context: Context, command: Save) -> Outcome:
     """ImageGetAll."""
-    return Stream(context.services.images.save(command.refs), 200, TAR)
+    return _archive(context, command)
 
 
 @routes.add("GET", "/images/{ref:.*}/get", _save_one)
 def save_one(context: Context, command: Save) -> Outcome:
     """ImageGet."""
-    return Stream(context.services.images.save(command.refs), 200, TAR)
+    return _archive(context, command)
+
+
+def _archive(context: Context, command: Save) -> Outcome:
+    omit = frozenset(Digest(text) for text in command.omit)
+    return Stream(context.services.images.save(command.refs, omit=omit), 200, TAR)
+
+
+class Layers(Struct, frozen=True):
+    """Layers of an image by diff ID, base first."""
+
+    diff_ids: list[Digest] = field(name="DiffIDs")
+
+
+class Missing(Struct, frozen=True):
+    """Which of them are not here."""
+
+    missing: list[Digest] = field(name="Missing")
+
+
+def _layers(incoming: Incoming) -> Layers:
+    return convert(incoming.document, Layers)
+
+
+@routes.add("POST", "/images/missing", _layers, body=BodyKind.JSON)
+def missing(context: Context, command: Layers) -> Outcome:
+    """Tell which layers an archive of an image must hold: an extension of ours, for copying."""
+    return Json(Missing(context.services.images.missing_layers(command.diff_ids)))
 
 
 class Create(Struct, frozen=True, kw_only=True):

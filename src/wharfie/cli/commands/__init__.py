@@ -134,6 +134,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "context show": ("remote.context", "SHOW", "Print the name of the current context"),
     "context update": ("remote.context", "UPDATE", "Update a context"),
     "context use": ("remote.context", "USE", "Set the current docker context"),
+    "image copy": (
+        "image_copy",
+        "COPY",
+        "Copy an image to another daemon; only layers it lacks are sent",
+    ),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",

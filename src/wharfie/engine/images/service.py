@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import selection
 from wharfie.engine.images.catalog import Catalog, parse
+from wharfie.engine.images.copying import missing_layers
 from wharfie.engine.images.history import HistoryItem, history_of
 from wharfie.engine.images.layers import LayerStore, Unpacker
 from wharfie.engine.images.leases import Leases
@@ -207,9 +208,18 @@ class Images:
         """
         return self._loader.load(source, quiet=quiet)
 
-    def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
-        """A tar that is both docker-archive and OCI layout; refusals are raised at the call."""
-        return self._saver.save(choose_images(self._catalog, refs))
+    def save(self, refs: Sequence[str], *, omit: Collection[Digest] = ()) -> AsyncIterator[bytes]:
+        """A tar that is both docker-archive and OCI layout; refusals are raised at the call.
+
+        Args:
+            refs: images.
+            omit: diff IDs of layers to leave out (then it is a docker-archive only).
+        """
+        return self._saver.save(choose_images(self._catalog, refs), omit=omit)
+
+    def missing_layers(self, diff_ids: Sequence[Digest]) -> list[Digest]:
+        """Those layers of an image that an archive loaded here must hold."""
+        return missing_layers(self._catalog, self._content, self._snapshotter, diff_ids)
 
     def import_(
         self,
