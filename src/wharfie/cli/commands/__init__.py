@@ -140,6 +140,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "context show": ("remote.context", "SHOW", "Print the name of the current context"),
     "context update": ("remote.context", "UPDATE", "Update a context"),
     "context use": ("remote.context", "USE", "Set the current docker context"),
+    "image copy": (
+        "image_copy",
+        "COPY",
+        "Copy an image to another daemon; only layers it lacks are sent",
+    ),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -187,7 +192,17 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
+    "system install": (
+        "installing",
+        "INSTALL",
+        "Install the engine as a service of this machine",
+    ),
     "system prune": ("prune", "SYSTEM", "Remove unused data"),
+    "system uninstall": (
+        "installing",
+        "UNINSTALL",
+        "Revert system install; data and configuration stay",
+    ),
     "version": ("version", "VERSION", "Show the Docker version information"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),
