@@ -87,7 +87,9 @@ class SmallSupervisor:
     async def tasks(self) -> Sequence[TaskStatus]:
         return [TaskStatus(name, pid) for name, pid in self._pids.items()]
 
-    async def launch(self, spec: TaskSpec, *, rootfs: int | None = None) -> int:
+    async def launch(
+        self, spec: TaskSpec, *, rootfs: int | None = None, mounts: Sequence[int] = ()
+    ) -> int:
         self.specs.append(spec)
         request: dict[str, object] = {
             "do": "launch",

@@ -25,12 +25,14 @@ class BundleMount(Struct, frozen=True, kw_only=True):
         source: host path of a bind, "" for tmpfs.
         destination: absolute path inside.
         options: OCI mount options ("rbind", "ro", "rprivate", "size=64m").
+        descriptor: a detached mount to bind instead of `source`; the caller closes it.
     """
 
     type: str
     source: str
     destination: str
     options: list[str] = field(default_factory=list)
+    descriptor: int | None = None
 
 
 class Namespaces(Struct, frozen=True, kw_only=True):

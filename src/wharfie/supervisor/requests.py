@@ -102,7 +102,9 @@ class Requests:
             state, held = handover.describe(task)
             request.reply(state, held)
 
-        self._supervisor.launch(spec, request.fds.pop(0) if request.fds else -1, done)
+        roots = list(request.fds)
+        request.fds.clear()
+        self._supervisor.launch(spec, roots, done)
 
     def _attach(self, request: Request) -> None:
         task = self._supervisor.task(protocol.text(request.message, "task"))

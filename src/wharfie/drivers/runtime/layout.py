@@ -1,7 +1,7 @@
 """What the runtime driver keeps below exec-root, and how it goes away.
 
     <exec-root>/
-    ├── bundles/<container id>/   config.json  log  pid  rootfs/ (mount point, empty here)
+    ├── bundles/<container id>/   config.json  log  pid  rootfs/ volumes/<n>  (empty mount points)
     ├── execs/<exec id>/          process.json log  pid          gone once the exec runs
     ├── consoles/<16 digits>      socket on which a terminal is received
     ├── seccomp/<key>.bpf         compiled filters
@@ -23,6 +23,8 @@ from msgspec import Struct, field
 
 from wharfie.model.ids import is_full_id
 
+VOLUMES = "volumes"
+"""Directory in a bundle of the places where volumes given by descriptor are attached."""
 _BUNDLE_FILES = ("config.json", "log", "pid")
 _EXEC_FILES = ("process.json", "log", "pid")
 
@@ -92,6 +94,11 @@ class Layout:
 
     def remove_bundle(self, container_id: str) -> None:
         """Remove a bundle; one that is gone is no error."""
+        places = os.path.join(self.bundle(container_id), VOLUMES)
+        for name in list(_places(places)):
+            _remove_place(os.path.join(places, name))
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(places)
         _remove(self.bundle(container_id), _BUNDLE_FILES, mount_point="rootfs")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.console(container_id))
@@ -109,6 +116,21 @@ class Layout:
         """Remove the remains of all execs."""
         for name in list(_entries(self.execs)):
             self.remove_exec(name)
+
+
+def _places(directory: str) -> Iterator[str]:
+    try:
+        yield from os.listdir(directory)
+    except FileNotFoundError:
+        return
+
+
+def _remove_place(path: str) -> None:
+    """Remove an empty directory or file, but nothing that is mounted there."""
+    try:
+        os.rmdir(path)
+    except NotADirectoryError:
+        os.unlink(path)
 
 
 def _entries(directory: str) -> Iterator[str]:

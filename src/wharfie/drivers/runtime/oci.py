@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import platform
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -30,7 +31,7 @@ from wharfie.drivers.runtime.commands import RuntimeCommands
 from wharfie.drivers.runtime.devices import check_devices
 from wharfie.drivers.runtime.failures import start_failed
 from wharfie.drivers.runtime.identity import look_up_user
-from wharfie.drivers.runtime.layout import Layout
+from wharfie.drivers.runtime.layout import VOLUMES, Layout
 from wharfie.drivers.runtime.removal import Remover
 from wharfie.drivers.runtime.resources import container_resources, container_rlimits
 from wharfie.drivers.runtime.seccomp import SeccompFilters
@@ -137,10 +138,13 @@ class OciRuntime:
         """Write the bundle and start the container; see the port."""
         container = plan.container
         runtime = self._runtime_of(container.host_config)
-        await asyncio.to_thread(self._write_bundle, plan, runtime)
-        spec = self._task(plan, runtime)
+        plan, places = self._place(plan)
+        await asyncio.to_thread(self._write_bundle, plan, runtime, places)
+        spec = self._task(plan, runtime, list(places))
         try:
-            return await self._supervisor.launch(spec, rootfs=plan.rootfs)
+            return await self._supervisor.launch(
+                spec, rootfs=plan.rootfs, mounts=list(places.values())
+            )
         except LaunchFailed as error:
             failure = start_failed(str(error), program=container.path, runtime=runtime.name)
         await self._remover.remove(container.id, self._cgroup_path(container), _kind(runtime))
@@ -270,7 +274,7 @@ class OciRuntime:
         except FileNotFoundError:
             raise NotRunning(container.id) from None
 
-    def _write_bundle(self, plan: LaunchPlan, runtime: RuntimeInfo) -> None:
+    def _write_bundle(self, plan: LaunchPlan, runtime: RuntimeInfo, places: dict[str, int]) -> None:
         container, host = plan.container, plan.container.host_config
         who = look_up_user(plan.rootfs, container.config.user, host.group_add or ())
         security = parse_security_options(host.security_opt or ())
@@ -291,9 +295,30 @@ class OciRuntime:
             self._remover.remove_now(container.id, self._cgroup_path(container), _kind(runtime))
             os.mkdir(bundle, 0o700)
         os.mkdir(os.path.join(bundle, ROOTFS), 0o755)
+        if places:
+            os.mkdir(os.path.join(bundle, VOLUMES), 0o700)
+        for path, descriptor in places.items():
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                os.mkdir(path, 0o700)
+            else:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         _write(os.path.join(bundle, "config.json"), self._encode(spec))
 
-    def _task(self, plan: LaunchPlan, runtime: RuntimeInfo) -> TaskSpec:
+    def _place(self, plan: LaunchPlan) -> tuple[LaunchPlan, dict[str, int]]:
+        """Where mounts given by descriptor are bound from; path → descriptor."""
+        directory = os.path.join(self._layout.bundle(plan.container.id), VOLUMES)
+        places: dict[str, int] = {}
+        mounts = []
+        for mount in plan.mounts:
+            if mount.descriptor is None:
+                mounts.append(mount)
+                continue
+            path = os.path.join(directory, str(len(places)))
+            places[path] = mount.descriptor
+            mounts.append(msgspec.structs.replace(mount, source=path, descriptor=None))
+        return (msgspec.structs.replace(plan, mounts=mounts) if places else plan), places
+
+    def _task(self, plan: LaunchPlan, runtime: RuntimeInfo, places: list[str]) -> TaskSpec:
         container, config = plan.container, plan.container.config
         bundle = self._layout.bundle(container.id)
         pid_file, log = f"{bundle}/pid", f"{bundle}/log"
@@ -312,6 +337,7 @@ class OciRuntime:
             stdin=config.open_stdin,
             stdin_once=config.stdin_once,
             mount_target=f"{bundle}/{ROOTFS}",
+            mount_targets=places,
             log=plan.log,
             terminal_size=_terminal_size(container.host_config.console_size),
         )

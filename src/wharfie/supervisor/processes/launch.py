@@ -37,8 +37,8 @@ class LaunchSpec:
     """How to start a task; the fields of `model.task.TaskSpec`."""
 
     __slots__ = (
-        "argv", "console_socket", "environment", "error_log", "log", "mount_target", "pid_file",
-        "stdin", "stdin_once", "task_id", "terminal_size",
+        "argv", "console_socket", "environment", "error_log", "log", "mount_target",
+        "mount_targets", "pid_file", "stdin", "stdin_once", "task_id", "terminal_size",
     )  # fmt: skip
 
     def __init__(self, message: Message) -> None:
@@ -51,6 +51,7 @@ class LaunchSpec:
         self.stdin = protocol.flag(message, "stdin")
         self.stdin_once = protocol.flag(message, "stdin_once")
         self.mount_target = protocol.text(message, "mount_target")
+        self.mount_targets = protocol.texts(message, "mount_targets")
         self.log = protocol.nested(message, "log")
         size = protocol.numbers(message, "terminal_size")
         self.terminal_size = (size[0], size[1]) if len(size) == 2 else (0, 0)
@@ -66,7 +67,7 @@ class Launch:
         copies: finds the runtime's program.
         task: what the streams will belong to.
         spec: how to start it.
-        rootfs: root mount for `mount_target`, -1 for none; closed by the launch.
+        roots: mounts for `mount_target` and `mount_targets`; closed by the launch.
         done: called once, with the runtime's error text, "" when the task runs.
     """
 
@@ -77,16 +78,16 @@ class Launch:
         task: Task,
         spec: LaunchSpec,
         *,
-        rootfs: int,
+        roots: list[int],
         done: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._copies = copies
         self._task = task
         self._spec = spec
-        self._rootfs = rootfs
+        self._roots = roots
         self._done = done
-        self._mounted = False
+        self._mounted: list[str] = []
         self._pidfd = -1
         self._console: ConsoleListener | None = None
         self._theirs: list[int] = []
@@ -139,19 +140,18 @@ class Launch:
         send_signal(self._pidfd, signal.SIGKILL)
 
     def _mount(self) -> None:
-        if self._rootfs < 0:
-            return
+        targets = [self._spec.mount_target, *self._spec.mount_targets]
         try:
-            mounts.move_mount(self._rootfs, "", mounts.AT_FDCWD, self._spec.mount_target)
-            self._mounted = True
+            for root, target in zip(self._roots, targets, strict=False):
+                mounts.move_mount(root, "", mounts.AT_FDCWD, target)
+                self._mounted.append(target)
         finally:
-            os.close(self._rootfs)
-            self._rootfs = -1
+            close_all(self._roots)
+            self._roots = []
 
     def _unmount(self) -> None:
-        if self._mounted:
-            self._mounted = False
-            mounts.umount(self._spec.mount_target, mounts.MNT_DETACH)
+        while self._mounted:
+            mounts.umount(self._mounted.pop(), mounts.MNT_DETACH)
 
     def _open_stdio(self) -> list[int]:
         """The runtime's three descriptors; with a terminal they carry its own words only."""
@@ -242,8 +242,7 @@ class Launch:
         if self._console is not None:
             self._console.close()
         close_all([*self._theirs, *self._ours.values()])
-        if self._rootfs >= 0:
-            os.close(self._rootfs)
+        close_all(self._roots)
         self._task.is_launching = False
         if self._task.log is not None:
             self._task.log.close()

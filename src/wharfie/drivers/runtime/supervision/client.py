@@ -23,8 +23,8 @@ from wharfie import __version__
 from wharfie.drivers.runtime.supervision import process
 from wharfie.drivers.runtime.supervision.connection import Connection, SupervisorRefused
 from wharfie.drivers.runtime.supervision.keeping import Keeping
-from wharfie.kernel import mounts
 from wharfie.kernel.descriptors import close_all
+from wharfie.kernel.mounts import MNT_DETACH, umount
 from wharfie.kernel.process import reap, set_child_subreaper
 from wharfie.model.errors import Unavailable
 from wharfie.model.task import (
@@ -116,20 +116,22 @@ class SupervisorClient:
             rows.append(TaskStatus(task_id, protocol.number(row, "pid"), task_exit))
         return rows
 
-    async def launch(self, spec: TaskSpec, *, rootfs: int | None = None) -> int:
+    async def launch(
+        self, spec: TaskSpec, *, rootfs: int | None = None, mounts: Sequence[int] = ()
+    ) -> int:
         """Source: `TaskSupervisor`."""
         message: Message = {"type": "launch", "spec": msgspec.to_builtins(spec)}
         try:
             state = await self._ask(
                 message,
-                () if rootfs is None else (rootfs,),
+                () if rootfs is None else (rootfs, *mounts),
                 is_repeatable=False,
                 on_answer=lambda state, fds: self._keeping.keep_task(spec.id, state, fds),
             )
         except ConnectionResetError:
-            if spec.mount_target:
-                with suppress(OSError):  # the dead supervisor may have left the root mounted
-                    mounts.umount(spec.mount_target, mounts.MNT_DETACH)
+            for target in (*spec.mount_targets, spec.mount_target):
+                with suppress(OSError):  # the dead supervisor may have left it mounted
+                    umount(target, MNT_DETACH)
             raise LaunchFailed("the supervisor died while the task was started") from None
         return protocol.number(state, "pid")
 

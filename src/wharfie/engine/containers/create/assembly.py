@@ -14,6 +14,7 @@ from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
+from wharfie.engine.containers.rootfs.volumes import VolumeMounts
 from wharfie.engine.containers.service import Containers, ContainersPorts
 from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
@@ -56,6 +57,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     directories: ContainerDirectories
     defaults: DefaultsHandle
     attachments: ContainerNetworks
+    volume_mounts: VolumeMounts
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -65,6 +67,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
     files = ManagedFiles(directories, ports.defaults)
+    volume_mounts = VolumeMounts(ports.volumes, catalogue, ports.events)
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -74,6 +77,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             runtime=ports.runtime,
             supervisor=ports.supervisor,
             files=files,
+            volumes=volume_mounts,
             directories=directories,
         )
     )
@@ -101,6 +105,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         supervisor=ports.supervisor,
         nursery=ports.nursery,
         remove=auto_remove,
+        volumes=volume_mounts,
     )
     creator = Creator(
         CreationPorts(
@@ -149,6 +154,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         recovery=recovery,
         directories=directories,
         defaults=defaults,
+        volume_mounts=volume_mounts,
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),

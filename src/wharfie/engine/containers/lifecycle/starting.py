@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
@@ -30,6 +31,8 @@ from wharfie.engine.containers.networking import (
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.mounts import bundle_mounts
+from wharfie.engine.containers.rootfs.volumes import VolumeMounts
+from wharfie.engine.containers.rootfs.volumes import close as close_volumes
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import Container, Status
@@ -40,6 +43,7 @@ from wharfie.model.network import Connection, JoinRequest
 from wharfie.model.runtime import BundleMount, LaunchPlan, Namespaces, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.task import TaskSupervisor
+from wharfie.model.volume import VolumeMount
 
 _MANAGED = ("resolv.conf", "hostname", "hosts")
 
@@ -54,6 +58,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     runtime: Runtime
     supervisor: TaskSupervisor
     files: ManagedFiles
+    volumes: VolumeMounts
     directories: ContainerDirectories
 
 
@@ -91,6 +96,7 @@ class Starter:
             health=begun(handle.record.config, handle.record.state.health),
         )
         await ports.ledger.save(handle, structs.replace(handle.record, state=state))
+        ports.volumes.announce("mount", handle.record)
         ports.ledger.publish(handle.record, "start")
 
     async def bring_down(self, handle: ContainerHandle) -> None:
@@ -101,6 +107,7 @@ class Starter:
         if handle.connection is not None:
             await ports.networks.leave(handle.id, handle.connection)
         await ports.runtime.delete(handle.record)
+        await ports.volumes.detach(handle.record)
         handle.is_clean = True
 
     async def _bring_up(self, handle: ContainerHandle) -> int:
@@ -114,7 +121,12 @@ class Starter:
             state = structs.replace(record.state, starting=True)
             record = structs.replace(record, state=state)
             await ports.ledger.save_connected(handle, record, connection)
-            pid = await ports.runtime.launch(self._plan(record, rootfs, connection))
+            volumes = await ports.volumes.attach(record)
+            try:
+                plan = self._plan(record, rootfs, connection, volumes)
+                pid = await ports.runtime.launch(plan)
+            finally:
+                close_volumes(volumes)
         finally:
             os.close(rootfs)
         if connection is not None:
@@ -171,8 +183,14 @@ class Starter:
             )
         return self._ports.files.write(record, connection)
 
-    def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
-        mounts = bundle_mounts(record.mounts)
+    def _plan(
+        self,
+        record: Container,
+        rootfs: int,
+        connection: Connection | None,
+        volumes: Mapping[str, VolumeMount],
+    ) -> LaunchPlan:
+        mounts = bundle_mounts(record.mounts, volumes)
         taken = {mount.destination for mount in mounts}
         managed = zip(
             _MANAGED,

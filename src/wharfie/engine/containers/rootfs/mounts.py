@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, Struct, field
 
 from wharfie.engine.volumes import Volumes
 from wharfie.model.container import Container, CreateSpec, MountPoint, MountSpec
-from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound, NotSupported
+from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 from wharfie.model.runtime import BundleMount
+from wharfie.model.volume import VolumeMount
 
 _PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
+MOUNTED = frozenset({"type", "o", "device"})
+"""Options of a local volume whose data is not a plain directory."""
 _IGNORED = {"z", "Z", "consistent", "cached", "delegated"}
 
 
@@ -283,32 +286,19 @@ class MountResolver:
             options=wanted.driver_options,
             labels=wanted.labels,
         )
-        source = volume.mountpoint
-        if wanted.subpath:
-            source = _inside(source, wanted.subpath)
         return Resolved(
             MountPoint(
                 type="volume",
                 name=volume.name,
-                source=source,
+                source=volume.mountpoint,
                 destination=wanted.destination,
                 driver=volume.driver,
                 mode=wanted.mode or "z",
                 rw=not wanted.read_only,
             ),
             anonymous=not wanted.source,
-            copy=wanted.copy,
+            copy=wanted.copy and volume.driver == "local" and not MOUNTED & volume.options.keys(),
         )
-
-
-def _inside(root: str, subpath: str) -> str:
-    """A directory below a volume, with no way out of it by `..` or links."""
-    path = os.path.realpath(os.path.join(root, subpath))
-    if os.path.commonpath([os.path.realpath(root), path]) != os.path.realpath(root):
-        raise Forbidden(f"subpath {subpath} escapes the volume")
-    if not os.path.lexists(path):
-        raise NotFound(f"cannot access path {path}: no such file or directory")
-    return path
 
 
 def _resolve_bind(wanted: Wanted) -> MountPoint:
@@ -329,11 +319,19 @@ def _resolve_bind(wanted: Wanted) -> MountPoint:
     )
 
 
-def bundle_mounts(points: Sequence[MountPoint]) -> list[BundleMount]:
-    """Mount points in the OCI runtime's words, sorted by depth."""
+def bundle_mounts(
+    points: Sequence[MountPoint], attached: Mapping[str, VolumeMount]
+) -> list[BundleMount]:
+    """Mount points in the OCI runtime's words, sorted by depth.
+
+    Args:
+        points: of the container.
+        attached: its volumes as they were made ready, by destination.
+    """
     mounts = []
     for point in sorted(points, key=lambda p: p.destination.count("/")):
-        mode = "rw" if point.rw else "ro"
+        ready = attached.get(point.destination) or VolumeMount(point.source)
+        mode = "rw" if point.rw and not ready.read_only else "ro"
         if point.type == "tmpfs":
             options = ["noexec", "nosuid", "nodev", mode, *filter(None, point.mode.split(","))]
         else:
@@ -342,9 +340,10 @@ def bundle_mounts(points: Sequence[MountPoint]) -> list[BundleMount]:
         mounts.append(
             BundleMount(
                 type="tmpfs" if point.type == "tmpfs" else "bind",
-                source=point.source,
+                source=ready.source,
                 destination=point.destination,
                 options=options,
+                descriptor=ready.descriptor,
             )
         )
     return mounts

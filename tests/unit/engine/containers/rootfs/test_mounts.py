@@ -113,7 +113,7 @@ def test_the_runtime_is_told_in_oci_words() -> None:
     bind = MountPoint(type="bind", source="/a", destination="/x/y", rw=False, propagation="rslave")
     volume = MountPoint(type="volume", name="v", source="/v/_data", destination="/x")
     tmpfs = MountPoint(type="tmpfs", destination="/t/u/v", mode="size=64m,exec")
-    told = {m.destination: m.options for m in bundle_mounts([bind, volume, tmpfs])}
+    told = {m.destination: m.options for m in bundle_mounts([bind, volume, tmpfs], {})}
     assert list(told) == ["/x", "/x/y", "/t/u/v"]
     assert told["/x"] == ["rbind", "rw", "rprivate"]
     assert told["/x/y"] == ["rbind", "ro", "rslave"]
