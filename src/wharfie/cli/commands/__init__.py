@@ -31,6 +31,7 @@ GROUPS = {
     "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
 }
@@ -133,6 +134,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "context show": ("remote.context", "SHOW", "Print the name of the current context"),
     "context update": ("remote.context", "UPDATE", "Update a context"),
     "context use": ("remote.context", "USE", "Set the current docker context"),
+    "image copy": (
+        "image_copy",
+        "COPY",
+        "Copy an image to another daemon; only layers it lacks are sent",
+    ),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -165,6 +171,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
     "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
+    "remote enable": (
+        "remote.remote",
+        "ENABLE",
+        "Let other machines use this daemon, over mutual TLS",
+    ),
+    "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
     "system dial-stdio": (
         "remote.dial_stdio",
         "DIAL",
@@ -173,7 +186,17 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
+    "system install": (
+        "installing",
+        "INSTALL",
+        "Install the engine as a service of this machine",
+    ),
     "system prune": ("prune", "SYSTEM", "Remove unused data"),
+    "system uninstall": (
+        "installing",
+        "UNINSTALL",
+        "Revert system install; data and configuration stay",
+    ),
     "version": ("version", "VERSION", "Show the Docker version information"),
     "volume backup": ("volume_data", "BACKUP", "Write a volume's data as a tar stream"),
     "volume clone": ("volume_data", "CLONE", "Copy a volume"),

@@ -1,7 +1,8 @@
 """What the runtime driver keeps below exec-root, and how it goes away.
 
     <exec-root>/
-    ├── bundles/<container id>/   config.json  log  pid  rootfs/ volumes/<n>  (empty mount points)
+    ├── bundles/<container id>/   config.json  log  pid  rootfs/ (mount point, empty here)
+    │                             trees/<n> (mount points too, where needed)
     ├── execs/<exec id>/          process.json log  pid          gone once the exec runs
     ├── consoles/<16 digits>      socket on which a terminal is received
     ├── seccomp/<key>.bpf         compiled filters
@@ -23,8 +24,6 @@ from msgspec import Struct, field
 
 from wharfie.model.ids import is_full_id
 
-VOLUMES = "volumes"
-"""Directory in a bundle of the places where volumes given by descriptor are attached."""
 _BUNDLE_FILES = ("config.json", "log", "pid")
 _EXEC_FILES = ("process.json", "log", "pid")
 
@@ -94,12 +93,9 @@ class Layout:
 
     def remove_bundle(self, container_id: str) -> None:
         """Remove a bundle; one that is gone is no error."""
-        places = os.path.join(self.bundle(container_id), VOLUMES)
-        for name in list(_places(places)):
-            _remove_place(os.path.join(places, name))
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(places)
-        _remove(self.bundle(container_id), _BUNDLE_FILES, mount_point="rootfs")
+        bundle = self.bundle(container_id)
+        _remove_targets(os.path.join(bundle, "trees"))
+        _remove(bundle, _BUNDLE_FILES, mount_point="rootfs")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.console(container_id))
 
@@ -118,19 +114,18 @@ class Layout:
             self.remove_exec(name)
 
 
-def _places(directory: str) -> Iterator[str]:
+def _remove_targets(directory: str) -> None:
+    """Remove the places of mounts, never what may still be mounted there."""
     try:
-        yield from os.listdir(directory)
+        targets = list(os.scandir(directory))
     except FileNotFoundError:
         return
-
-
-def _remove_place(path: str) -> None:
-    """Remove an empty directory or file, but nothing that is mounted there."""
-    try:
-        os.rmdir(path)
-    except NotADirectoryError:
-        os.unlink(path)
+    for target in targets:
+        if target.is_dir(follow_symlinks=False):
+            os.rmdir(target.path)
+        else:
+            os.unlink(target.path)
+    os.rmdir(directory)
 
 
 def _entries(directory: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -67,7 +67,8 @@ class Launch:
         copies: finds the runtime's program.
         task: what the streams will belong to.
         spec: how to start it.
-        roots: mounts for `mount_target` and `mount_targets`; closed by the launch.
+        rootfs: root mount for `mount_target`, -1 for none; closed by the launch.
+        trees: mounts for `mount_targets`, as many; closed by the launch.
         done: called once, with the runtime's error text, "" when the task runs.
     """
 
@@ -78,14 +79,17 @@ class Launch:
         task: Task,
         spec: LaunchSpec,
         *,
-        roots: list[int],
+        rootfs: int,
         done: Callable[[str], None],
+        trees: Sequence[int] = (),
     ) -> None:
         self._loop = loop
         self._copies = copies
         self._task = task
         self._spec = spec
-        self._roots = roots
+        self._trees = list(zip(trees, spec.mount_targets, strict=True))
+        if rootfs >= 0:
+            self._trees.insert(0, (rootfs, spec.mount_target))
         self._done = done
         self._mounted: list[str] = []
         self._pidfd = -1
@@ -140,14 +144,13 @@ class Launch:
         send_signal(self._pidfd, signal.SIGKILL)
 
     def _mount(self) -> None:
-        targets = [self._spec.mount_target, *self._spec.mount_targets]
-        try:
-            for root, target in zip(self._roots, targets, strict=False):
-                mounts.move_mount(root, "", mounts.AT_FDCWD, target)
+        while self._trees:
+            tree, target = self._trees.pop(0)
+            try:
+                mounts.move_mount(tree, "", mounts.AT_FDCWD, target)
                 self._mounted.append(target)
-        finally:
-            close_all(self._roots)
-            self._roots = []
+            finally:
+                os.close(tree)
 
     def _unmount(self) -> None:
         while self._mounted:
@@ -236,13 +239,14 @@ class Launch:
         return "\n".join(filter(None, texts))
 
     def _fail(self, message: str) -> None:
-        if self._mounted:
+        while self._mounted:
             with contextlib.suppress(OSError):
                 self._unmount()
         if self._console is not None:
             self._console.close()
         close_all([*self._theirs, *self._ours.values()])
-        close_all(self._roots)
+        close_all([tree for tree, _ in self._trees])
+        self._trees = []
         self._task.is_launching = False
         if self._task.log is not None:
             self._task.log.close()

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 from wharfie.cli.command import Command
+from wharfie.cli.commands.remote.terms import KEY_FLAGS, current_time, read_terms
 from wharfie.cli.errors import CommandError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from cryptography.x509 import Certificate
 
     from wharfie.cli.context import Context
     from wharfie.formats.pflag import Values
-    from wharfie.pki.directory import Terms
 
-_TERMS = """
-    --days int  Days the certificates are valid (default 365)
-    --force  Replace files that exist
-    --key-type string  Kind of keys ("ecdsa-p256", "rsa-2048", "rsa-4096") (default "ecdsa-p256")
-    --passphrase-file string  File whose first line unlocks the CA's key, "-" for standard input
-"""
 _DIRECTORY = '    --dir string  Directory of the six PEM files (default ".")\n'
 _OUT = "    --out string  Directory for the new files (default: that of the CA)\n"
 _HOST = "    --host list  Name or address by which clients reach the server; may be repeated\n"
-_LONGEST_PASSPHRASE = 1024
 
 
 def run_create(context: Context, values: Values) -> int:
@@ -43,7 +32,7 @@ def run_create(context: Context, values: Values) -> int:
         paths = create(
             Path(values.text("dir")),
             parse_hosts(values.items("host")),
-            terms=_terms(values),
+            terms=read_terms(values),
             ca_name=values.text("ca-name"),
             client_name=values.text("client"),
         )
@@ -65,7 +54,7 @@ def run_server(context: Context, values: Values) -> int:
         paths = add_server(
             directory,
             parse_hosts(values.items("host")),
-            terms=_terms(values),
+            terms=read_terms(values),
             out=_out(values),
         )
     except PkiError as error:
@@ -84,7 +73,7 @@ def run_client(context: Context, values: Values) -> int:
         paths = add_client(
             Path(values.text("dir")),
             values.args[0],
-            terms=_terms(values),
+            terms=read_terms(values),
             out=_out(values),
         )
     except PkiError as error:
@@ -118,7 +107,7 @@ def _describe(context: Context, name: str, certificate: Certificate) -> bool:
     from wharfie.pki.inspection import describe
 
     try:
-        text = describe(certificate, now=_now())
+        text = describe(certificate, now=current_time())
     except ValueError as error:
         context.note(f"{name}: malformed certificate: {error}")
         return True
@@ -141,44 +130,10 @@ def _describe(context: Context, name: str, certificate: Certificate) -> bool:
     return bool(text.problems)
 
 
-def _terms(values: Values) -> Terms:
-    from wharfie.pki.directory import Terms
-    from wharfie.pki.keys import parse_key_type
-
-    return Terms(
-        now=_now(),
-        days=values.number("days"),
-        key_type=parse_key_type(values.text("key-type")),
-        passphrase=_passphrase(values.text("passphrase-file")),
-        force=values.on("force"),
-    )
-
-
 def _out(values: Values) -> Path:
     from pathlib import Path
 
     return Path(values.text("out") or values.text("dir"))
-
-
-def _now() -> datetime:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)
-
-
-def _passphrase(path: str) -> bytes | None:
-    """Read a passphrase from a file, never from the command line, which everybody can see."""
-    if not path:
-        return None
-    try:
-        if path == "-":
-            line = sys.stdin.buffer.readline(_LONGEST_PASSPHRASE + 2)
-        else:
-            with open(path, "rb") as file:
-                line = file.readline(_LONGEST_PASSPHRASE + 2)
-    except OSError as error:
-        raise CommandError(f"{path}: {os.strerror(error.errno or 0).lower()}") from None
-    return line.rstrip(b"\r\n")
 
 
 def _report(context: Context, paths: list[Path]) -> int:
@@ -193,7 +148,7 @@ CREATE = Command(
     "--host HOST",
     flags=_DIRECTORY
     + _HOST
-    + _TERMS
+    + KEY_FLAGS
     + '    --ca-name string  Common name of the CA (default "wharfie CA")\n'
     + '    --client string  Common name of the client (default "client")\n',
     long="Create a CA, a server and a client certificate: everything that mutual TLS needs.\n\n"
@@ -204,13 +159,13 @@ SERVER = Command(
     run_server,
     "Create one more server certificate",
     "--host HOST",
-    flags=_DIRECTORY + _HOST + _OUT + _TERMS,
+    flags=_DIRECTORY + _HOST + _OUT + KEY_FLAGS,
 )
 CLIENT = Command(
     run_client,
     "Create one more client certificate",
     "NAME",
-    flags=_DIRECTORY + _OUT + _TERMS,
+    flags=_DIRECTORY + _OUT + KEY_FLAGS,
     least=1,
     most=1,
 )

@@ -23,8 +23,8 @@ from wharfie import __version__
 from wharfie.drivers.runtime.supervision import process
 from wharfie.drivers.runtime.supervision.connection import Connection, SupervisorRefused
 from wharfie.drivers.runtime.supervision.keeping import Keeping
+from wharfie.kernel import mounts
 from wharfie.kernel.descriptors import close_all
-from wharfie.kernel.mounts import MNT_DETACH, umount
 from wharfie.kernel.process import reap, set_child_subreaper
 from wharfie.model.errors import Unavailable
 from wharfie.model.task import (
@@ -117,21 +117,21 @@ class SupervisorClient:
         return rows
 
     async def launch(
-        self, spec: TaskSpec, *, rootfs: int | None = None, mounts: Sequence[int] = ()
+        self, spec: TaskSpec, *, rootfs: int | None = None, trees: Sequence[int] = ()
     ) -> int:
         """Source: `TaskSupervisor`."""
         message: Message = {"type": "launch", "spec": msgspec.to_builtins(spec)}
         try:
             state = await self._ask(
                 message,
-                () if rootfs is None else (rootfs, *mounts),
+                tuple(trees) if rootfs is None else (rootfs, *trees),
                 is_repeatable=False,
                 on_answer=lambda state, fds: self._keeping.keep_task(spec.id, state, fds),
             )
         except ConnectionResetError:
-            for target in (*spec.mount_targets, spec.mount_target):
+            for target in (spec.mount_target, *spec.mount_targets):
                 with suppress(OSError):  # the dead supervisor may have left it mounted
-                    umount(target, MNT_DETACH)
+                    mounts.umount(target, mounts.MNT_DETACH)
             raise LaunchFailed("the supervisor died while the task was started") from None
         return protocol.number(state, "pid")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from msgspec import UNSET
-
 from wharfie.engine.containers.catalogue import Catalogue
 from wharfie.engine.events import EventBus
 from wharfie.engine.volumes import Volumes
@@ -29,7 +27,6 @@ class VolumeMounts:
         Raises:
             NoSuchVolume, Internal, NotFound, Forbidden: one cannot be had; none is kept.
         """
-        subpaths = _subpaths(record)
         ready: dict[str, VolumeMount] = {}
         try:
             for point in _volume_points(record):
@@ -37,7 +34,7 @@ class VolumeMounts:
                 ready[point.destination] = await self._volumes.attach(
                     name,
                     user=record.id,
-                    subpath=subpaths.get(point.destination, ""),
+                    subpath=_subpath(record, point.destination),
                     holders=self.holders(name),
                 )
         except BaseException:
@@ -85,10 +82,6 @@ def _volume_points(record: Container) -> Iterable[MountPoint]:
     return (point for point in record.mounts if point.type == "volume")
 
 
-def _subpaths(record: Container) -> dict[str, str]:
-    mounts = record.host_config.mounts
-    return {
-        os.path.normpath(mount.target): mount.volume_options.subpath
-        for mount in (mounts if mounts is not UNSET else ())
-        if mount.type == "volume" and mount.volume_options and mount.volume_options.subpath
-    }
+def _subpath(record: Container, destination: str) -> str:
+    spec = record.mount_specs.get(destination)
+    return spec.volume_options.subpath if spec and spec.volume_options else ""
