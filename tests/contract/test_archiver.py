@@ -48,6 +48,18 @@ async def test_a_layer_is_unpacked_and_named_by_its_tar(
     assert (tmp_path / "l").read_text() == "content"
 
 
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+async def test_a_layer_may_come_as_a_stream(archiver: Archiver, tmp_path: Path, compress) -> None:
+    done = await archiver.unpack_stream(in_pieces(compress(LAYER), 7), str(tmp_path))
+    assert done.diff_id == f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
+    assert (tmp_path / "l").read_text() == "content"
+
+
+async def test_a_bad_stream_is_an_invalid_argument(archiver: Archiver, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument):
+        await archiver.unpack_stream(in_pieces(b"noise" * 1_000_000, 1 << 16), str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "layer", [b"noise" * 1000, gzip.compress(LAYER)[:-20], write([file(b"../out")])]
 )

@@ -14,6 +14,7 @@ import lzma
 import os
 import stat
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import zstandard
@@ -57,6 +58,15 @@ class FakeArchiver:
         size, entries = _extract(data, where)
         self.unpacked.append(directory)
         return Unpacked(Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"), size, entries)
+
+    async def unpack_stream(
+        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        with tempfile.TemporaryFile() as file:
+            async for data in source:
+                file.write(data)
+            file.seek(0)
+            return await self.unpack_layer(file.fileno(), directory, limits)
 
     async def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """The directory's contents; of one that is not there, nothing."""

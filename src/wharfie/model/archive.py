@@ -97,6 +97,14 @@ class Archiver(Protocol):
                 directory's content is then undefined and to be dropped.
         """
 
+    async def unpack_stream(
+        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        """As `unpack_layer`, of a blob that is still on its way.
+
+        A worker that refuses the archive ends the call; the source is then not read further.
+        """
+
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """An overlay layer directory as an uncompressed OCI layer tar, reproducible."""
 

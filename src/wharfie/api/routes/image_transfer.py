@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, field
 
 from wharfie.api.bodies import convert
+from wharfie.api.credentials import registry_credentials
 from wharfie.api.operations import (
     JSON,
     TAR,
@@ -19,9 +20,11 @@ from wharfie.api.operations import (
     Routes,
 )
 from wharfie.api.services import Context
+from wharfie.engine.images.pulling import PullRequest
 from wharfie.engine.images.service import Progress
 from wharfie.model.errors import EngineError, InvalidArgument, NotSupported
 from wharfie.model.ids import Digest
+from wharfie.model.registry import Credentials
 from wharfie.web import Body, Stream
 
 routes = Routes()
@@ -115,6 +118,7 @@ class Create(Struct, frozen=True, kw_only=True):
     message: str
     changes: Sequence[str]
     platform: str
+    credentials: Credentials
 
 
 def _create(incoming: Incoming) -> Create:
@@ -128,6 +132,7 @@ def _create(incoming: Incoming) -> Create:
         message=query.text("message"),
         changes=query.texts("changes"),
         platform=query.text("platform"),
+        credentials=registry_credentials(incoming.request.headers),
     )
 
 
@@ -138,7 +143,12 @@ async def create(context: Context, command: Create) -> Outcome:
     if command.image:
         separator = "@" if ":" in command.tag else ":"
         ref = f"{command.image}{separator}{command.tag}" if command.tag else command.image
-        return await _progress(images.pull(ref))
+        request = PullRequest(
+            ref=ref.removesuffix(":"),
+            platform=command.platform,
+            credentials=command.credentials,
+        )
+        return await _progress(images.pull(request))
     if command.source_name != "-":
         raise NotSupported(
             f"importing from {command.source_name or 'nowhere'}: only from the request's body "
@@ -173,12 +183,17 @@ async def _progress(messages: AsyncIterator[Progress]) -> Outcome:
 async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
     if first is None:
         return
-    yield _line(first)
     try:
+        yield _line(first)
         async for message in others:
             yield _line(message)
     except EngineError as error:
         yield _line({"errorDetail": {"message": error.message}, "error": error.message})
+    finally:
+        # The client is gone: what makes the messages is to end now, not when it is collected.
+        close = getattr(others, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _line(message: Progress) -> bytes:

@@ -48,6 +48,11 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "cert check": (
+        "remote.cert",
+        "CHECK",
+        "Check directories of certificates and say how to mend them",
+    ),
     "cert client": ("remote.cert", "CLIENT", "Create one more client certificate"),
     "cert create": ("remote.cert", "CREATE", "Create a CA, a server and a client certificate"),
     "cert inspect": (
@@ -55,6 +60,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "INSPECT",
         "Show what certificates say and what is wrong with them",
     ),
+    "cert renew": ("remote.cert", "RENEW", "Renew certificates before they expire"),
     "cert server": ("remote.cert", "SERVER", "Create one more server certificate"),
     "container attach": (
         "attach",

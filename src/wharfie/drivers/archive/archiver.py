@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Self
 
@@ -128,6 +128,28 @@ class JailArchiver:
         assert isinstance(unpacked, protocol.Finished)
         return _unpacked(unpacked)
 
+    async def unpack_stream(
+        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        """Unpack a layer blob as it comes (see the port)."""
+        task = protocol.UnpackLayer(limits or self._limits)
+        root = os.open(directory, _O_DIRECTORY)
+        read_end, write_end = readiness.open_pipe()
+        os.set_blocking(write_end, False)
+        try:
+            # Not among the unpackers: a slow network must not keep other layers waiting.
+            async with self._streams, self._run(task, Root(descriptor=root), read_end) as job:
+                os.close(read_end)
+                read_end = -1
+                job.stall = None
+                feeding, write_end = self._feed_and_close(write_end, source, job), -1
+                done = await _beside(feeding, job.finished())
+        finally:
+            for fd in (root, read_end, write_end):
+                if fd >= 0:
+                    os.close(fd)
+        return _unpacked(done)
+
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """An overlay layer directory as a layer tar (see the port)."""
         return ByteStream(self._pack_directory(directory))
@@ -190,6 +212,12 @@ class JailArchiver:
                 return  # the worker gave up; its last message says why
             except readiness.Stalled:
                 job.raise_stalled()
+
+    async def _feed_and_close(self, fd: int, source: AsyncIterator[bytes], job: JobRun) -> None:
+        try:
+            await self._feed(fd, source, job)
+        finally:
+            os.close(fd)
 
     async def _pack_directory(self, directory: str) -> AsyncGenerator[bytes | PathStat, None]:
         root = os.open(directory, _O_DIRECTORY)
@@ -298,3 +326,18 @@ async def _stated(job: JobRun) -> PathStat:
     if isinstance(message, protocol.Stated):
         return message.stat
     raise Internal("archive worker: it told of no path")
+
+
+async def _beside(
+    feeding: Coroutine[object, object, None],
+    finished: Coroutine[object, object, protocol.Finished],
+) -> protocol.Finished:
+    """Feed a worker and listen to it at once: one that may not speak does not read either."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(feeding)
+            done = await finished
+            task.cancel()
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return done

@@ -20,6 +20,7 @@ from wharfie.engine.images.documents import chain_ids
 from wharfie.engine.images.ingest import ingest
 from wharfie.engine.images.layers import LayerSource, Unpacker
 from wharfie.engine.images.leases import Lease, Leases
+from wharfie.engine.images.progress import Progress
 from wharfie.engine.images.registrar import Registrar
 from wharfie.model.archive import Limits
 from wharfie.model.content import ContentStore
@@ -27,9 +28,6 @@ from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import ChainId, ImageId, short
 from wharfie.model.image import Image
 from wharfie.model.snapshot import Snapshotter
-
-Progress = dict[str, object]
-"""One message of a progress stream, as Docker's JSON ("status", "id", "progressDetail", …)."""
 
 
 class Loader:
