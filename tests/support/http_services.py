@@ -450,6 +450,7 @@ class Bench:
             networks=nobody,
             attachments=nobody,
             volumes=nobody,
+            volume_archives=nobody,
             system=system,
             events=self.events,
         )

@@ -60,7 +60,7 @@ from wharfie.engine.images.service import ImageUse
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
 from wharfie.model.errors import EngineError
@@ -265,6 +265,7 @@ class _Builder:
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
+            volume_archives=VolumeArchives(volumes, archiver, engine.volume_mounts.holders),
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
