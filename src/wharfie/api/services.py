@@ -10,6 +10,7 @@ from msgspec import Struct
 from wharfie.api.listing import ContainerListing
 from wharfie.api.versions import FLOOR, Version
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerNetworks,
     Containers,
@@ -22,7 +23,7 @@ from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.model.caller import Caller
 from wharfie.model.container import Container
 from wharfie.model.image import Image
@@ -40,11 +41,13 @@ class Services(Struct, frozen=True, kw_only=True):
     files: ContainerFiles
     usage: ContainerUsage
     updates: ContainerUpdates
+    commits: ContainerCommits
     execs: Execs
     images: Images
     networks: Networks
     attachments: ContainerNetworks
     volumes: Volumes
+    volume_archives: VolumeArchives
     system: System
     events: EventBus
 

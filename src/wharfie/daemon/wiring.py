@@ -26,6 +26,7 @@ from wharfie.daemon.defaults import (
     host_abilities,
     network_settings,
     read_seccomp_profile,
+    registry_settings,
     runtime_defaults,
 )
 from wharfie.daemon.encryption import Encryption
@@ -37,11 +38,13 @@ from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.registry import RemoteRegistries
 from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerStreams,
     ContainerUpdates,
@@ -59,7 +62,7 @@ from wharfie.engine.images.service import ImageUse
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
 from wharfie.model.errors import EngineError
@@ -172,9 +175,7 @@ class _Builder:
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
         networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
-        images = Images(
-            store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
-        )
+        images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(
                 store=store,
@@ -240,6 +241,13 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            commits=ContainerCommits(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                snapshotter=snapshotter,
+                images=images,
+            ),
             updates=ContainerUpdates(
                 catalogue=engine.catalogue,
                 ledger=engine.ledger,
@@ -252,6 +260,7 @@ class _Builder:
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
+            volume_archives=VolumeArchives(volumes, archiver, engine.volume_mounts.holders),
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
@@ -270,6 +279,24 @@ class _Builder:
             server=server,
         )
         return self._adoption
+
+    def _images(
+        self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
+    ) -> Images:
+        config = self._config
+        registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._stack.push_async_callback(registries.close)
+        return Images(
+            store,
+            LocalContentStore(config.data_root),
+            snapshotter,
+            archiver,
+            self._events,
+            registries=registries,
+            downloads=config.max_concurrent_downloads,
+        )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
         """Keep the disk below the watermarks, where some are configured."""

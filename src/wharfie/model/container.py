@@ -267,8 +267,9 @@ class State(Struct, frozen=True, kw_only=True):
     """The changing part of a container.
 
     Times are RFC 3339 with nanoseconds, UTC, or NEVER. `starting` is the recorded intent to
-    start: between it and `running` stand the effects recovery has to undo or adopt. `health` is
-    None without a health check, and before the first start.
+    start: between it and `running` stand the effects recovery has to undo or adopt. `is_held`
+    marks a pause by the engine itself, for the time of a commit. `health` is None without a
+    health check, and before the first start.
     """
 
     status: Status = Status.CREATED
@@ -280,6 +281,7 @@ class State(Struct, frozen=True, kw_only=True):
     started_at: str = NEVER
     finished_at: str = NEVER
     manually_stopped: bool = False
+    is_held: bool = False
     restart_count: int = 0
     health: Health | None = None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from support.netns import poll
 from wharfie.daemon.config import WHARFIED, Config
 from wharfie.daemon.instance import AlreadyRunning, Instance, StartError
 
@@ -31,6 +32,10 @@ def dockerd(tmp_path: Path) -> Iterator[int]:
     """The PID of a process called dockerd."""
     (tmp_path / "dockerd").symlink_to("/bin/sleep")
     with subprocess.Popen([tmp_path / "dockerd", "1000"]) as process:
+        # exec closes the pipe Popen waits on a moment before it sets the name.
+        for _ in poll("the name of the process"):
+            if Path(f"/proc/{process.pid}/comm").read_text() == "dockerd\n":
+                break
         yield process.pid
         process.kill()
 

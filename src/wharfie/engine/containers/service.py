@@ -178,7 +178,9 @@ class Containers:
             check(Verb.PAUSE, handle.record)
             await self._ports.runtime.pause(handle.record)
             health = stopped(handle.record.state.health)
-            await self._ports.ledger.save_state(handle, status=Status.PAUSED, health=health)
+            await self._ports.ledger.save_state(
+                handle, status=Status.PAUSED, health=health, is_held=False
+            )
         self._ports.ledger.publish(handle.record, "pause")
 
     async def unpause(self, ref: str) -> None:
@@ -375,7 +377,7 @@ class Containers:
 
     async def _thaw(self, handle: ContainerHandle) -> None:
         await self._ports.runtime.unpause(handle.record)
-        await self._ports.ledger.save_state(handle, status=Status.RUNNING)
+        await self._ports.ledger.save_state(handle, status=Status.RUNNING, is_held=False)
         self._ports.ledger.publish(handle.record, "unpause")
 
     async def _ends_within(
