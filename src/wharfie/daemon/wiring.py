@@ -208,6 +208,7 @@ class _Builder:
         )
         execs = Execs(
             containers=engine.containers,
+            store=store,
             runtime=runtime,
             supervisor=supervisor,
             events=self._events,
@@ -215,6 +216,7 @@ class _Builder:
         )
         await self._recover(
             engine,
+            execs,
             listen=lambda: self._subscribe(supervisor, engine, streams, execs),
             store=store,
             snapshotter=snapshotter,
@@ -375,6 +377,7 @@ class _Builder:
     async def _recover(
         self,
         engine: ContainerEngine,
+        execs: Execs,
         *,
         listen: Callable[[], None],
         store: SqliteStore,
@@ -392,7 +395,8 @@ class _Builder:
         # Before the images: layers under snapshots nobody has are then collected with them.
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
-        await engine.recovery.reconcile(listen)
+        await execs.load(engine.recovery.tasks)
+        await engine.recovery.reconcile(listen, execs)
 
     def _system(
         self,
