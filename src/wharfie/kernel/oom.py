@@ -4,7 +4,9 @@
     v2    inotify on memory.events
 
 The first wakes when the kernel begins to look for a victim, and when the group is removed; the
-second for other counters too, so the counter of kills decides. Source: cgroup-v1/memory.rst, "OOM Control"; cgroup-v2.rst, "memory.events".
+second for other counters too, so the counter of kills decides.
+
+Source: cgroup-v1/memory.rst, "OOM Control"; cgroup-v2.rst, "memory.events".
 """
 
 from __future__ import annotations
