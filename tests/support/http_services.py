@@ -273,6 +273,19 @@ class FakeUpdates:
         return []
 
 
+class FakeCommits:
+    """Remembers what was to be committed."""
+
+    def __init__(self, containers: FakeContainers) -> None:
+        self._containers = containers
+        self.specs: list = []
+
+    async def commit(self, ref, spec):
+        self._containers.get(ref)
+        self.specs.append(spec)
+        return IMAGE_ID
+
+
 class FakeExecs:
     """Exec instances by ID."""
 
@@ -297,9 +310,9 @@ class FakeExecs:
     def check_start(self, exec_id, start):
         return self.get(exec_id)
 
-    async def start_attached(self, exec_, connection, head):
+    async def start_attached(self, exec_, start, connection, head):
         self.calls.append(("attached", exec_.id, head))
-        start_shouter(os.dup(connection), head, framed=not exec_.config.tty)
+        start_shouter(os.dup(connection), head, framed=not start.tty)
 
     async def start_detached(self, exec_):
         self.calls.append(("detached", exec_.id))
@@ -418,6 +431,7 @@ class Bench:
         self.files = FakeFiles()
         self.usage = FakeUsage(self.containers)
         self.updates = FakeUpdates(self.containers)
+        self.commits = FakeCommits(self.containers)
         self.execs = FakeExecs()
         self.images = FakeImages()
         self.events = EventBus()
@@ -430,11 +444,13 @@ class Bench:
             files=fakes.files,
             usage=fakes.usage,
             updates=fakes.updates,
+            commits=fakes.commits,
             execs=fakes.execs,
             images=fakes.images,
             networks=nobody,
             attachments=nobody,
             volumes=nobody,
+            volume_archives=nobody,
             system=system,
             events=self.events,
         )

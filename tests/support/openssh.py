@@ -4,7 +4,7 @@
         machine.run("ssh", "machine", "true")
 
 Everything is mounted over the machine's own files inside the namespaces only: `/root/.ssh`,
-`/etc/passwd` (sshd wants a user of its own) and `/run`. Sessions find `programs` first.
+`/etc/passwd` (sshd wants a user of its own) and `/run/sshd`. Sessions find `programs` first.
 """
 
 import os
@@ -43,19 +43,29 @@ class SshServer:
         machine: the namespaces it runs in; their ssh clients find it as `machine`.
         programs: what sessions find first on their PATH, by name.
         config: further lines of sshd's configuration.
+        address: where it listens.
     """
 
-    def __init__(self, machine: Namespaces, programs: dict[str, str], config: str = "") -> None:
+    def __init__(
+        self,
+        machine: Namespaces,
+        programs: dict[str, str],
+        config: str = "",
+        *,
+        address: str = "127.0.0.1",
+    ) -> None:
+        self._address = address
         self.directory = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
         self.home = self.directory / "ssh"
         self._machine = machine
         self.log = self.directory / "sshd.log"
         self._make_files(programs, config)
-        Path("/root/.ssh").mkdir(mode=0o700, exist_ok=True)
+        machine.check("mkdir", "-p", "-m", "700", "/root/.ssh")
+        machine.check("mkdir", "-p", "/run/sshd")
         for source, target in (
             (self.home, "/root/.ssh"),
             (self.directory / "passwd", "/etc/passwd"),
-            (self.directory / "run", "/run"),
+            (self.directory / "run/sshd", "/run/sshd"),
         ):
             machine.check("mount", "--bind", str(source), target)
         with self.log.open("wb") as log:
@@ -88,10 +98,11 @@ class SshServer:
             )
         shutil.copy(f"{user_key}.pub", self.home / "authorized_keys")
         public = Path(f"{host_key}.pub").read_text()
-        (self.home / "known_hosts").write_text(f"127.0.0.1 {public}")
-        (self.home / "config").write_text("Host machine\n  HostName 127.0.0.1\n")
+        (self.home / "known_hosts").write_text(f"{self._address} {public}")
+        (self.home / "config").write_text(f"Host machine\n  HostName {self._address}\n")
         (self.directory / "sshd_config").write_text(
-            f"HostKey {host_key}\nListenAddress 127.0.0.1\nPermitRootLogin yes\nStrictModes no\n"
+            f"HostKey {host_key}\nListenAddress {self._address}\nPermitRootLogin yes\n"
+            f"StrictModes no\nSubsystem sftp internal-sftp\n"
             f"UsePAM no\nPidFile none\nLogLevel VERBOSE\n"
             f"SetEnv PATH={binaries}:/usr/sbin:/usr/bin:/sbin:/bin\n{config}\n"
         )

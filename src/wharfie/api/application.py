@@ -89,6 +89,7 @@ class Application:
     def __init__(self, context: Context, gate: Gate, clock: Callable[[], int]) -> None:
         self._context = context
         self._gate = gate
+        self._origins = context.rules.origins
         self._clock = clock
         self._router: Router[Operation] = Router()
         for operation in ALL:
@@ -105,6 +106,10 @@ class Application:
 
     def __call__(self, request: Request) -> Reply | Awaitable[Reply]:
         """Answer a request, or begin to."""
+        if request.caller.transport != "unix":
+            refusal = self._origins.refusal(request.headers, request.caller.transport)
+            if refusal:
+                return self._failure(request, 403, refusal)
         if request.path == "/_ping":
             if request.method == "GET":
                 return self._ping

@@ -10,6 +10,7 @@ from msgspec import Struct
 from wharfie.api.listing import ContainerListing
 from wharfie.api.versions import FLOOR, Version
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerNetworks,
     Containers,
@@ -22,10 +23,11 @@ from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.model.caller import Caller
 from wharfie.model.container import Container
 from wharfie.model.image import Image
+from wharfie.web import OriginPolicy
 
 Gate = Callable[[Caller, object], None]
 """Sees the very command the engine is about to execute; refuses by raising an EngineError."""
@@ -39,11 +41,13 @@ class Services(Struct, frozen=True, kw_only=True):
     files: ContainerFiles
     usage: ContainerUsage
     updates: ContainerUpdates
+    commits: ContainerCommits
     execs: Execs
     images: Images
     networks: Networks
     attachments: ContainerNetworks
     volumes: Volumes
+    volume_archives: VolumeArchives
     system: System
     events: EventBus
 
@@ -54,10 +58,12 @@ class ApiRules(Struct, frozen=True, kw_only=True):
     Attributes:
         floor: oldest version served.
         experimental: told to clients, which then offer more.
+        origins: the daemon's host names; requests from elsewhere in a browser are refused.
     """
 
     floor: Version = FLOOR
     experimental: bool = False
+    origins: OriginPolicy = OriginPolicy()
 
 
 class Graph(Protocol):

@@ -23,23 +23,28 @@ from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
     container_defaults,
     default_bridge,
+    host_abilities,
     network_settings,
     read_seccomp_profile,
+    registry_settings,
     runtime_defaults,
 )
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
-from wharfie.daemon.listening import Listening
+from wharfie.daemon.listening import Listening, container_barrier, origin_policy
+from wharfie.daemon.listening.limits import connection_limits
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import OciRuntime
+from wharfie.drivers.registry import RemoteRegistries
+from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerStreams,
     ContainerUpdates,
@@ -47,6 +52,7 @@ from wharfie.engine.containers import (
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.create.defaults import DefaultsHandle
+from wharfie.engine.containers.lifecycle.memory import MemoryWatches
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
@@ -56,7 +62,7 @@ from wharfie.engine.images.service import ImageUse
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
 from wharfie.model.errors import EngineError
@@ -108,9 +114,16 @@ async def open_daemon(config: Config) -> Daemon:
         watch = Nursery()
         watch.start(encryption.watch(), "watch over certificates")
         stack.push_async_callback(watch.close, grace=0)
-        floor = parse_version(config.min_api_version)
-        rules = ApiRules(floor=floor, experimental=config.experimental)
-        server = Server(application(services, graph=builder.graph, rules=rules))
+        rules = ApiRules(
+            floor=parse_version(config.min_api_version),
+            experimental=config.experimental,
+            origins=origin_policy(config),
+        )
+        server = Server(
+            application(services, graph=builder.graph, rules=rules),
+            limits=connection_limits(),
+            barrier=container_barrier(config, builder.bridges),
+        )
         stack.push_async_callback(server.close)
         adoption = builder.adoption(services.system, encryption, server)
         return Daemon(stack.pop_all(), server, listening, adoption)
@@ -134,6 +147,7 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.bridges: Callable[[], set[str]] = set
         self._adoption: Adoption | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
@@ -153,6 +167,7 @@ class _Builder:
         stack.push_async_callback(archiver.close)
         driver = BridgeNetworks(network_settings(config))
         stack.callback(driver.close)
+        self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
         runtime = self._runtime(supervisor)
         stack.callback(runtime.close)
@@ -160,9 +175,7 @@ class _Builder:
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
         networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
-        images = Images(
-            store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
-        )
+        images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(
                 store=store,
@@ -173,6 +186,7 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
                 runtime=runtime,
+                trees=KernelTrees(),
                 supervisor=supervisor,
                 nursery=self._nursery,
                 defaults=container_defaults(
@@ -180,6 +194,7 @@ class _Builder:
                     runtime=runtime.default_runtime,
                     cgroup_version=self._cgroups.version,
                     cpus=self._host.cpus,
+                    abilities=host_abilities(self._host),
                 ),
                 data_root=config.data_root,
             )
@@ -193,19 +208,15 @@ class _Builder:
         )
         execs = Execs(
             containers=engine.containers,
+            store=store,
             runtime=runtime,
             supervisor=supervisor,
             events=self._events,
             nursery=self._nursery,
         )
-        health = HealthMonitors(
-            catalogue=engine.catalogue,
-            ledger=engine.ledger,
-            execs=execs,
-            nursery=self._nursery,
-        )
         await self._recover(
             engine,
+            execs,
             listen=lambda: self._subscribe(supervisor, engine, streams, execs),
             store=store,
             snapshotter=snapshotter,
@@ -217,8 +228,7 @@ class _Builder:
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
-        health.open()
-        stack.callback(health.close)
+        self._watch(engine, runtime, execs)
         engine.recovery.start_policies()
         self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
@@ -233,17 +243,26 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            commits=ContainerCommits(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                snapshotter=snapshotter,
+                images=images,
+            ),
             updates=ContainerUpdates(
                 catalogue=engine.catalogue,
                 ledger=engine.ledger,
                 runtime=runtime,
                 cpus=self._host.cpus,
+                abilities=host_abilities(self._host),
             ),
             execs=execs,
             images=images,
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
+            volume_archives=VolumeArchives(volumes, archiver, engine.volume_mounts.holders),
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
@@ -263,6 +282,24 @@ class _Builder:
         )
         return self._adoption
 
+    def _images(
+        self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
+    ) -> Images:
+        config = self._config
+        registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._stack.push_async_callback(registries.close)
+        return Images(
+            store,
+            LocalContentStore(config.data_root),
+            snapshotter,
+            archiver,
+            self._events,
+            registries=registries,
+            downloads=config.max_concurrent_downloads,
+        )
+
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
         """Keep the disk below the watermarks, where some are configured."""
         config = self._config
@@ -272,6 +309,24 @@ class _Builder:
             keeper = Nursery()
             keeper.start(collector.run(), "collection of unused images")
             self._stack.push_async_callback(keeper.close, grace=0)
+
+    def _watch(self, engine: ContainerEngine, runtime: OciRuntime, execs: Execs) -> None:
+        """Look after running containers: their memory, their health."""
+        memory = MemoryWatches(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            runtime=runtime,
+            nursery=self._nursery,
+        )
+        health = HealthMonitors(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            execs=execs,
+            nursery=self._nursery,
+        )
+        for watching in (memory, health):
+            watching.open()
+            self._stack.callback(watching.close)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""
@@ -322,6 +377,7 @@ class _Builder:
     async def _recover(
         self,
         engine: ContainerEngine,
+        execs: Execs,
         *,
         listen: Callable[[], None],
         store: SqliteStore,
@@ -339,7 +395,8 @@ class _Builder:
         # Before the images: layers under snapshots nobody has are then collected with them.
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
-        await engine.recovery.reconcile(listen)
+        await execs.load(engine.recovery.tasks)
+        await engine.recovery.reconcile(listen, execs)
 
     def _system(
         self,
@@ -371,7 +428,11 @@ def _image_uses(engine: ContainerEngine) -> Mapping[ImageId, Sequence[ImageUse]]
     uses: dict[ImageId, list[ImageUse]] = {}
     for handle in engine.catalogue:
         running = is_running(handle.record.state.status)
-        uses.setdefault(handle.record.image, []).append(ImageUse(handle.id, running))
+        mounted = [
+            spec.source for spec in handle.record.mount_specs.values() if spec.type == "image"
+        ]
+        for image in dict.fromkeys([handle.record.image, *map(ImageId, mounted)]):
+            uses.setdefault(image, []).append(ImageUse(handle.id, running))
     return uses
 
 

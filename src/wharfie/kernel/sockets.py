@@ -1,10 +1,11 @@
 """Sockets as the kernel knows them: who listens, who is at the other end, which way a peer came.
 
-Sources: unix(7) SO_PEERCRED, proc_net(5), ip(7) IP_PKTOPTIONS, linux/ipv6.h.
+Sources: unix(7) SO_PEERCRED, proc_net(5), netdevice(7), ip(7) IP_PKTOPTIONS, linux/ipv6.h.
 """
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import socket
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 _CREDENTIALS = struct.Struct("3i")
 _LISTEN = "0A"
+_SIOCGIFADDR = 0x8915
 _IP_PKTINFO = 8
 _IP_PKTOPTIONS = 9
 _IPV6_2292PKTINFO = 2
@@ -87,6 +89,17 @@ def _listening_inodes(port: int) -> Iterator[str]:
             fields = row.split()
             if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                 yield fields[9]
+
+
+def address_of_interface(name: str) -> str:
+    """The first IPv4 address of an interface, "" without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16s24x", name.encode()[:15])
+        try:
+            answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, request)
+        except OSError:
+            return ""
+    return socket.inet_ntoa(answer[20:24])
 
 
 def remember_interface(listening: socket.socket) -> None:

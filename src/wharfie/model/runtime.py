@@ -6,7 +6,7 @@ driver writes the bundle and asks the supervisor to run it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -25,12 +25,15 @@ class BundleMount(Struct, frozen=True, kw_only=True):
         source: host path of a bind, "" for tmpfs.
         destination: absolute path inside.
         options: OCI mount options ("rbind", "ro", "rprivate", "size=64m").
+        tree: descriptor of a detached mount to bind in place of `source`, -1 for none; whoever
+            made the plan closes it.
     """
 
     type: str
     source: str
     destination: str
     options: list[str] = field(default_factory=list)
+    tree: int = -1
 
 
 class Namespaces(Struct, frozen=True, kw_only=True):
@@ -69,6 +72,33 @@ class RuntimeInfo(Struct, frozen=True):
     name: str
     path: str
     arguments: list[str] = field(default_factory=list)
+
+
+class MountTrees(Protocol):
+    """Detached copies of mounted trees: nobody can swap what a descriptor stands for."""
+
+    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+        """A copy of a directory or file, or of what lies at `subpath` below it.
+
+        Args:
+            root: absolute host path, or a descriptor, which stays open.
+            subpath: relative; may not lead out of `root`, by no symlink either.
+            recursive: with the mounts below.
+
+        Raises:
+            NotFound: there is nothing.
+            InvalidArgument: it leads out, or the root is not there.
+        """
+
+    async def of_process(self, pid: int, path: str) -> int:
+        """A copy of what a process sees mounted at an absolute path.
+
+        Raises:
+            Internal: the process is gone, or has no such directory.
+        """
+
+    async def propagation(self, path: str) -> tuple[str, str]:
+        """The mount point a path lies on, and "shared", "slave" or "private"."""
 
 
 class Runtime(Protocol):
@@ -141,6 +171,13 @@ class Runtime(Protocol):
 
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup; needed where pid is shared."""
+
+    def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
+        """Be told, on the event loop, of each time the kernel kills for want of memory.
+
+        Returns:
+            What ends the watch. A host that cannot tell never calls.
+        """
 
     async def was_oom_killed(self, container: Container) -> bool:
         """Tell whether the kernel's OOM killer struck in the container's cgroup."""

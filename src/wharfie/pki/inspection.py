@@ -51,7 +51,7 @@ def describe(certificate: x509.Certificate, *, now: datetime.datetime) -> Descri
         ValueError: an extension is malformed.
     """
     is_ca = _is_ca(certificate)
-    hosts = _hosts(certificate)
+    hosts = described_hosts(certificate)
     usages = _usages(certificate)
     return Description(
         subject=certificate.subject.rfc4514_string(),
@@ -78,7 +78,8 @@ def _is_ca(certificate: x509.Certificate) -> bool:
         return False
 
 
-def _hosts(certificate: x509.Certificate) -> tuple[str, ...]:
+def described_hosts(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return its subject alternative names, `DNS:name` or `IP:address`."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -5,6 +5,7 @@ with an awaitable of one. A plain answer costs no task; everything else runs in 
 nursery. `Server` serves any number of listeners with one handler.
 """
 
+from wharfie.web.entrance import Barrier
 from wharfie.web.errors import ClientGone, HttpError, ListenError
 from wharfie.web.listening import (
     FdListener,
@@ -15,12 +16,14 @@ from wharfie.web.listening import (
     close_all,
     open_all,
 )
+from wharfie.web.origins import OriginPolicy
 from wharfie.web.reply import Hijack, Reply, Response, Stream, encode_fields
 from wharfie.web.request import Body, Request
 from wharfie.web.routing import Match, Router, split_version
 from wharfie.web.server import Handler, Limits, Server
 
 __all__ = [
+    "Barrier",
     "Body",
     "ClientGone",
     "FdListener",
@@ -32,6 +35,7 @@ __all__ = [
     "Listener",
     "Match",
     "Opened",
+    "OriginPolicy",
     "Reply",
     "Request",
     "Response",

@@ -51,12 +51,16 @@ class Limits(Struct, frozen=True, kw_only=True):
         head_timeout: from the first byte of a head (or the connection's start) to its end.
         idle_timeout: between requests.
         linger: how long an unread body is drained so that the client can read the answer.
+        connections: at the same time over TCP, and as many over unix sockets; more are closed.
+        handshakes: TLS handshakes under way; one more costs the oldest its place.
     """
 
     head: int = 256 * 1024
     head_timeout: float = 60.0
     idle_timeout: float = 900.0
     linger: float = 1.0
+    connections: int = 16384
+    handshakes: int = 2048
 
 
 class Host(Protocol):
@@ -111,6 +115,11 @@ class Connection(asyncio.Protocol):
         """When the server closes the connection, None while a request is answered."""
 
     # Called by the server
+
+    @property
+    def transport(self) -> str:
+        """How the caller is connected, as in `Caller`."""
+        return self._caller.transport
 
     @property
     def is_busy(self) -> bool:

@@ -5,6 +5,7 @@ Source: RFC 9112; refusals as Go's net/http words them.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import httptools
@@ -13,6 +14,8 @@ from msgspec import Struct
 from wharfie.web.errors import HttpError
 
 _MAX_FIELDS = 512
+_HOST = re.compile(r"[A-Za-z0-9._~%:\[\]!$&'()*+;=/-]+")
+"""Not with a comma. With a slash: some clients put the path of a unix socket there."""
 
 
 class Head(Struct, frozen=True):
@@ -93,14 +96,18 @@ class HeadParser:
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise HttpError(505, f"HTTP/{version}")
-        if version == "1.1" and "host" not in headers:
+        host = headers.get("host")
+        if host is None and version == "1.1":
             raise HttpError(400, "missing required Host header")
+        # Two Host fields were joined by a comma.
+        if host and not _HOST.fullmatch(host):
+            raise HttpError(400, "malformed Host header")
         expect = headers.get("expect")
         if expect is not None and expect.lower() != "100-continue":
             raise HttpError(417, f"unknown expectation: {expect[:80]}")
         path, _, query = self._target.decode("ascii").partition("?")
         if not path.startswith("/") and path != "*":
-            path = _path_of(path)
+            path = _path_of(path, host)
         options = headers.get("connection", "").lower()
         upgrade = headers.get("upgrade", "") if "upgrade" in options else ""
         return Head(
@@ -108,7 +115,7 @@ class HeadParser:
             path=path,
             query=query,
             headers=headers,
-            length=_length_of(headers),
+            length=_length_of(headers, version),
             upgrade=upgrade,
             expects=expect is not None and version == "1.1",
             is_http_10=version == "1.0",
@@ -117,8 +124,11 @@ class HeadParser:
         )
 
 
-def _length_of(headers: dict[str, str]) -> int | None:
+def _length_of(headers: dict[str, str], version: str) -> int | None:
     encoding = headers.get("transfer-encoding")
+    if encoding is not None and ("content-length" in headers or version == "1.0"):
+        # Whoever stands in front may have taken the other length for the right one.
+        raise HttpError(400, "ambiguous length: Transfer-Encoding and Content-Length")
     if encoding is None:
         length = headers.get("content-length") or "0"
         if not (length.isascii() and length.isdigit()) or len(length) > 18:
@@ -129,9 +139,12 @@ def _length_of(headers: dict[str, str]) -> int | None:
     return None
 
 
-def _path_of(target: str) -> str:
-    """The path of an absolute target (`GET http://host/path`)."""
+def _path_of(target: str, host: str | None) -> str:
+    """The path of an absolute target (`GET http://host/path`), whose host must be Host's."""
     scheme, separator, rest = target.partition("://")
     if not separator or scheme.lower() not in ("http", "https", "tcp"):
         raise HttpError(400, "malformed request target")
-    return "/" + rest.partition("/")[2]
+    authority, _, path = rest.partition("/")
+    if host is not None and authority.lower() != host.lower():
+        raise HttpError(400, "the request target's host is not the Host header's")
+    return f"/{path}"

@@ -16,6 +16,7 @@ from typing import cast
 from wharfie.model.caller import Caller
 from wharfie.model.tls import TlsSource
 from wharfie.web.connection import Connection, Limits
+from wharfie.web.entrance import Barrier, Entrance
 from wharfie.web.listening import BACKLOG, Listener, Opened, UnixListener, open_all
 from wharfie.web.listening.addresses import tls_of
 from wharfie.web.listening.identity import identify
@@ -37,7 +38,16 @@ class Server:
     error nobody handled reaches the event loop's exception handler, never nothing.
     """
 
-    def __init__(self, handler: Handler, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, handler: Handler, *, limits: Limits | None = None, barrier: Barrier | None = None
+    ) -> None:
+        """Take the handler.
+
+        Args:
+            handler: answers requests.
+            limits: bounds of connections.
+            barrier: asked for every TCP connection before a byte of it is read.
+        """
         self.limits = limits or Limits()
         self.is_closing = False
         self.now = 0.0
@@ -46,7 +56,9 @@ class Server:
         self._listening: list[asyncio.AbstractServer] = []
         self._paths: list[tuple[str, int]] = []
         self._connections: set[Connection] = set()
-        self._layers: dict[TlsLayer, float | None] = {}
+        self._layers: set[TlsLayer] = set()
+        self._shaking: dict[TlsLayer, float] = {}
+        self._entrance = Entrance(self.limits.connections, barrier)
         self._tasks: dict[asyncio.Task[None], Callable[[], None]] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self._date = b""
@@ -74,7 +86,9 @@ class Server:
             self._tick()
         listener = opened.listener
         for one in opened.sockets:
-            factory = self._factory(listener.url, tls_of(listener, one))
+            name = one.getsockname()
+            bound = str(name[0]) if isinstance(name, tuple) else ""
+            factory = self._factory(listener.url, bound, tls_of(listener, one))
             if one.family == socket.AF_UNIX:
                 listening: asyncio.AbstractServer = await loop.create_unix_server(
                     factory, sock=one, backlog=BACKLOG
@@ -95,9 +109,8 @@ class Server:
         self._stop_accepting()
         for connection in list(self._connections):
             connection.stop()
-        for layer, since in list(self._layers.items()):
-            if since is not None:
-                layer.abort()
+        for layer in list(self._shaking):
+            layer.abort()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
         for task in self._tasks:
@@ -163,17 +176,32 @@ class Server:
     def opened(self, connection: Connection) -> None:
         """A connection lives."""
         self._connections.add(connection)
+        if connection.transport != "tls":
+            self._entrance.entered(connection.transport)
 
     def closed(self, connection: Connection) -> None:
         """A connection ended or was taken over."""
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            # One over TLS is counted by its layer, which also lives before and after it.
+            if connection.transport != "tls":
+                self._entrance.left(connection.transport)
 
     def _follow(self, layer: TlsLayer) -> None:
-        """Keep track of a layer: shaking hands since then, in use (None), or gone."""
+        """Keep track of a layer: shaking hands, in use, or gone."""
         if layer.is_closed:
-            self._layers.pop(layer, None)
+            self._shaking.pop(layer, None)
+            if layer in self._layers:
+                self._layers.remove(layer)
+                self._entrance.left("tcp")
+        elif layer.protocol is not None:
+            self._shaking.pop(layer, None)
         else:
-            self._layers[layer] = self.now if layer.protocol is None else None
+            self._layers.add(layer)
+            self._entrance.entered("tcp")
+            self._shaking[layer] = self.now
+            if len(self._shaking) > self.limits.handshakes:
+                next(iter(self._shaking)).abort()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         on_error = self._tasks.pop(task)
@@ -195,34 +223,43 @@ class Server:
             c for c in self._connections if c.deadline is not None and c.deadline < now
         ]:
             connection.expire()
-        for layer, since in list(self._layers.items()):
-            if since is not None and now - since > self.limits.head_timeout:
+        for layer, since in list(self._shaking.items()):
+            if now - since > self.limits.head_timeout:
                 layer.abort()
         self._ticker = loop.call_later(_TICK, self._tick)
 
-    def _factory(self, url: str, source: TlsSource | None) -> Callable[[], asyncio.Protocol]:
-        if source is not None:
-            return lambda: TlsLayer(
+    def _factory(
+        self, url: str, bound: str, source: TlsSource | None
+    ) -> Callable[[], asyncio.Protocol]:
+        def welcome(transport: asyncio.Transport) -> asyncio.Protocol | None:
+            if not self._entrance.admits(transport.get_extra_info("socket"), bound):
+                return None
+            if source is None:
+                return Connection(self, _caller(transport, url, None))
+            return TlsLayer(
                 source.context,
-                lambda transport, tls: Connection(self, _caller(transport, url, tls)),
+                lambda inner, tls: Connection(self, _caller(inner, url, tls)),
                 changed=self._follow,
             )
-        return lambda: _Newcomer(self, url)
+
+        return lambda: _Newcomer(welcome)
 
 
 class _Newcomer(asyncio.Protocol):
-    """A plain connection before its peer is known: it becomes a Connection at once."""
+    """A connection before its peer is known: it is turned away, or gets its protocol at once."""
 
-    def __init__(self, server: Server, url: str) -> None:
-        self._server = server
-        self._url = url
+    def __init__(self, welcome: Callable[[asyncio.Transport], asyncio.Protocol | None]) -> None:
+        self._welcome = welcome
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not derive from asyncio's classes.
         plain = cast(asyncio.Transport, transport)
-        connection = Connection(self._server, _caller(plain, self._url, None))
-        plain.set_protocol(connection)
-        connection.connection_made(transport)
+        protocol = self._welcome(plain)
+        if protocol is None:
+            plain.abort()
+            return
+        plain.set_protocol(protocol)
+        protocol.connection_made(transport)
 
 
 async def _turns() -> None:

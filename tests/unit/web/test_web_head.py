@@ -41,7 +41,7 @@ def test_repeated_fields_are_joined():
 
 
 def test_absolute_targets_are_reduced_to_their_path():
-    assert parse(b"GET http://docker/info?a HTTP/1.1", b"Host: h").path == "/info"
+    assert parse(b"GET http://docker/info?a HTTP/1.1", b"Host: docker").path == "/info"
 
 
 def test_http_10_never_keeps_alive():
@@ -66,6 +66,11 @@ def test_http_10_never_keeps_alive():
             400,
         ),
         ([b"POST / HTTP/1.1", b"Host: h", b"Transfer-Encoding: gzip, chunked"], 501),
+        ([b"POST / HTTP/1.0", b"Transfer-Encoding: chunked"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a", b"Host: b"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a b"], 400),
+        ([b"GET / HTTP/1.1", b"Host: a@b"], 400),
+        ([b"GET http://evil.test/ HTTP/1.1", b"Host: h"], 400),
         ([b"POST / HTTP/1.1", b"Host: h", b"Expect: miracles"], 417),
         ([b"GET ftp://x/ HTTP/1.1", b"Host: h"], 400),
         ([b"GET / HTTP/1.1", b"Host: h", *[b"A: b"] * 600], 431),

@@ -31,6 +31,7 @@ GROUPS = {
     "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
 }
@@ -47,6 +48,11 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "cert check": (
+        "remote.cert",
+        "CHECK",
+        "Check directories of certificates and say how to mend them",
+    ),
     "cert client": ("remote.cert", "CLIENT", "Create one more client certificate"),
     "cert create": ("remote.cert", "CREATE", "Create a CA, a server and a client certificate"),
     "cert inspect": (
@@ -54,6 +60,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "INSPECT",
         "Show what certificates say and what is wrong with them",
     ),
+    "cert renew": ("remote.cert", "RENEW", "Renew certificates before they expire"),
     "cert server": ("remote.cert", "SERVER", "Create one more server certificate"),
     "container attach": (
         "attach",
@@ -133,6 +140,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "context show": ("remote.context", "SHOW", "Print the name of the current context"),
     "context update": ("remote.context", "UPDATE", "Update a context"),
     "context use": ("remote.context", "USE", "Set the current docker context"),
+    "image copy": (
+        "image_copy",
+        "COPY",
+        "Copy an image to another daemon; only layers it lacks are sent",
+    ),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -165,6 +177,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network prune": ("prune", "NETWORKS", "Remove all unused networks"),
     "network rm": ("network", "RM", "Remove one or more networks"),
     "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
+    "remote enable": (
+        "remote.remote",
+        "ENABLE",
+        "Let other machines use this daemon, over mutual TLS",
+    ),
+    "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
     "system dial-stdio": (
         "remote.dial_stdio",
         "DIAL",
@@ -173,12 +192,26 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
+    "system install": (
+        "installing",
+        "INSTALL",
+        "Install the engine as a service of this machine",
+    ),
     "system prune": ("prune", "SYSTEM", "Remove unused data"),
+    "system uninstall": (
+        "installing",
+        "UNINSTALL",
+        "Revert system install; data and configuration stay",
+    ),
     "version": ("version", "VERSION", "Show the Docker version information"),
+    "volume backup": ("volume_data", "BACKUP", "Write a volume's data as a tar stream"),
+    "volume clone": ("volume_data", "CLONE", "Copy a volume"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),
     "volume ls": ("volume", "LS", "List volumes"),
     "volume prune": ("prune", "VOLUMES", "Remove unused local volumes"),
+    "volume rename": ("volume_data", "RENAME", "Give a volume another name"),
+    "volume restore": ("volume_data", "RESTORE", "Fill a volume from a tar stream"),
     "volume rm": ("volume", "RM", "Remove one or more volumes"),
 }
 

@@ -21,6 +21,11 @@ _MOST_FILES = 64
 
 def pack(context: StoredContext) -> bytes:
     """Return the archive of a context."""
+    return pack_parts(context.document, context.tls_content())
+
+
+def pack_parts(document: Mapping[str, object], tls: Mapping[str, Mapping[str, bytes]]) -> bytes:
+    """Return the archive of a context that need not be stored."""
     from wharfie.formats.tar import END_OF_ARCHIVE, Kind, Member, encode_member, padding
 
     parts: list[bytes] = []
@@ -33,8 +38,7 @@ def pack(context: StoredContext) -> bytes:
         member = Member(path=path.encode(), kind=Kind.FILE, mode=mode, size=len(content))
         parts.extend((encode_member(member), content, padding(len(content))))
 
-    file("meta.json", dumps(context.document, html=True).encode(), 0o644)
-    tls = context.tls_content()
+    file("meta.json", dumps(document, html=True).encode(), 0o644)
     if tls:
         folder("tls")
     for endpoint, files in tls.items():

@@ -26,6 +26,7 @@ class Kind(Enum):
     LIST = "list"
     ADDRESSES = "ipSlice"
     MAP = "map"
+    MIRRORS = "mirror"
     SWITCHES = "switches"
     RUNTIMES = "runtime"
     ULIMITS = "ulimit"
@@ -116,6 +117,10 @@ OPTIONS = (
     Option("group", "group", S, "Group for the unix socket", "G", "docker"),
     Option("allow-plain-tcp", "allow-plain-tcp", B,
            "Serve TCP without TLS off loopback too: root for everybody who reaches it"),
+    Option("allow-api-from-containers", "allow-api-from-containers", B,
+           "Let containers use the API over TCP: root on this machine for them", "", False),
+    Option("allowed-host", "allowed-hosts", L,
+           "Further host name by which clients over plain TCP may call the daemon", "", ()),
     Option("tls", "tls", B, "Use TLS; implied by --tlsverify", "", False),
     Option("tlsverify", "tlsverify", B, "Use TLS and verify the remote"),
     Option("tlscacert", "tlscacert", S, "Trust certs signed only by this CA"),
@@ -173,6 +178,10 @@ OPTIONS = (
     Option("registry-mirror", "registry-mirrors", L, "Preferred registry mirror", "", (), True),
     Option("insecure-registry", "insecure-registries", L,
            "Enable insecure registry communication", "", (), True),
+    Option("mirror", "mirrors", Kind.MIRRORS,
+           'Mirrors of any registry, "*" for all (registry=url[,url])', "", {}, True),
+    Option("registry-trusted-host", "registry-trusted-hosts", L,
+           "Private host or network that registries may lead to", "", (), True),
     Option("max-concurrent-downloads", "max-concurrent-downloads", N,
            "Set the max concurrent downloads", "", 3, True),
     Option("max-concurrent-uploads", "max-concurrent-uploads", N,

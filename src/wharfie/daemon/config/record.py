@@ -42,6 +42,7 @@ class Config(Struct, frozen=True, kw_only=True):
         hosts: listeners as given ("unix:///var/run/docker.sock").
         tls: None for plain TCP.
         allow_plain_tcp: serve TCP without TLS off loopback too.
+        allowed_hosts: host names clients may call the daemon by, besides its own.
         runtimes: further OCI runtimes by name.
         default_shm_size: bytes.
         default_cgroupns_mode: "" for the kernel's cgroup version to decide.
@@ -54,6 +55,8 @@ class Config(Struct, frozen=True, kw_only=True):
     hosts: list[str]
     tls: TlsFiles | None = None
     allow_plain_tcp: bool = False
+    allow_api_from_containers: bool = False
+    allowed_hosts: list[str] = field(default_factory=list)
     group: str = "docker"
     data_root: str
     exec_root: str
@@ -84,6 +87,8 @@ class Config(Struct, frozen=True, kw_only=True):
     log_opts: dict[str, str] = field(default_factory=dict)
     registry_mirrors: list[str] = field(default_factory=list)
     insecure_registries: list[str] = field(default_factory=list)
+    mirrors: dict[str, list[str]] = field(default_factory=dict)
+    registry_trusted_hosts: list[str] = field(default_factory=list)
     max_concurrent_downloads: int = 3
     max_concurrent_uploads: int = 5
     max_download_attempts: int = 5

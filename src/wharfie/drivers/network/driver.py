@@ -112,6 +112,10 @@ class BridgeNetworks:
         """Live endpoints of one network."""
         return self._live.endpoints(network_id)
 
+    def bridges(self) -> set[str]:
+        """Names of the bridges that containers are on."""
+        return {network.options.bridge for network in self._bridges.all()}
+
     async def create(self, network: Network) -> Network:
         """See NetworkDriver; the default network also gets its bridge's name filled in."""
         return await self._run(lambda: self._bridges.create(network), undo=self._bridges.delete)

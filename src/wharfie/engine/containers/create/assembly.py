@@ -12,8 +12,10 @@ from wharfie.engine.containers.lifecycle.ending import Endings
 from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
+from wharfie.engine.containers.rootfs.volumes import VolumeMounts
 from wharfie.engine.containers.service import Containers, ContainersPorts
 from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
@@ -22,7 +24,7 @@ from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import Runtime
+from wharfie.model.runtime import MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store
 from wharfie.model.task import TaskSupervisor
@@ -39,6 +41,7 @@ class ContainerPorts(Struct, frozen=True, kw_only=True):
     snapshotter: Snapshotter
     archiver: Archiver
     runtime: Runtime
+    trees: MountTrees
     supervisor: TaskSupervisor
     nursery: Nursery
     defaults: ContainerDefaults
@@ -56,6 +59,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     directories: ContainerDirectories
     defaults: DefaultsHandle
     attachments: ContainerNetworks
+    volume_mounts: VolumeMounts
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -64,7 +68,8 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
     defaults = DefaultsHandle(ports.defaults)
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
-    files = ManagedFiles(directories, ports.defaults)
+    files = ManagedFiles(directories, ports.defaults, Links(catalogue))
+    volume_mounts = VolumeMounts(ports.volumes, catalogue, ports.events)
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -72,8 +77,11 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             networks=ports.networks,
             snapshotter=ports.snapshotter,
             runtime=ports.runtime,
+            trees=ports.trees,
+            images=ports.images,
             supervisor=ports.supervisor,
             files=files,
+            volumes=volume_mounts,
             directories=directories,
         )
     )
@@ -101,6 +109,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         supervisor=ports.supervisor,
         nursery=ports.nursery,
         remove=auto_remove,
+        volumes=volume_mounts,
     )
     creator = Creator(
         CreationPorts(
@@ -138,6 +147,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         starter=starter,
         endings=endings,
         remover=remover,
+        runtime=ports.runtime,
         supervisor=ports.supervisor,
         nursery=ports.nursery,
     )
@@ -149,6 +159,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         recovery=recovery,
         directories=directories,
         defaults=defaults,
+        volume_mounts=volume_mounts,
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),

@@ -10,25 +10,33 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
+from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import check_create
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.networking import attachments, parse_mode
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
-from wharfie.engine.containers.rootfs.mounts import MountResolver, Resolved, parse
+from wharfie.engine.containers.rootfs.mounts import (
+    MountResolver,
+    Resolved,
+    parse,
+    parse_volumes_from,
+)
+from wharfie.engine.containers.sharing import check_joined
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver, Root
 from wharfie.model.clock import rfc3339
-from wharfie.model.container import Container, Created, CreateSpec
+from wharfie.model.container import Container, Created, CreateSpec, HostConfig
 from wharfie.model.errors import (
     InvalidArgument,
     NotFound,
@@ -59,7 +67,7 @@ class Creator:
 
     def __init__(self, ports: CreationPorts) -> None:
         self._ports = ports
-        self._resolver = MountResolver(ports.volumes)
+        self._resolver = MountResolver(ports.volumes, ports.images)
 
     async def create(self, spec: CreateSpec) -> Created:
         """Record a new container; see `Containers.create`."""
@@ -68,7 +76,7 @@ class Creator:
         name = self._take_name(spec.name, container_id)
         try:
             image = ports.images.get(spec.config.image, platform=spec.platform)
-            spec = self._complete(spec, image, container_id)
+            spec, warnings = self._complete(spec, image, container_id)
             record = await self._make(spec, image, container_id, name)
             ports.images.note_use(image)
             handle = ContainerHandle(record)
@@ -80,7 +88,7 @@ class Creator:
                 await self._take_back(container_id)
             raise
         ports.ledger.publish(record, "create")
-        return Created(record.id, _warnings(spec))
+        return Created(record.id, [*warnings, *_warnings(spec)])
 
     def _take_name(self, wanted: str, container_id: ContainerId) -> str:
         catalogue = self._ports.catalogue
@@ -91,10 +99,17 @@ class Creator:
         catalogue.reserve(name, container_id)
         return name
 
-    def _complete(self, spec: CreateSpec, image: Image, container_id: str) -> CreateSpec:
-        """The request with the image's and the engine's defaults; refused if it cannot run."""
+    def _complete(
+        self, spec: CreateSpec, image: Image, container_id: str
+    ) -> tuple[CreateSpec, list[str]]:
+        """The request with the image's and the engine's defaults; refused if it cannot run.
+
+        Returns:
+            It, and warnings of what this host cannot do and was dropped.
+        """
         config = merge_image_config(spec.config, image.document.config)
-        host = self._ports.defaults.now.fill(spec.host_config)
+        defaults = self._ports.defaults.now
+        host, warnings = fit_limits(defaults.fill(spec.host_config), defaults.abilities)
         shares_hostname = parse_mode(host.network_mode).kind == "container" or (
             host.uts_mode == "host"
         )
@@ -103,16 +118,18 @@ class Creator:
             hostname = os.uname().nodename if is_host else short(container_id)
             config = structs.replace(config, hostname=hostname)
         complete = structs.replace(spec, config=config, host_config=host)
-        check_create(complete, cpus=self._ports.defaults.now.cpus)
+        check_create(complete, cpus=defaults.cpus)
         self._ports.runtime.check(host)
-        return complete
+        return complete, warnings
 
     async def _make(
         self, spec: CreateSpec, image: Image, container_id: ContainerId, name: str
     ) -> Container:
         ports = self._ports
         networks = attachments(spec, container_id, name, ports.networks.get)
-        self._check_shared(spec)
+        check_joined(spec.host_config, ports.catalogue)
+        links = Links(ports.catalogue).resolve(spec.host_config)
+        spec = structs.replace(spec, host_config=self._show_links(spec.host_config, links, name))
         wanted = parse(spec, self._inherited(spec))
         entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
         command = [*entrypoint, *cmd]
@@ -136,27 +153,30 @@ class Creator:
             image=image.id,
             image_ref=spec.config.image,
             mounts=[mount.point for mount in resolved],
+            mount_specs={m.point.destination: m.spec for m in resolved if m.spec is not None},
             anonymous_volumes=[
                 str(mount.point.name)
                 for mount in resolved
                 if mount.anonymous and mount.point.name is not UNSET
             ],
             networks=networks,
+            links=links,
             log_path=ports.directories.log_path(container_id) if log.type == "json-file" else "",
         )
 
     def _inherited(self, spec: CreateSpec) -> list[Container]:
-        refs = [ref.rpartition(":") for ref in spec.host_config.volumes_from or []]
-        names = [name if mode in ("ro", "rw") else f"{name}:{mode}".lstrip(":")
-                 for name, _, mode in refs]  # fmt: skip
-        return [self._ports.catalogue.find(name).record for name in names]
+        refs = spec.host_config.volumes_from or []
+        return [self._ports.catalogue.find(parse_volumes_from(ref)[0]).record for ref in refs]
 
-    def _check_shared(self, spec: CreateSpec) -> None:
-        """Containers whose namespaces are joined must exist."""
-        host = spec.host_config
-        for mode in (host.network_mode, host.pid_mode):
-            if mode.startswith("container:"):
-                self._ports.catalogue.find(mode.removeprefix("container:"))
+    def _show_links(
+        self, host: HostConfig, links: Mapping[str, ContainerId], name: str
+    ) -> HostConfig:
+        """As inspect shows links: "/child:/parent/alias"."""
+        if not links:
+            return host
+        names = {key: self._ports.catalogue.find(key).record.name for key in links.values()}
+        shown = [f"/{names[key]}:/{name}/{alias}" for alias, key in links.items()]
+        return structs.replace(host, links=shown)
 
     async def _fill_volumes(self, container_id: ContainerId, resolved: Sequence[Resolved]) -> None:
         """Copy what the image has at a mount point into its empty volume (behaviours 115)."""

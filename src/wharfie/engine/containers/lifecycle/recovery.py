@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container as KnownIds
 
 from msgspec import structs
 
@@ -31,6 +32,7 @@ from wharfie.model.ids import ContainerId, short
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection
 from wharfie.model.nursery import Nursery
+from wharfie.model.runtime import Runtime
 from wharfie.model.task import TaskExit, TaskStatus, TaskSupervisor
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Recovery:
         starter: Starter,
         endings: Endings,
         remover: Remover,
+        runtime: Runtime,
         supervisor: TaskSupervisor,
         nursery: Nursery,
     ) -> None:
@@ -56,6 +59,7 @@ class Recovery:
         self._starter = starter
         self._endings = endings
         self._remover = remover
+        self._runtime = runtime
         self._supervisor = supervisor
         self._nursery = nursery
         self._tasks: dict[str, TaskStatus] = {}
@@ -74,17 +78,25 @@ class Recovery:
                 live[handle.id] = (task.pid, handle.connection)
         return live
 
-    async def reconcile(self, listen: Callable[[], None]) -> None:
+    @property
+    def tasks(self) -> Mapping[str, TaskStatus]:
+        """What the supervisor held at the time of `load`; empty once all is settled."""
+        return self._tasks
+
+    async def reconcile(
+        self, listen: Callable[[], None], execs: KnownIds[object] = frozenset()
+    ) -> None:
         """Settle every difference; called once networks are restored, before requests.
 
-        `listen` subscribes to exits. It is called last: an exit taken up while the tasks seen by
-        `load` are still being compared would be undone by its own, older, picture. The
-        supervisor repeats what nobody heard.
+        `execs` holds the IDs of tasks that are no containers but known all the same. `listen`
+        subscribes to exits. It is called last: an exit taken up while the tasks seen by `load`
+        are still being compared would be undone by its own, older, picture. The supervisor
+        repeats what nobody heard.
         """
         for handle in self._catalogue:
             await self._reconcile(handle, self._tasks.get(handle.id))
         for task in self._tasks.values():
-            if ContainerId(task.id) not in self._catalogue:
+            if ContainerId(task.id) not in self._catalogue and task.id not in execs:
                 await self._end_stranger(task)
         self._tasks = {}
         listen()
@@ -102,6 +114,7 @@ class Recovery:
                 record.host_config.restart_policy,
                 exit_code=record.state.exit_code,
                 manually_stopped=record.state.manually_stopped,
+                restarts=record.state.restart_count,
             ):
                 self._nursery.start(self._start(handle), f"start of {short(handle.id)}")
 
@@ -121,6 +134,8 @@ class Recovery:
             await self._adopt(handle, task)
         if task.exit is not None:
             await self._endings.finish(handle, task.exit)
+        elif handle.record.state.is_held:
+            await self._let_go(handle)
 
     async def _adopt(self, handle: ContainerHandle, task: TaskStatus) -> None:
         """A start whose last step was not recorded: it did happen."""
@@ -135,6 +150,12 @@ class Recovery:
             health=begun(handle.record.config, handle.record.state.health),
         )
         self._ledger.publish(handle.record, "start")
+
+    async def _let_go(self, handle: ContainerHandle) -> None:
+        """Held still for a commit that the daemon's end cut short."""
+        await self._runtime.unpause(handle.record)
+        await self._ledger.save_state(handle, status=Status.RUNNING, is_held=False)
+        self._ledger.publish(handle.record, "unpause")
 
     async def _lost(self, handle: ContainerHandle) -> None:
         """Its process is gone and nobody saw the end (a reboot), or it never came up."""
