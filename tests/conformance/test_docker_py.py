@@ -154,9 +154,3 @@ def test_networks_and_volumes(client: docker.DockerClient) -> None:
     assert client.version()["ApiVersion"] == "1.51"
     assert client.ping()
     assert client.df()["Volumes"] is not None
-
-
-def test_what_is_missing_says_so(client: docker.DockerClient) -> None:
-    container = client.containers.create("busybox", "true")
-    with pytest.raises(APIError, match="not supported by this engine yet"):
-        container.commit("x")

@@ -48,6 +48,18 @@ async def test_a_layer_is_unpacked_and_named_by_its_tar(
     assert (tmp_path / "l").read_text() == "content"
 
 
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+async def test_a_layer_may_come_as_a_stream(archiver: Archiver, tmp_path: Path, compress) -> None:
+    done = await archiver.unpack_stream(in_pieces(compress(LAYER), 7), str(tmp_path))
+    assert done.diff_id == f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
+    assert (tmp_path / "l").read_text() == "content"
+
+
+async def test_a_bad_stream_is_an_invalid_argument(archiver: Archiver, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument):
+        await archiver.unpack_stream(in_pieces(b"noise" * 1_000_000, 1 << 16), str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "layer", [b"noise" * 1000, gzip.compress(LAYER)[:-20], write([file(b"../out")])]
 )
@@ -99,3 +111,37 @@ async def test_copying_in_needs_a_writable_directory(archiver: Archiver, tmp_pat
             )
     with root_of(tmp_path, read_only=True) as root, pytest.raises(Forbidden):
         await archiver.copy_in(root, "/d", in_pieces(LAYER))
+
+
+async def test_a_layer_is_copied_and_named_by_its_tar(archiver: Archiver, tmp_path: Path) -> None:
+    source, target = tmp_path / "from", tmp_path / "to"
+    (source / "d").mkdir(parents=True)
+    target.mkdir()
+    (source / "d" / "f").write_text("content")
+    (source / "l").symlink_to("d/f")
+    done = await archiver.copy_layer(str(source), str(target))
+    assert (target / "l").read_text() == "content"
+    packed = await collect(archiver.pack_layer(str(source)))
+    assert done.diff_id == f"sha256:{hashlib.sha256(packed).hexdigest()}"
+    assert (done.size, done.entries, done.length) == (7, 3, len(packed))
+
+
+async def test_a_layer_is_copied_without_what_is_left_out(
+    archiver: Archiver, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "from", tmp_path / "to"
+    for path in ("dev/shm", "proc", "etc", "opt", "sys"):
+        (source / path).mkdir(parents=True)
+        (source / path).chmod(0o755)
+    target.mkdir()
+    (source / "etc" / "hosts").touch()
+    (source / "sys" / "mine").touch()
+    left_out = ("/dev", "/dev/shm", "/proc", "/sys", "/etc/hosts")
+    assert (await archiver.copy_layer(str(source), str(target), leave_out=left_out)).entries == 3
+    assert sorted(path.name for path in target.rglob("*")) == ["mine", "opt", "sys"]
+
+
+async def test_an_empty_layer_has_no_entries(archiver: Archiver, tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    assert not (await archiver.copy_layer(str(tmp_path / "from"), str(tmp_path / "to"))).entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -100,3 +101,69 @@ async def test_scratch_files_have_no_name(store: ContentStore) -> None:
 async def test_only_sha256_digests_name_paths(store: ContentStore, digest: str) -> None:
     with pytest.raises(InvalidArgument):
         store.path(Digest(digest))
+
+
+WHOLE = b"0123456789" * 1000
+WHOLE_DIGEST = sha256_digest(WHOLE)
+
+
+async def test_a_partial_blob_goes_on_where_it_was_left(store: ContentStore) -> None:
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    assert list(part.gaps()) == [(0, len(WHOLE))]
+    await part.write(0, WHOLE[:4000])
+    await part.close()
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    assert (part.present, part.prefix) == (4000, 4000)
+    assert list(part.gaps()) == [(4000, len(WHOLE))]
+    assert os.pread(part.descriptor, 4000, 0) == WHOLE[:4000]
+    await part.write(4000, WHOLE[4000:])
+    assert not part.gaps()
+    assert not store.has(WHOLE_DIGEST)
+    assert await part.publish(WHOLE_DIGEST) == WHOLE_DIGEST
+    await part.close()
+    assert await store.read(WHOLE_DIGEST) == WHOLE
+
+
+async def test_what_arrived_is_kept_until_it_is_forgotten(store: ContentStore) -> None:
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    await part.write(0, WHOLE)
+    await part.publish(WHOLE_DIGEST)
+    assert store.is_kept(WHOLE_DIGEST)
+    await store.forget_partials([WHOLE_DIGEST])
+    assert not store.is_kept(WHOLE_DIGEST)
+    assert store.has(WHOLE_DIGEST)
+
+
+async def test_wrong_bytes_leave_nothing_to_go_on_with(store: ContentStore) -> None:
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    await part.write(0, b"x" * len(WHOLE))
+    with pytest.raises(InvalidArgument):
+        await part.publish(sha256_digest(b"x" * len(WHOLE)))
+    await part.close()
+    assert not store.digests()
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    assert part.present == 0
+    await part.close()
+
+
+async def test_what_is_forgotten_begins_anew(store: ContentStore) -> None:
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    await part.write(0, WHOLE[:10])
+    await store.forget_partials([WHOLE_DIGEST])  # held: it stays
+    await part.close()
+    await store.forget_partials([WHOLE_DIGEST])
+    part = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    assert part.present == 0
+    await part.close()
+
+
+async def test_one_holder_at_a_time(store: ContentStore) -> None:
+    first = await store.partial(WHOLE_DIGEST, len(WHOLE))
+    await first.write(0, WHOLE[:10])
+    waiting = asyncio.ensure_future(store.partial(WHOLE_DIGEST, len(WHOLE)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await first.close()
+    second = await waiting
+    assert second.present == 10
+    await second.drop()

@@ -133,7 +133,8 @@ def remove_all(daemon: Daemon) -> None:
 def settled(daemon: Daemon) -> dict[str, list[str]]:
     """What is left over beside the engine's own, once background work had time to end."""
     left: dict[str, list[str]] = {}
-    for _ in range(100):
+    # Long, as an ending process waits for the kernel to tear down its namespaces.
+    for _ in range(600):
         left = daemon.leftovers()
         left.pop("bridges", None)
         left.pop("tables", None)

@@ -161,6 +161,10 @@ class Daemon:
         assert self.stop() == 0, self.log()
         self.start(*flags)
 
+    def wait_ended(self, seconds: float = STOP_SECONDS) -> int:
+        """Wait until a daemon that was told to end has; its exit status."""
+        return self._wait(seconds)
+
     def _wait(self, seconds: float) -> int:
         assert self._process is not None
         status = self._process.wait(seconds)

@@ -13,6 +13,7 @@ from support.engine_fakes import (
     FakeRuntime,
     FakeSnapshotter,
     FakeSupervisor,
+    FakeTrees,
     FakeVolumes,
 )
 from wharfie.engine.containers.create.assembly import ContainerPorts, assemble
@@ -51,6 +52,7 @@ class Bench:
                 snapshotter=fakes.snapshotter,
                 archiver=archiver,
                 runtime=self.runtime,
+                trees=FakeTrees(),
                 supervisor=self.supervisor,
                 nursery=self.nursery,
                 defaults=ContainerDefaults(cpus=4),

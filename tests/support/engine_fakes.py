@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wharfie.engine.images import LayerCommit
+from wharfie.engine.images.catalog import parse
+from wharfie.formats.reference import Reference
 from wharfie.model.container import Container, HostConfig
 from wharfie.model.errors import Conflict, NoSuchImage, NotFound, NotRunning, StartFailed
 from wharfie.model.exec import Exec
@@ -13,6 +16,7 @@ from wharfie.model.ids import ContainerId, ImageId, NetworkId, SnapshotKey
 from wharfie.model.image import Image, ImageConfig, ImageDocument
 from wharfie.model.network import Connection, Endpoint, JoinRequest, Network
 from wharfie.model.runtime import LaunchPlan, RuntimeInfo
+from wharfie.model.snapshot import OverlayPaths
 from wharfie.model.task import (
     Attachment,
     AttachmentEnd,
@@ -156,6 +160,20 @@ class FakeRuntime:
         return None
 
 
+class FakeTrees:
+    """Opens what there is, wherever it is. See `model.runtime.MountTrees`."""
+
+    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+        assert isinstance(root, str)
+        return os.open(os.path.join(root, subpath), os.O_PATH)
+
+    async def of_process(self, pid: int, path: str) -> int:
+        return os.open(path, os.O_PATH)
+
+    async def propagation(self, path: str) -> tuple[str, str]:
+        return "/", "shared"
+
+
 class FakeSnapshotter:
     """Counts open root mounts. The few methods containers use of `model.snapshot.Snapshotter`."""
 
@@ -176,14 +194,23 @@ class FakeSnapshotter:
     async def usage(self, key: SnapshotKey) -> int:
         return 100
 
+    def paths(self, key: SnapshotKey) -> OverlayPaths:
+        return OverlayPaths([], f"/snapshots/{key}/diff", f"/snapshots/{key}/work", "")
+
     async def remove(self, key: SnapshotKey) -> None:
         self.keys.discard(key)
+
+
+async def _nothing() -> None:
+    return
 
 
 class FakeImages:
     """One image, "busybox"."""
 
     def __init__(self) -> None:
+        self.commits: list[LayerCommit] = []
+        self.during_commit: Callable[[], Awaitable[None]] = _nothing
         self.image = Image(
             id=ImageId("sha256:" + "ab" * 32),
             document=ImageDocument(config=ImageConfig(cmd=["sh"], env=["PATH=/bin"])),
@@ -194,6 +221,15 @@ class FakeImages:
         if ref in ("busybox", self.image.id):
             return self.image
         raise NoSuchImage(f"{ref}:latest")
+
+    def reference(self, repository: str, tag: str) -> Reference:
+        return parse(f"{repository}:{tag or 'latest'}")
+
+    async def commit(self, commit: LayerCommit, check: Callable[[], None]) -> Image:
+        self.commits.append(commit)
+        await self.during_commit()
+        check()
+        return self.image
 
     def note_use(self, image: Image) -> None:
         assert image is self.image

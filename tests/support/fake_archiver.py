@@ -14,7 +14,8 @@ import lzma
 import os
 import stat
 import tarfile
-from collections.abc import AsyncIterator, Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import zstandard
 
@@ -24,6 +25,8 @@ from wharfie.jail.protocol import Failure
 from wharfie.model.archive import Limits, PathStat, Root, Unpacked
 from wharfie.model.errors import EngineError, Forbidden, Internal, InvalidArgument, NotFound
 from wharfie.model.ids import Digest
+
+Chosen = Callable[[tarfile.TarInfo], tarfile.TarInfo | None]
 
 _MAGIC: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
@@ -56,9 +59,38 @@ class FakeArchiver:
         self.unpacked.append(directory)
         return Unpacked(Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"), size, entries)
 
+    async def unpack_stream(
+        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        with tempfile.TemporaryFile() as file:
+            async for data in source:
+                file.write(data)
+            file.seek(0)
+            return await self.unpack_layer(file.fileno(), directory, limits)
+
     async def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """The directory's contents; of one that is not there, nothing."""
         yield _pack(directory, "") if os.path.isdir(directory) else bytes(1024)
+
+    async def copy_layer(
+        self, source: str, directory: str, *, leave_out: Sequence[str] = ()
+    ) -> Unpacked:
+        """By tar in memory; without what is left out and the directories that held only that."""
+        left_out = frozenset(leave_out)
+        above = {path[: path.index("/", 1)] for path in left_out if "/" in path[1:]} - left_out
+
+        def chosen(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+            path = "/" + member.name
+            names = os.listdir(source + path) if member.isdir() else []
+            inside = {f"{path}/{name}" for name in names}
+            if path in left_out | above and inside <= left_out:
+                return None
+            return member
+
+        data = _pack(source, "", chosen)
+        size, entries = _extract(data, directory if os.path.isdir(directory) else None)
+        digest = Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
+        return Unpacked(digest, size, entries, len(data))
 
     async def pack_tree(self, root: Root) -> AsyncIterator[bytes]:
         """The root's contents."""
@@ -149,12 +181,12 @@ def _place(
         os.chmod(path, member.mode & 0o777)
 
 
-def _pack(path: str, name: str) -> bytes:
+def _pack(path: str, name: str, chosen: Chosen | None = None) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         if name:
             archive.add(path, name, recursive=stat.S_ISDIR(os.lstat(path).st_mode))
         else:
             for entry in sorted(os.listdir(path)):
-                archive.add(os.path.join(path, entry), entry)
+                archive.add(os.path.join(path, entry), entry, filter=chosen)
     return buffer.getvalue()

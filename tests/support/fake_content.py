@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from wharfie.model.content import BlobWriter
+from wharfie.model.content import BlobWriter, PartialBlob
 from wharfie.model.errors import Internal, InvalidArgument, NotFound
 from wharfie.model.ids import Digest
 
@@ -16,9 +17,30 @@ class FakeContentStore:
 
     def __init__(self) -> None:
         self.blobs: dict[Digest, bytes] = {}
+        self.parts: dict[Digest, _FakePartial] = {}
+        self.kept: set[Digest] = set()
 
     async def writer(self) -> BlobWriter:
         return _FakeWriter(self.blobs)
+
+    async def partial(self, digest: Digest, size: int) -> PartialBlob:
+        part = self.parts.setdefault(digest, _FakePartial(self, digest, size))
+        await part.lock.acquire()
+        return part
+
+    def is_kept(self, digest: Digest) -> bool:
+        return digest in self.kept
+
+    async def forget_partials(self, digests: Iterable[Digest]) -> None:
+        for digest in digests:
+            if digest not in self.parts or not self.parts[digest].lock.locked():
+                self.parts.pop(digest, None)
+                self.kept.discard(digest)
+
+    async def expire_partials(self, *, older_than: float) -> int:
+        if older_than <= 0:
+            await self.forget_partials([*self.parts, *self.kept])
+        return 0
 
     def path(self, digest: Digest) -> str:
         if not (digest.startswith("sha256:") and len(digest) == 71):
@@ -53,6 +75,56 @@ class FakeContentStore:
             return self.blobs[digest]
         except KeyError:
             raise NotFound(f"content digest {digest}: not found") from None
+
+
+class _FakePartial:
+    """A partial blob; one chunk, filled from its beginning."""
+
+    def __init__(self, store: FakeContentStore, digest: Digest, size: int) -> None:
+        self.lock = asyncio.Lock()
+        self.size = size
+        self.descriptor = os.memfd_create("partial")
+        self._store = store
+        self._digest = digest
+        self._length = 0
+
+    @property
+    def present(self) -> int:
+        return self._length
+
+    prefix = present
+
+    def gaps(self) -> Sequence[tuple[int, int]]:
+        return [(self._length, self.size)] if self._length < self.size else []
+
+    async def write(self, offset: int, data: bytes) -> None:
+        if offset != self._length:
+            raise Internal("a piece does not join what is there")
+        self._length += os.pwrite(self.descriptor, data, offset)
+
+    async def publish(self, actual: Digest) -> Digest:
+        if actual != self._digest:
+            await self.drop()
+            raise InvalidArgument(f"expected {self._digest}, got {actual}")
+        if self.gaps():
+            raise Internal("not complete")
+        self._store.blobs[actual] = os.pread(self.descriptor, self.size, 0)
+        self._store.kept.add(actual)
+        await self.drop()
+        return actual
+
+    async def drop(self) -> None:
+        if self._store.parts.get(self._digest) is self:
+            del self._store.parts[self._digest]
+            os.close(self.descriptor)
+            self.lock.release()
+
+    async def close(self) -> None:
+        if self._store.parts.get(self._digest) is self and self.lock.locked():
+            if self._length:
+                self.lock.release()
+            else:
+                await self.drop()
 
 
 class _FakeWriter:

@@ -273,6 +273,19 @@ class FakeUpdates:
         return []
 
 
+class FakeCommits:
+    """Remembers what was to be committed."""
+
+    def __init__(self, containers: FakeContainers) -> None:
+        self._containers = containers
+        self.specs: list = []
+
+    async def commit(self, ref, spec):
+        self._containers.get(ref)
+        self.specs.append(spec)
+        return IMAGE_ID
+
+
 class FakeExecs:
     """Exec instances by ID."""
 
@@ -418,6 +431,7 @@ class Bench:
         self.files = FakeFiles()
         self.usage = FakeUsage(self.containers)
         self.updates = FakeUpdates(self.containers)
+        self.commits = FakeCommits(self.containers)
         self.execs = FakeExecs()
         self.images = FakeImages()
         self.events = EventBus()
@@ -430,6 +444,7 @@ class Bench:
             files=fakes.files,
             usage=fakes.usage,
             updates=fakes.updates,
+            commits=fakes.commits,
             execs=fakes.execs,
             images=fakes.images,
             networks=nobody,

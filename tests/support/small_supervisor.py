@@ -87,7 +87,9 @@ class SmallSupervisor:
     async def tasks(self) -> Sequence[TaskStatus]:
         return [TaskStatus(name, pid) for name, pid in self._pids.items()]
 
-    async def launch(self, spec: TaskSpec, *, rootfs: int | None = None) -> int:
+    async def launch(
+        self, spec: TaskSpec, *, rootfs: int | None = None, trees: Sequence[int] = ()
+    ) -> int:
         self.specs.append(spec)
         request: dict[str, object] = {
             "do": "launch",
@@ -96,10 +98,10 @@ class SmallSupervisor:
             "pid_file": spec.pid_file,
             "error_log": spec.error_log,
             "console_socket": spec.console_socket,
-            "mount_target": spec.mount_target,
+            "mount_targets": [spec.mount_target, *spec.mount_targets],
             "output": self._output(spec.id),
         }
-        fds = [] if rootfs is None else [rootfs]
+        fds = [] if rootfs is None else [rootfs, *trees]
         reply = await asyncio.to_thread(self._ask, request, fds)
         if "failed" in reply:
             raise LaunchFailed(str(reply["failed"]))

@@ -63,17 +63,10 @@ def receive_terminal(listener: socket.socket, output: str) -> None:
 
 
 def launch(request: dict, fds: list[int]) -> dict:
-    target = request["mount_target"]
-    if fds:
+    targets = request["mount_targets"] if fds else []
+    for fd, target in zip(fds, targets, strict=True):
         check(
-            libc.syscall(
-                NR_MOVE_MOUNT,
-                fds[0],
-                b"",
-                -100,
-                target.encode(),
-                MOVE_MOUNT_F_EMPTY_PATH,
-            ),
+            libc.syscall(NR_MOVE_MOUNT, fd, b"", -100, target.encode(), MOVE_MOUNT_F_EMPTY_PATH),
             "move_mount",
         )
     listener = reader = None
@@ -98,7 +91,8 @@ def launch(request: dict, fds: list[int]) -> dict:
         _, status = os.waitpid(pid, 0)
     finally:
         if fds:
-            libc.umount2(target.encode(), MNT_DETACH)
+            for target in targets:
+                libc.umount2(target.encode(), MNT_DETACH)
         if listener is not None:
             listener.close()
             os.unlink(request["console_socket"])

@@ -10,6 +10,7 @@ from msgspec import Struct
 from wharfie.api.listing import ContainerListing
 from wharfie.api.versions import FLOOR, Version
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerNetworks,
     Containers,
@@ -40,6 +41,7 @@ class Services(Struct, frozen=True, kw_only=True):
     files: ContainerFiles
     usage: ContainerUsage
     updates: ContainerUpdates
+    commits: ContainerCommits
     execs: Execs
     images: Images
     networks: Networks

@@ -60,6 +60,20 @@ def resolve_endpoint(flags: Values, config: ConfigFile) -> Endpoint:
         raise CommandError(f"{_FAILED}{error}") from None
 
 
+def named_endpoint(flags: Values, config: ConfigFile, where: str) -> Endpoint:
+    """Return the endpoint of another daemon: a host URL with the TLS of ours, or a context's name.
+
+    Raises:
+        CommandError: it is unusable.
+    """
+    try:
+        if "://" in where:
+            return parse_endpoint(where, tls_options(flags, config))
+        return _stored(config, where)
+    except EndpointError as error:
+        raise CommandError(f"unable to resolve docker endpoint: {error}") from None
+
+
 def _single(hosts: list[str]) -> str:
     if len(hosts) > 1:
         raise EndpointError("Specify only one -H")

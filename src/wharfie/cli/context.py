@@ -10,6 +10,7 @@ from wharfie.cli.config import ConfigFile, config_dir
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wharfie.client.daemon import Client
+    from wharfie.client.endpoint import Endpoint
     from wharfie.formats.pflag import Values
 
 
@@ -36,19 +37,28 @@ class Context:
     def client(self) -> Client:
         """The daemon, resolved on first use."""
         if self._client is None:
-            from wharfie import __version__
             from wharfie.cli.connection import resolve_endpoint
-            from wharfie.client.daemon import Client
 
-            endpoint = resolve_endpoint(self.globals, self.config)
-            headers = {k: str(v) for k, v in self.config.mapping("HttpHeaders").items()}
-            self._client = Client(
-                endpoint,
-                headers=headers,
-                version=os.environ.get("DOCKER_API_VERSION", "").removeprefix("v"),
-                user_agent=f"Wharfie-Client/{__version__}",
-            )
+            self._client = self._connect(resolve_endpoint(self.globals, self.config))
         return self._client
+
+    def client_of(self, where: str) -> Client:
+        """A further daemon, by host URL or context name."""
+        from wharfie.cli.connection import named_endpoint
+
+        return self._connect(named_endpoint(self.globals, self.config, where))
+
+    def _connect(self, endpoint: Endpoint) -> Client:
+        from wharfie import __version__
+        from wharfie.client.daemon import Client
+
+        headers = {k: str(v) for k, v in self.config.mapping("HttpHeaders").items()}
+        return Client(
+            endpoint,
+            headers=headers,
+            version=os.environ.get("DOCKER_API_VERSION", "").removeprefix("v"),
+            user_agent=f"Wharfie-Client/{__version__}",
+        )
 
     def say(self, text: str) -> None:
         """Print a line of data."""

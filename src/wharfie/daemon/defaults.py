@@ -8,11 +8,13 @@ from ipaddress import IPv4Network
 from wharfie.daemon.config import Config, ConfigError
 from wharfie.drivers.network import NetworkSettings
 from wharfie.drivers.network.settings import AddressPool, default_pools
+from wharfie.drivers.registry import InvalidSetting, RegistrySettings, settings_of
 from wharfie.drivers.runtime import Defaults, find_init
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.networks import DefaultBridge
 
 _PROFILE_LIMIT = 8 << 20
+_DOCKER_CERTS = "/etc/docker/certs.d"
 
 
 def container_defaults(
@@ -91,6 +93,26 @@ def network_settings(config: Config) -> NetworkSettings:
         pools=pools or default_pools(),
         forwarding=config.ip_forward,
     )
+
+
+def registry_settings(config: Config) -> RegistrySettings:
+    """How registries are reached.
+
+    Raises:
+        ConfigError: a mirror, host or proxy that is none.
+    """
+    try:
+        return settings_of(
+            hub_mirrors=config.registry_mirrors,
+            mirrors=config.mirrors,
+            insecure=config.insecure_registries,
+            trusted_hosts=config.registry_trusted_hosts,
+            proxies=(config.http_proxy, config.https_proxy, config.no_proxy),
+            attempts=config.max_download_attempts,
+            certs=[os.path.join(os.path.dirname(config.config_file), "certs.d"), _DOCKER_CERTS],
+        )
+    except InvalidSetting as error:
+        raise ConfigError(str(error)) from None
 
 
 def default_bridge(config: Config) -> DefaultBridge:

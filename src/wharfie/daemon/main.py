@@ -22,7 +22,7 @@ from wharfie.daemon.config.explain import explain_command
 from wharfie.daemon.config.flags import UsageError, parse_flags, usage
 from wharfie.daemon.config.options import Values
 from wharfie.daemon.config.places import places_of
-from wharfie.daemon.instance import Instance, StartError
+from wharfie.daemon.instance import AlreadyRunning, Instance, StartError
 from wharfie.daemon.process import set_title
 from wharfie.daemon.reload import Reloader
 from wharfie.daemon.service_manager import ServiceManager
@@ -95,6 +95,9 @@ def _run(config: Config, flags: Values, places: Places) -> int:
     try:
         instance.claim()
         return uvloop.run(_serve(config, flags))
+    except AlreadyRunning as error:
+        logrus.complain(f"failed to start daemon, {error}")
+        return 1
     except (StartError, ConfigError) as error:
         logrus.complain(f"failed to start daemon: {error}")
         return 1

@@ -25,6 +25,7 @@ from wharfie.daemon.defaults import (
     default_bridge,
     network_settings,
     read_seccomp_profile,
+    registry_settings,
     runtime_defaults,
 )
 from wharfie.daemon.encryption import Encryption
@@ -36,11 +37,13 @@ from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import OciRuntime
+from wharfie.drivers.registry import RemoteRegistries
+from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver
 from wharfie.engine.containers import (
+    ContainerCommits,
     ContainerFiles,
     ContainerStreams,
     ContainerUpdates,
@@ -170,9 +173,7 @@ class _Builder:
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
         networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
-        images = Images(
-            store, LocalContentStore(config.data_root), snapshotter, archiver, self._events
-        )
+        images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(
                 store=store,
@@ -183,6 +184,7 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
                 runtime=runtime,
+                trees=KernelTrees(),
                 supervisor=supervisor,
                 nursery=self._nursery,
                 defaults=container_defaults(
@@ -243,6 +245,13 @@ class _Builder:
                 archiver=archiver,
             ),
             usage=ContainerUsage(catalogue=engine.catalogue, runtime=runtime),
+            commits=ContainerCommits(
+                catalogue=engine.catalogue,
+                ledger=engine.ledger,
+                runtime=runtime,
+                snapshotter=snapshotter,
+                images=images,
+            ),
             updates=ContainerUpdates(
                 catalogue=engine.catalogue,
                 ledger=engine.ledger,
@@ -272,6 +281,24 @@ class _Builder:
             server=server,
         )
         return self._adoption
+
+    def _images(
+        self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
+    ) -> Images:
+        config = self._config
+        registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._stack.push_async_callback(registries.close)
+        return Images(
+            store,
+            LocalContentStore(config.data_root),
+            snapshotter,
+            archiver,
+            self._events,
+            registries=registries,
+            downloads=config.max_concurrent_downloads,
+        )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
         """Keep the disk below the watermarks, where some are configured."""
@@ -381,7 +408,11 @@ def _image_uses(engine: ContainerEngine) -> Mapping[ImageId, Sequence[ImageUse]]
     uses: dict[ImageId, list[ImageUse]] = {}
     for handle in engine.catalogue:
         running = is_running(handle.record.state.status)
-        uses.setdefault(handle.record.image, []).append(ImageUse(handle.id, running))
+        mounted = [
+            spec.source for spec in handle.record.mount_specs.values() if spec.type == "image"
+        ]
+        for image in dict.fromkeys([handle.record.image, *map(ImageId, mounted)]):
+            uses.setdefault(image, []).append(ImageUse(handle.id, running))
     return uses
 
 

@@ -74,6 +74,8 @@ class LayerUnpacker(Unpacker):
                 self._make_opaque(path)
             return
         os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
+        # So that the layer packs to the same bytes again.
+        os.utime(name, ns=times_of(member), dir_fd=parent, follow_symlinks=False)
 
     def _make_opaque(self, path: bytes) -> None:
         if path in self._marked:

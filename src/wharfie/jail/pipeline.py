@@ -57,6 +57,8 @@ class Hasher:
     """SHA-256 of all chunks, computed in a thread of its own."""
 
     def __init__(self) -> None:
+        self.length = 0
+        """Bytes of all chunks."""
         self._digest = hashlib.sha256()
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(_DEPTH)
@@ -65,6 +67,7 @@ class Hasher:
 
     def update(self, chunk: bytes) -> None:
         """Add a chunk; waits when the thread lags behind."""
+        self.length += len(chunk)
         self._room.acquire()
         self._queue.put(chunk)
 

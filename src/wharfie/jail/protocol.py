@@ -33,7 +33,9 @@ class UnpackLayer(Struct, frozen=True, tag=True):
 
 
 class PackLayer(Struct, frozen=True, tag=True):
-    """Write the root, an overlay layer directory, as a layer archive."""
+    """Write the root, an overlay layer directory, as a layer archive without some paths."""
+
+    leave_out: Sequence[str] = ()
 
 
 class PackTree(Struct, frozen=True, tag=True):
@@ -127,6 +129,7 @@ class Finished(Struct, frozen=True, tag=True):
     diff_id: str = ""
     size: int = 0
     entries: int = 0
+    length: int = 0
 
 
 class Failure(enum.StrEnum):

@@ -129,9 +129,8 @@ class _Worker:
                 return self._unpack_layer(task)
             case CopyIn() as task:
                 return self._copy_in(task, read_only=job.read_only)
-            case PackLayer():
-                packer: Packer = LayerPacker(Sink(_DATA))
-                return _pack_all(packer)
+            case PackLayer() as task:
+                return _pack_all(LayerPacker(Sink(_DATA), task.leave_out))
             case PackTree():
                 return _pack_all(TreePacker(Sink(_DATA)))
             case CopyOut() as task:
@@ -146,7 +145,7 @@ class _Worker:
         unpacker = LayerUnpacker(Tree(), task.limits, self._mark_opaque)
         unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), hasher))
         unpacker.finish()
-        return Finished(hasher.digest(), unpacker.size, unpacker.entries)
+        return Finished(hasher.digest(), unpacker.size, unpacker.entries, hasher.length)
 
     def _copy_in(self, task: CopyIn, *, read_only: bool) -> Finished:
         path = names.in_container(task.path)

@@ -54,11 +54,19 @@ class Root(Struct, frozen=True, kw_only=True):
 
 
 class Unpacked(Struct, frozen=True):
-    """Result of unpacking a layer: digest of the uncompressed tar, bytes of files, entries."""
+    """Result of unpacking a layer.
+
+    Attributes:
+        diff_id: digest of the uncompressed tar.
+        size: bytes of files.
+        entries: members of the archive.
+        length: bytes of the uncompressed tar.
+    """
 
     diff_id: Digest
     size: int
     entries: int
+    length: int = 0
 
 
 class Limits(Struct, frozen=True):
@@ -89,8 +97,28 @@ class Archiver(Protocol):
                 directory's content is then undefined and to be dropped.
         """
 
+    async def unpack_stream(
+        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        """As `unpack_layer`, of a blob that is still on its way.
+
+        A worker that refuses the archive ends the call; the source is then not read further.
+        """
+
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """An overlay layer directory as an uncompressed OCI layer tar, reproducible."""
+
+    async def copy_layer(
+        self, source: str, directory: str, *, leave_out: Sequence[str] = ()
+    ) -> Unpacked:
+        """Copy an overlay layer directory, by packing and unpacking at once.
+
+        Args:
+            source: absolute path of the layer; it may change meanwhile.
+            directory: absolute path of an empty directory.
+            leave_out: absolute paths inside that are not copied, directories only where they are
+                empty; nor is a directory above them that holds nothing else.
+        """
 
     def pack_tree(self, root: Root) -> AsyncIterator[bytes]:
         """A whole root file system as a tar (`export`); other mounts are left out."""

@@ -153,6 +153,12 @@ class TmpfsOptions(Struct, rename="pascal", frozen=True, omit_defaults=True):
     options: list[list[str]] | None = None
 
 
+class ImageOptions(Struct, rename="pascal", frozen=True, omit_defaults=True):
+    """Options of an image mount."""
+
+    subpath: str = ""
+
+
 class MountSpec(Struct, rename="pascal", frozen=True, omit_defaults=True, kw_only=True):
     """One `--mount`, as the client wrote it."""
 
@@ -164,6 +170,7 @@ class MountSpec(Struct, rename="pascal", frozen=True, omit_defaults=True, kw_onl
     bind_options: BindOptions | None = None
     volume_options: VolumeOptions | None = None
     tmpfs_options: TmpfsOptions | None = None
+    image_options: ImageOptions | None = None
 
 
 class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
@@ -260,8 +267,9 @@ class State(Struct, frozen=True, kw_only=True):
     """The changing part of a container.
 
     Times are RFC 3339 with nanoseconds, UTC, or NEVER. `starting` is the recorded intent to
-    start: between it and `running` stand the effects recovery has to undo or adopt. `health` is
-    None without a health check, and before the first start.
+    start: between it and `running` stand the effects recovery has to undo or adopt. `is_held`
+    marks a pause by the engine itself, for the time of a commit. `health` is None without a
+    health check, and before the first start.
     """
 
     status: Status = Status.CREATED
@@ -273,6 +281,7 @@ class State(Struct, frozen=True, kw_only=True):
     started_at: str = NEVER
     finished_at: str = NEVER
     manually_stopped: bool = False
+    is_held: bool = False
     restart_count: int = 0
     health: Health | None = None
 
@@ -301,6 +310,9 @@ class Container(Struct, frozen=True, kw_only=True):
         image: `sha256:` ID of the image; "" for none.
         image_ref: the reference used at create.
         mounts: resolved mount points, sorted by destination depth.
+        mount_specs: what a mount point does not tell of its mount, by destination; the source of
+            an image mount is the image's ID.
+        links: legacy links: alias → the linked container.
         anonymous_volumes: names of volumes that `rm -v` and auto-removal take along.
         networks: requested settings and, while running, the operational ones, by network name.
         ports: published ports while running: "80/tcp" → bindings (None: exposed only).
@@ -322,6 +334,8 @@ class Container(Struct, frozen=True, kw_only=True):
     platform: str = "linux"
     state: State = State()
     mounts: list[MountPoint] = field(default_factory=list)
+    mount_specs: dict[str, MountSpec] = field(default_factory=dict)
+    links: dict[str, ContainerId] = field(default_factory=dict)
     anonymous_volumes: list[str] = field(default_factory=list)
     networks: dict[str, NetworkAttachment] = field(default_factory=dict)
     ports: dict[str, list[PortBinding] | None] = field(default_factory=dict)
@@ -333,6 +347,18 @@ class Container(Struct, frozen=True, kw_only=True):
     mount_label: str = ""
     process_label: str = ""
     app_armor_profile: str = ""
+
+    @property
+    def shown_mounts(self) -> list[MountPoint]:
+        """Mount points as replies list them: those of `--tmpfs` are in the host config only."""
+        tmpfs = self.host_config.tmpfs
+        if tmpfs is UNSET or not tmpfs:
+            return self.mounts
+        return [
+            point
+            for point in self.mounts
+            if point.type != "tmpfs" or point.destination in self.mount_specs
+        ]
 
     @property
     def ports_published(self) -> set[str]:

@@ -25,12 +25,15 @@ class BundleMount(Struct, frozen=True, kw_only=True):
         source: host path of a bind, "" for tmpfs.
         destination: absolute path inside.
         options: OCI mount options ("rbind", "ro", "rprivate", "size=64m").
+        tree: descriptor of a detached mount to bind in place of `source`, -1 for none; whoever
+            made the plan closes it.
     """
 
     type: str
     source: str
     destination: str
     options: list[str] = field(default_factory=list)
+    tree: int = -1
 
 
 class Namespaces(Struct, frozen=True, kw_only=True):
@@ -69,6 +72,33 @@ class RuntimeInfo(Struct, frozen=True):
     name: str
     path: str
     arguments: list[str] = field(default_factory=list)
+
+
+class MountTrees(Protocol):
+    """Detached copies of mounted trees: nobody can swap what a descriptor stands for."""
+
+    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+        """A copy of a directory or file, or of what lies at `subpath` below it.
+
+        Args:
+            root: absolute host path, or a descriptor, which stays open.
+            subpath: relative; may not lead out of `root`, by no symlink either.
+            recursive: with the mounts below.
+
+        Raises:
+            NotFound: there is nothing.
+            InvalidArgument: it leads out, or the root is not there.
+        """
+
+    async def of_process(self, pid: int, path: str) -> int:
+        """A copy of what a process sees mounted at an absolute path.
+
+        Raises:
+            Internal: the process is gone, or has no such directory.
+        """
+
+    async def propagation(self, path: str) -> tuple[str, str]:
+        """The mount point a path lies on, and "shared", "slave" or "private"."""
 
 
 class Runtime(Protocol):

@@ -60,6 +60,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
         stdin_once: close that pipe when the first client with input goes.
         mount_target: directory at which the passed root mount is attached while the runtime
             starts, and detached from after; "" when none is passed.
+        mount_targets: as many further places, for the passed trees, in order.
         log: what to do with the output; None for exec'd tasks.
         terminal_size: rows and columns, (0, 0) for unknown.
     """
@@ -73,6 +74,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
     stdin: bool = False
     stdin_once: bool = False
     mount_target: str = ""
+    mount_targets: list[str] = field(default_factory=list)
     log: LogSpec | None = None
     terminal_size: tuple[int, int] = (0, 0)
 
@@ -161,12 +163,15 @@ class TaskSupervisor(Protocol):
     async def tasks(self) -> Sequence[TaskStatus]:
         """All tasks held, ended ones that were not settled included."""
 
-    async def launch(self, spec: TaskSpec, *, rootfs: int | None = None) -> int:
+    async def launch(
+        self, spec: TaskSpec, *, rootfs: int | None = None, trees: Sequence[int] = ()
+    ) -> int:
         """Start a task and return its pid.
 
         Args:
             spec: what to run.
             rootfs: descriptor of a detached root mount for `mount_target`; the caller closes it.
+            trees: detached mounts for `mount_targets`; the caller closes them.
 
         Raises:
             LaunchFailed: the runtime's message. Attachments made before stay registered.

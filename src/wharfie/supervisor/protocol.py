@@ -7,7 +7,7 @@ the reply repeats as "re"; a refusal has "error" (text). Order of requests is ke
     daemon → supervisor                             reply
     hello     version                               version pid           then unsettled exits
     tasks                                           tasks=[{id pid exit?}…] more, in several replies
-    launch    spec          fds: rootfs?            TaskState             or error, failed=true
+    launch    spec          fds: rootfs? trees…     TaskState             or error, failed=true
     attach    task id spec  fds: connection         log_size
     release   task id
     resize    task rows columns

@@ -93,6 +93,9 @@ class Requests:
         task = self._supervisor.task(spec.task_id)
         if task.pid or task.is_launching or task.exit is not None:
             raise ProtocolError(f"task {spec.task_id} was started already")
+        count = len(spec.mount_targets)
+        if len(request.fds) not in (count, count + 1):
+            raise ProtocolError(f"launch: {len(request.fds)} mounts for {count} targets")
         self._supervisor.open_log(task, spec.log)
 
         def done(error: str) -> None:
@@ -102,7 +105,10 @@ class Requests:
             state, held = handover.describe(task)
             request.reply(state, held)
 
-        self._supervisor.launch(spec, request.fds.pop(0) if request.fds else -1, done)
+        rootfs = request.fds.pop(0) if len(request.fds) > count else -1
+        trees = list(request.fds)
+        request.fds.clear()
+        self._supervisor.launch(spec, rootfs, trees, done)
 
     def _attach(self, request: Request) -> None:
         task = self._supervisor.task(protocol.text(request.message, "task"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wharfie.supervisor import protocol
@@ -111,8 +111,10 @@ class Supervisor:
             self._senders = Senders(self.loop, self.diagnostics, on_finished=self.leave_if_done)
         return self._senders
 
-    def launch(self, spec: LaunchSpec, rootfs: int, done: Callable[[str], None]) -> None:
-        """Start a task; takes over `rootfs`. `done` gets the error text, "" for none."""
+    def launch(
+        self, spec: LaunchSpec, rootfs: int, trees: Sequence[int], done: Callable[[str], None]
+    ) -> None:
+        """Start a task; takes over `rootfs` and `trees`. `done` gets the error text, or ""."""
         task = self.task(spec.task_id)
         task.is_launching = True
         task.stdin_once = spec.stdin_once
@@ -126,7 +128,9 @@ class Supervisor:
             # container's pid namespace, whose init cannot end before it is reaped.
             self.on_child_signal()
 
-        launch = Launch(self.loop, self._copies, task, spec, rootfs=rootfs, done=on_done)
+        launch = Launch(
+            self.loop, self._copies, task, spec, rootfs=rootfs, trees=trees, done=on_done
+        )
         self.launches[spec.task_id] = launch
         if spec.mount_target:
             self._cover.note(spec.task_id, os.path.dirname(spec.mount_target))

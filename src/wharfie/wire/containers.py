@@ -102,7 +102,7 @@ class ContainerSummary(Struct, rename="pascal", frozen=True, kw_only=True):
             status=status,
             host_config=SummaryHostConfig(host.network_mode or UNSET, host.annotations or UNSET),
             network_settings=SummaryNetworkSettings(networks),
-            mounts=container.mounts,
+            mounts=container.shown_mounts,
         )
 
 
@@ -300,7 +300,7 @@ class ContainerInspect(Struct, rename="pascal", frozen=True, kw_only=True):
             graph_driver=GraphDriver(graph, container.driver),
             size_rw=size[0] if size else UNSET,
             size_root_fs=size[1] if size else UNSET,
-            mounts=container.mounts,
+            mounts=container.shown_mounts,
             config=container.config,
             network_settings=NetworkSettings.of(container),
         )

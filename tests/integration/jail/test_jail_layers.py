@@ -133,6 +133,20 @@ async def test_whiteouts_take_overlays_form(archiver, base) -> None:
     assert not is_opaque(root / "gone")
 
 
+async def test_a_copied_layer_packs_to_the_bytes_it_is_named_by(archiver, base) -> None:
+    root, copy = base / "root", base / "copy"
+    (root / "d").mkdir()
+    copy.mkdir()
+    (root / "d" / "f").write_text("x")
+    os.link(root / "d" / "f", root / "hard")
+    os.mknod(root / "d" / "gone", stat.S_IFCHR, 0)
+    os.utime(root / "d" / "gone", ns=(5 * 10**9, 7 * 10**9))  # long before the copy is made
+    os.setxattr(root / "d", "trusted.overlay.opaque", b"y")
+    copied = await archiver.copy_layer(str(root), str(copy))
+    packed = await collect(archiver.pack_layer(str(copy)))
+    assert copied.diff_id == f"sha256:{hashlib.sha256(packed).hexdigest()}"
+
+
 async def test_whiteouts_concern_lower_layers_only(archiver, base) -> None:
     archive = write(
         [

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from support.http_asking import ask, reply_to
-from support.http_services import Bench, sample_container, sample_image
+from support.http_services import IMAGE_ID, Bench, sample_container, sample_image
 from wharfie.api import application
 from wharfie.api.operations import MULTIPLEXED, RAW
 from wharfie.api.routes.containers import Stop
@@ -461,7 +461,6 @@ async def test_version_and_info(app):
         ("POST", "/swarm/init", 501),
         ("POST", "/session", 501),
         ("POST", "/build", 501),
-        ("POST", "/commit", 501),
         ("POST", "/auth", 501),
         ("GET", "/plugins", 200),
         ("GET", "/containers/web1/attach/ws", 501),
@@ -489,6 +488,23 @@ async def test_an_update_takes_whatever_go_would(app, bench):
     (spec,) = bench.updates.specs
     assert (spec.memory, spec.pids_limit, spec.restart_policy.name) == (7, None, "always")
     assert (await ask(app, "POST", "/containers/nope/update", {}))[0] == 404
+
+
+@pytest.mark.parametrize("body", [None, {}])
+async def test_a_commit_without_a_config_takes_the_containers(app, bench, body):
+    path = "/commit?container=web1&repo=r&tag=t&changes=CMD%20x&changes=USER%20y&author=a"
+    assert await ask(app, "POST", path, body) == (201, {"Id": IMAGE_ID})
+    (spec,) = bench.commits.specs
+    assert (spec.repository, spec.tag, spec.author, spec.pause) == ("r", "t", "a", True)
+    assert (spec.changes, spec.config) == (["CMD x", "USER y"], None)
+
+
+async def test_a_commits_config_is_go_lenient(app, bench):
+    body = {"cmd": "x", "Labels": None, "ExposedPorts": {"80/tcp": {}}}
+    assert (await ask(app, "POST", "/commit?container=web1&pause=0", body))[0] == 201
+    (spec,) = bench.commits.specs
+    assert (spec.pause, spec.config.cmd, spec.config.labels) == (False, ["x"], {})
+    assert (await ask(app, "POST", "/commit?container=nope"))[0] == 404
 
 
 async def test_swarm_answers_as_outside_any_swarm(app):

@@ -29,7 +29,7 @@ CASES = [
     (container.Ulimit, "Resources.Ulimit", set(), set()),
     (container.WeightDevice, "Resources.WeightDevice", set(), set()),
     (container.ThrottleDevice, "ThrottleDevice", set(), set()),
-    (container.MountSpec, "Mount", {"ImageOptions"}, set()),
+    (container.MountSpec, "Mount", set(), set()),
     (container.BindOptions, "Mount.BindOptions", set(), set()),
     (container.VolumeOptions, "Mount.VolumeOptions", set(), set()),
     (container.TmpfsOptions, "Mount.TmpfsOptions", set(), set()),

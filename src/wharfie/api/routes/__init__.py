@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wharfie.api.routes import (
+    commit,
     container_files,
     container_stats,
     container_streams,
@@ -22,6 +23,7 @@ ALL = [
     for module in (
         containers,
         container_streams,
+        commit,
         container_files,
         container_stats,
         execs,

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
+from wharfie.api.bodies import convert
+from wharfie.api.credentials import registry_credentials
 from wharfie.api.operations import (
     JSON,
     TAR,
     BodyKind,
     Incoming,
+    Json,
     Nothing,
     Outcome,
     Routes,
 )
 from wharfie.api.services import Context
+from wharfie.engine.images.pulling import PullRequest
 from wharfie.engine.images.service import Progress
 from wharfie.model.errors import EngineError, InvalidArgument, NotSupported
+from wharfie.model.ids import Digest
+from wharfie.model.registry import Credentials
 from wharfie.web import Body, Stream
 
 routes = Routes()
@@ -45,32 +51,60 @@ async def load(context: Context, command: Load) -> Outcome:
 
 
 class Save(Struct, frozen=True):
-    """Images to save in one archive."""
+    """Images to save in one archive; `omit` are layers left out, an extension of ours."""
 
     refs: Sequence[str]
+    omit: Sequence[str] = ()
 
 
 def _save_one(incoming: Incoming) -> Save:
-    return Save([incoming.ref])
+    return Save([incoming.ref], incoming.query.texts("omit"))
 
 
 def _save_many(incoming: Incoming) -> Save:
     refs = incoming.query.texts("names")
     if not refs:
         raise InvalidArgument("no image names given: use ?names=… once or more")
-    return Save(refs)
+    return Save(refs, incoming.query.texts("omit"))
 
 
 @routes.add("GET", "/images/get", _save_many)
 def save_many(context: Context, command: Save) -> Outcome:
     """ImageGetAll."""
-    return Stream(context.services.images.save(command.refs), 200, TAR)
+    return _archive(context, command)
 
 
 @routes.add("GET", "/images/{ref:.*}/get", _save_one)
 def save_one(context: Context, command: Save) -> Outcome:
     """ImageGet."""
-    return Stream(context.services.images.save(command.refs), 200, TAR)
+    return _archive(context, command)
+
+
+def _archive(context: Context, command: Save) -> Outcome:
+    omit = frozenset(Digest(text) for text in command.omit)
+    return Stream(context.services.images.save(command.refs, omit=omit), 200, TAR)
+
+
+class Layers(Struct, frozen=True):
+    """Layers of an image by diff ID, base first."""
+
+    diff_ids: list[Digest] = field(name="DiffIDs")
+
+
+class Missing(Struct, frozen=True):
+    """Which of them are not here."""
+
+    missing: list[Digest] = field(name="Missing")
+
+
+def _layers(incoming: Incoming) -> Layers:
+    return convert(incoming.document, Layers)
+
+
+@routes.add("POST", "/images/missing", _layers, body=BodyKind.JSON)
+def missing(context: Context, command: Layers) -> Outcome:
+    """Tell which layers an archive of an image must hold: an extension of ours, for copying."""
+    return Json(Missing(context.services.images.missing_layers(command.diff_ids)))
 
 
 class Create(Struct, frozen=True, kw_only=True):
@@ -84,6 +118,7 @@ class Create(Struct, frozen=True, kw_only=True):
     message: str
     changes: Sequence[str]
     platform: str
+    credentials: Credentials
 
 
 def _create(incoming: Incoming) -> Create:
@@ -97,6 +132,7 @@ def _create(incoming: Incoming) -> Create:
         message=query.text("message"),
         changes=query.texts("changes"),
         platform=query.text("platform"),
+        credentials=registry_credentials(incoming.request.headers),
     )
 
 
@@ -107,7 +143,12 @@ async def create(context: Context, command: Create) -> Outcome:
     if command.image:
         separator = "@" if ":" in command.tag else ":"
         ref = f"{command.image}{separator}{command.tag}" if command.tag else command.image
-        return await _progress(images.pull(ref))
+        request = PullRequest(
+            ref=ref.removesuffix(":"),
+            platform=command.platform,
+            credentials=command.credentials,
+        )
+        return await _progress(images.pull(request))
     if command.source_name != "-":
         raise NotSupported(
             f"importing from {command.source_name or 'nowhere'}: only from the request's body "
@@ -142,12 +183,17 @@ async def _progress(messages: AsyncIterator[Progress]) -> Outcome:
 async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
     if first is None:
         return
-    yield _line(first)
     try:
+        yield _line(first)
         async for message in others:
             yield _line(message)
     except EngineError as error:
         yield _line({"errorDetail": {"message": error.message}, "error": error.message})
+    finally:
+        # The client is gone: what makes the messages is to end now, not when it is collected.
+        close = getattr(others, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _line(message: Progress) -> bytes:

@@ -48,6 +48,11 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "cert check": (
+        "remote.cert",
+        "CHECK",
+        "Check directories of certificates and say how to mend them",
+    ),
     "cert client": ("remote.cert", "CLIENT", "Create one more client certificate"),
     "cert create": ("remote.cert", "CREATE", "Create a CA, a server and a client certificate"),
     "cert inspect": (
@@ -55,6 +60,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "INSPECT",
         "Show what certificates say and what is wrong with them",
     ),
+    "cert renew": ("remote.cert", "RENEW", "Renew certificates before they expire"),
     "cert server": ("remote.cert", "SERVER", "Create one more server certificate"),
     "container attach": (
         "attach",
@@ -134,6 +140,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "context show": ("remote.context", "SHOW", "Print the name of the current context"),
     "context update": ("remote.context", "UPDATE", "Update a context"),
     "context use": ("remote.context", "USE", "Set the current docker context"),
+    "image copy": (
+        "image_copy",
+        "COPY",
+        "Copy an image to another daemon; only layers it lacks are sent",
+    ),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -181,7 +192,17 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "system df": ("disk", "DF", "Show docker disk usage"),
     "system events": ("events", "EVENTS", "Get real time events from the server"),
     "system info": ("info", "INFO", "Display system-wide information"),
+    "system install": (
+        "installing",
+        "INSTALL",
+        "Install the engine as a service of this machine",
+    ),
     "system prune": ("prune", "SYSTEM", "Remove unused data"),
+    "system uninstall": (
+        "installing",
+        "UNINSTALL",
+        "Revert system install; data and configuration stay",
+    ),
     "version": ("version", "VERSION", "Show the Docker version information"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),

@@ -104,6 +104,13 @@ def _map(text: str) -> dict[str, str]:
     return {key: value}
 
 
+def _mirrors(text: str) -> dict[str, list[str]]:
+    registry, sign, urls = text.partition("=")
+    if not sign:
+        raise ValueError(f"{text} must be formatted registry=url[,url]")
+    return {registry: urls.split(",")}
+
+
 def _switches(text: str) -> dict[str, bool]:
     key, sign, value = text.partition("=")
     return {key: pflag.convert("bool", value) is True if sign else True}
@@ -154,6 +161,7 @@ _CHECKS: dict[Kind, Callable[[str], object]] = {
     Kind.ADDRESS: _address,
     Kind.ADDRESSES: _addresses,
     Kind.MAP: _map,
+    Kind.MIRRORS: _mirrors,
     Kind.SWITCHES: _switches,
     Kind.RUNTIMES: _runtime,
     Kind.ULIMITS: _ulimit,

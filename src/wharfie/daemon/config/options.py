@@ -26,6 +26,7 @@ class Kind(Enum):
     LIST = "list"
     ADDRESSES = "ipSlice"
     MAP = "map"
+    MIRRORS = "mirror"
     SWITCHES = "switches"
     RUNTIMES = "runtime"
     ULIMITS = "ulimit"
@@ -177,6 +178,10 @@ OPTIONS = (
     Option("registry-mirror", "registry-mirrors", L, "Preferred registry mirror", "", (), True),
     Option("insecure-registry", "insecure-registries", L,
            "Enable insecure registry communication", "", (), True),
+    Option("mirror", "mirrors", Kind.MIRRORS,
+           'Mirrors of any registry, "*" for all (registry=url[,url])', "", {}, True),
+    Option("registry-trusted-host", "registry-trusted-hosts", L,
+           "Private host or network that registries may lead to", "", (), True),
     Option("max-concurrent-downloads", "max-concurrent-downloads", N,
            "Set the max concurrent downloads", "", 3, True),
     Option("max-concurrent-uploads", "max-concurrent-uploads", N,

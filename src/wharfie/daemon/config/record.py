@@ -87,6 +87,8 @@ class Config(Struct, frozen=True, kw_only=True):
     log_opts: dict[str, str] = field(default_factory=dict)
     registry_mirrors: list[str] = field(default_factory=list)
     insecure_registries: list[str] = field(default_factory=list)
+    mirrors: dict[str, list[str]] = field(default_factory=dict)
+    registry_trusted_hosts: list[str] = field(default_factory=list)
     max_concurrent_downloads: int = 3
     max_concurrent_uploads: int = 5
     max_download_attempts: int = 5

@@ -100,6 +100,7 @@ def _check_map(option: Option, value: object) -> None:
     name = option.name
     types = {
         Kind.MAP: "map[string]string",
+        Kind.MIRRORS: "map[string][]string",
         Kind.SWITCHES: "map[string]bool",
         Kind.RUNTIMES: "map[string]system.Runtime",
         Kind.ULIMITS: "map[string]*container.Ulimit",
@@ -112,6 +113,8 @@ def _check_map(option: Option, value: object) -> None:
         match option.kind:
             case Kind.MAP:
                 _expect(isinstance(item, str), item, path, "string")
+            case Kind.MIRRORS:
+                _check_list([item] if isinstance(item, str) else item, path)
             case Kind.SWITCHES:
                 _expect(isinstance(item, bool), item, path, "bool")
             case Kind.RUNTIMES:

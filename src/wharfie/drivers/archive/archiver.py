@@ -6,8 +6,8 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from typing import Self
 
 from wharfie.drivers.archive import readiness
@@ -15,7 +15,7 @@ from wharfie.drivers.archive.job import JobRun
 from wharfie.drivers.archive.zygote import ZygoteProcess
 from wharfie.jail import protocol
 from wharfie.model.archive import Limits, PathStat, Root, Unpacked
-from wharfie.model.errors import Internal, Unavailable
+from wharfie.model.errors import EngineError, Internal, InvalidArgument, Unavailable
 from wharfie.model.ids import Digest
 
 _STALL_SECONDS = 120.0
@@ -96,7 +96,59 @@ class JailArchiver:
                 done = await job.finished()
         finally:
             os.close(root)
-        return Unpacked(Digest(done.diff_id), done.size, done.entries)
+        return _unpacked(done)
+
+    async def copy_layer(
+        self, source: str, directory: str, *, leave_out: Sequence[str] = ()
+    ) -> Unpacked:
+        """Copy an overlay layer directory (see the port); its bytes pass by this process."""
+        with ExitStack() as stack:
+            opened = []
+            for path in (source, directory):
+                opened.append(Root(descriptor=os.open(path, _O_DIRECTORY)))
+                stack.callback(os.close, opened[-1].descriptor)
+            pipe = Pipe(stack)
+            async with (
+                self._unpackers,
+                self._run(protocol.UnpackLayer(self._limits), opened[1], pipe.read_end) as unpack,
+                self._run(protocol.PackLayer(leave_out), opened[0], pipe.write_end) as pack,
+            ):
+                pipe.close()
+                pack.stall = None  # silent by nature; the other one tells of progress
+                packed, unpacked = await asyncio.gather(
+                    pack.finished(), unpack.finished(), return_exceptions=True
+                )
+        # A packer that failed leaves the other with half an archive: the first cause counts.
+        for result in (unpacked, packed):
+            if isinstance(result, EngineError) and not isinstance(result, InvalidArgument):
+                raise result
+        for result in (packed, unpacked):
+            if isinstance(result, BaseException):
+                raise result
+        assert isinstance(unpacked, protocol.Finished)
+        return _unpacked(unpacked)
+
+    async def unpack_stream(
+        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    ) -> Unpacked:
+        """Unpack a layer blob as it comes (see the port)."""
+        task = protocol.UnpackLayer(limits or self._limits)
+        root = os.open(directory, _O_DIRECTORY)
+        read_end, write_end = readiness.open_pipe()
+        os.set_blocking(write_end, False)
+        try:
+            # Not among the unpackers: a slow network must not keep other layers waiting.
+            async with self._streams, self._run(task, Root(descriptor=root), read_end) as job:
+                os.close(read_end)
+                read_end = -1
+                job.stall = None
+                feeding, write_end = self._feed_and_close(write_end, source, job), -1
+                done = await _beside(feeding, job.finished())
+        finally:
+            for fd in (root, read_end, write_end):
+                if fd >= 0:
+                    os.close(fd)
+        return _unpacked(done)
 
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """An overlay layer directory as a layer tar (see the port)."""
@@ -160,6 +212,12 @@ class JailArchiver:
                 return  # the worker gave up; its last message says why
             except readiness.Stalled:
                 job.raise_stalled()
+
+    async def _feed_and_close(self, fd: int, source: AsyncIterator[bytes], job: JobRun) -> None:
+        try:
+            await self._feed(fd, source, job)
+        finally:
+            os.close(fd)
 
     async def _pack_directory(self, directory: str) -> AsyncGenerator[bytes | PathStat, None]:
         root = os.open(directory, _O_DIRECTORY)
@@ -245,8 +303,41 @@ class JailArchiver:
             return self._zygote
 
 
+class Pipe:
+    """A pipe between two workers; both ends go at the latest with the stack."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.read_end, self.write_end = readiness.open_pipe()
+        self._closing = stack.enter_context(ExitStack())
+        for end in (self.read_end, self.write_end):
+            self._closing.callback(os.close, end)
+
+    def close(self) -> None:
+        """Leave the pipe to the workers."""
+        self._closing.close()
+
+
+def _unpacked(done: protocol.Finished) -> Unpacked:
+    return Unpacked(Digest(done.diff_id), done.size, done.entries, done.length)
+
+
 async def _stated(job: JobRun) -> PathStat:
     message = await job.next_message()
     if isinstance(message, protocol.Stated):
         return message.stat
     raise Internal("archive worker: it told of no path")
+
+
+async def _beside(
+    feeding: Coroutine[object, object, None],
+    finished: Coroutine[object, object, protocol.Finished],
+) -> protocol.Finished:
+    """Feed a worker and listen to it at once: one that may not speak does not read either."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(feeding)
+            done = await finished
+            task.cancel()
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return done

@@ -2,6 +2,7 @@
 
     <data-root>/
     ├── content/blobs/sha256/<hex>   whole, verified, read-only
+    ├── content/partial/<hex>.*      on their way, kept over restarts (`partial.py`)
     └── tmp/blob-*                   being written; emptied at start
 
 A blob is hashed while it is written, both in a thread, synced, and then renamed to its name:
@@ -15,10 +16,11 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from wharfie.drivers.content.partial import Partials
 from wharfie.formats.digest import DigestError, hex_of, parse_sha256
-from wharfie.model.content import BlobWriter
+from wharfie.model.content import BlobWriter, PartialBlob
 from wharfie.model.errors import Internal, InvalidArgument, NotFound
 from wharfie.model.ids import Digest
 
@@ -36,10 +38,35 @@ class LocalContentStore:
         self._tmp = os.path.join(data_root, "tmp")
         os.makedirs(self._blobs, mode=0o700, exist_ok=True)
         os.makedirs(self._tmp, mode=0o700, exist_ok=True)
+        self._partials = Partials(os.path.join(data_root, "content", "partial"))
 
     async def writer(self) -> BlobWriter:
         """Begin a blob."""
         return await asyncio.to_thread(_LocalBlobWriter, self._tmp, self._blobs)
+
+    async def partial(self, digest: Digest, size: int) -> PartialBlob:
+        """Begin a blob or go on with it; waits while another holds it."""
+        target = self.path(digest)
+
+        def publish(fd: int, path: str) -> None:
+            os.fchmod(fd, 0o400)
+            os.fdatasync(fd)
+            os.rename(path, target)
+            _sync_directory(self._blobs)
+
+        return await self._partials.open(os.path.basename(target), digest, size, publish)
+
+    def is_kept(self, digest: Digest) -> bool:
+        """Tell whether a blob belongs to a pull that may be gone on with."""
+        return hex_of(digest) in self._partials.kept
+
+    async def forget_partials(self, digests: Iterable[Digest]) -> None:
+        """Let go of blobs on their way, and of the claims on blobs that arrived."""
+        await asyncio.to_thread(self._partials.forget, [hex_of(digest) for digest in digests])
+
+    async def expire_partials(self, *, older_than: float) -> int:
+        """Forget what nobody has gone on with for so many seconds; bytes freed."""
+        return await asyncio.to_thread(self._partials.expire, older_than)
 
     def path(self, digest: Digest) -> str:
         """Absolute path of a blob, present or not.

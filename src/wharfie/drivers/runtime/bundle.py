@@ -41,6 +41,8 @@ from wharfie.model.exec import ExecConfig
 from wharfie.model.runtime import LaunchPlan, Namespaces
 
 ROOTFS = "rootfs"
+TREES = "trees"
+"""Where in a bundle mounts that come by descriptor are attached for the start, by number."""
 DEFAULT_CGROUP_PARENT = "/docker"
 _PRIVATE_NETWORK_SYSCTLS = {
     "net.ipv4.ip_unprivileged_port_start": "0",
@@ -259,6 +261,8 @@ def _mounts(
         writable_sys=host.privileged,
         writable_cgroup=host.privileged or security.writable_cgroups,
         host_ipc=plan.namespaces.ipc == "",
+        has_mqueue=plan.namespaces.ipc != "" or os.path.isdir("/dev/mqueue"),
+        no_shm=host.ipc_mode == "none",
     )
     own = [*plan.mounts, init_mount(defaults.init_path)] if has_init else plan.mounts
     return merge_mounts(standard, own)

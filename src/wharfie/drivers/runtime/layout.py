@@ -2,6 +2,7 @@
 
     <exec-root>/
     ├── bundles/<container id>/   config.json  log  pid  rootfs/ (mount point, empty here)
+    │                             trees/<n> (mount points too, where needed)
     ├── execs/<exec id>/          process.json log  pid          gone once the exec runs
     ├── consoles/<16 digits>      socket on which a terminal is received
     ├── seccomp/<key>.bpf         compiled filters
@@ -92,7 +93,9 @@ class Layout:
 
     def remove_bundle(self, container_id: str) -> None:
         """Remove a bundle; one that is gone is no error."""
-        _remove(self.bundle(container_id), _BUNDLE_FILES, mount_point="rootfs")
+        bundle = self.bundle(container_id)
+        _remove_targets(os.path.join(bundle, "trees"))
+        _remove(bundle, _BUNDLE_FILES, mount_point="rootfs")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.console(container_id))
 
@@ -109,6 +112,20 @@ class Layout:
         """Remove the remains of all execs."""
         for name in list(_entries(self.execs)):
             self.remove_exec(name)
+
+
+def _remove_targets(directory: str) -> None:
+    """Remove the places of mounts, never what may still be mounted there."""
+    try:
+        targets = list(os.scandir(directory))
+    except FileNotFoundError:
+        return
+    for target in targets:
+        if target.is_dir(follow_symlinks=False):
+            os.rmdir(target.path)
+        else:
+            os.unlink(target.path)
+    os.rmdir(directory)
 
 
 def _entries(directory: str) -> Iterator[str]:

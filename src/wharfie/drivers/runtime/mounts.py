@@ -30,7 +30,13 @@ _SHM = "/dev/shm"
 
 
 def standard_mounts(
-    *, shm_size: int, writable_sys: bool, writable_cgroup: bool, host_ipc: bool
+    *,
+    shm_size: int,
+    writable_sys: bool,
+    writable_cgroup: bool,
+    host_ipc: bool,
+    has_mqueue: bool = True,
+    no_shm: bool = False,
 ) -> list[Mount]:
     """The standard mounts, in order.
 
@@ -39,6 +45,8 @@ def standard_mounts(
         writable_sys: /sys may be written (privileged).
         writable_cgroup: /sys/fs/cgroup may be written.
         host_ipc: /dev/shm and /dev/mqueue are the host's, as IPC is.
+        has_mqueue: this host has a /dev/mqueue.
+        no_shm: there is no /dev/shm.
     """
     sys_options = (*_SAFE, "rw" if writable_sys else "ro")
     cgroup_options = ("rw" if writable_cgroup else "ro", *_SAFE)
@@ -50,10 +58,12 @@ def standard_mounts(
         Mount("/sys/fs/cgroup", "cgroup", "cgroup", cgroup_options),
     ]
     if host_ipc:
-        mounts.append(Mount("/dev/mqueue", "bind", "/dev/mqueue", ("rbind", *_SAFE)))
+        if has_mqueue:
+            mounts.append(Mount("/dev/mqueue", "bind", "/dev/mqueue", ("rbind", *_SAFE)))
         mounts.append(Mount(_SHM, "bind", _SHM, ("rbind", *_SAFE)))
     else:
         mounts.append(_MQUEUE)
+    if not (host_ipc or no_shm):
         size = shm_size or DEFAULT_SHM_SIZE
         mounts.append(Mount(_SHM, "tmpfs", "shm", (*_SAFE, "mode=1777", f"size={size}")))
     return mounts

@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 import os
 import platform
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
+from msgspec import structs
 
 from wharfie.drivers.runtime.bundle import (
     ROOTFS,
+    TREES,
     Defaults,
     build_exec,
     build_spec,
@@ -40,7 +43,7 @@ from wharfie.kernel.hostinfo import parse_kernel_version
 from wharfie.model.container import Container, HostConfig
 from wharfie.model.errors import Internal, InvalidArgument, NotRunning, StartFailed
 from wharfie.model.exec import Exec
-from wharfie.model.runtime import LaunchPlan, RuntimeInfo
+from wharfie.model.runtime import BundleMount, LaunchPlan, RuntimeInfo
 from wharfie.model.task import LaunchFailed, TaskSpec, TaskSupervisor
 from wharfie.model.usage import Usage
 
@@ -48,6 +51,8 @@ FREEZE_TIMEOUT = 10.0
 """Seconds; a process stuck in the kernel holds a freeze up."""
 UPDATE_TIMEOUT = 10.0
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_MAX_TREES = 200
+"""A message to the supervisor carries 253 descriptors at most."""
 _COMPILED_SECCOMP = ("crun",)
 
 
@@ -137,10 +142,13 @@ class OciRuntime:
         """Write the bundle and start the container; see the port."""
         container = plan.container
         runtime = self._runtime_of(container.host_config)
-        await asyncio.to_thread(self._write_bundle, plan, runtime)
-        spec = self._task(plan, runtime)
+        trees = [mount.tree for mount in plan.mounts if mount.tree >= 0]
+        if len(trees) > _MAX_TREES:
+            raise InvalidArgument(f"{len(trees)} mounts of this kind are more than {_MAX_TREES}")
+        targets = await asyncio.to_thread(self._write_bundle, plan, runtime)
+        spec = self._task(plan, runtime, targets)
         try:
-            return await self._supervisor.launch(spec, rootfs=plan.rootfs)
+            return await self._supervisor.launch(spec, rootfs=plan.rootfs, trees=trees)
         except LaunchFailed as error:
             failure = start_failed(str(error), program=container.path, runtime=runtime.name)
         await self._remover.remove(container.id, self._cgroup_path(container), _kind(runtime))
@@ -270,12 +278,15 @@ class OciRuntime:
         except FileNotFoundError:
             raise NotRunning(container.id) from None
 
-    def _write_bundle(self, plan: LaunchPlan, runtime: RuntimeInfo) -> None:
+    def _write_bundle(self, plan: LaunchPlan, runtime: RuntimeInfo) -> list[str]:
+        """Write a bundle; returns where the plan's trees are to be attached, in order."""
         container, host = plan.container, plan.container.host_config
         who = look_up_user(plan.rootfs, container.config.user, host.group_add or ())
         security = parse_security_options(host.security_opt or ())
         capabilities = capabilities_of(host)
         seccomp = self._filters.filter(seccomp_choice(host, security), capabilities)
+        bundle = self._layout.bundle(container.id)
+        plan, targets = _place_trees(plan, os.path.join(bundle, TREES))
         spec = build_spec(
             plan,
             who,
@@ -283,7 +294,6 @@ class OciRuntime:
             compiled_seccomp=_kind(runtime) in _COMPILED_SECCOMP,
             defaults=self._defaults,
         )
-        bundle = self._layout.bundle(container.id)
         try:
             os.mkdir(bundle, 0o700)
         except FileExistsError:
@@ -291,9 +301,12 @@ class OciRuntime:
             self._remover.remove_now(container.id, self._cgroup_path(container), _kind(runtime))
             os.mkdir(bundle, 0o700)
         os.mkdir(os.path.join(bundle, ROOTFS), 0o755)
+        for mount, target in zip((m for m in plan.mounts if m.tree >= 0), targets, strict=True):
+            _make_target(target, mount.tree)
         _write(os.path.join(bundle, "config.json"), self._encode(spec))
+        return targets
 
-    def _task(self, plan: LaunchPlan, runtime: RuntimeInfo) -> TaskSpec:
+    def _task(self, plan: LaunchPlan, runtime: RuntimeInfo, targets: list[str]) -> TaskSpec:
         container, config = plan.container, plan.container.config
         bundle = self._layout.bundle(container.id)
         pid_file, log = f"{bundle}/pid", f"{bundle}/log"
@@ -312,6 +325,7 @@ class OciRuntime:
             stdin=config.open_stdin,
             stdin_once=config.stdin_once,
             mount_target=f"{bundle}/{ROOTFS}",
+            mount_targets=targets,
             log=plan.log,
             terminal_size=_terminal_size(container.host_config.console_size),
         )
@@ -386,6 +400,28 @@ def _kind(runtime: RuntimeInfo) -> str:
 
 def _terminal_size(size: Sequence[int] | None) -> tuple[int, int]:
     return (size[0], size[1]) if size and len(size) == 2 else (0, 0)
+
+
+def _place_trees(plan: LaunchPlan, directory: str) -> tuple[LaunchPlan, list[str]]:
+    """The plan with a path for every tree, and these paths."""
+    targets: list[str] = []
+    mounts: list[BundleMount] = []
+    for mount in plan.mounts:
+        if mount.tree >= 0:
+            targets.append(f"{directory}/{len(targets)}")
+            mounts.append(structs.replace(mount, source=targets[-1]))
+        else:
+            mounts.append(mount)
+    return (structs.replace(plan, mounts=mounts) if targets else plan), targets
+
+
+def _make_target(path: str, tree: int) -> None:
+    """Make a place of the kind a tree can be attached to."""
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    if stat.S_ISDIR(os.fstat(tree).st_mode):
+        os.mkdir(path, 0o700)
+    else:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _write(path: str, data: bytes) -> None:

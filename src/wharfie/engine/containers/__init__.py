@@ -1,5 +1,6 @@
 """Containers: create, run, watch, remove, and what can be done to and with them."""
 
+from wharfie.engine.containers.committing import CommitSpec, ContainerCommits
 from wharfie.engine.containers.lifecycle.processes import Processes
 from wharfie.engine.containers.rootfs.files import ContainerFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts, Pruned
@@ -10,6 +11,8 @@ from wharfie.engine.containers.usage import ContainerUsage, Sample
 
 __all__ = [
     "AttachRequest",
+    "CommitSpec",
+    "ContainerCommits",
     "ContainerFiles",
     "ContainerNetworks",
     "ContainerStreams",

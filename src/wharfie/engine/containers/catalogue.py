@@ -54,6 +54,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._handles: dict[ContainerId, ContainerHandle] = {}
         self._names: dict[str, ContainerId] = {}
+        self._parents: dict[ContainerId, set[ContainerId]] = {}
 
     def __iter__(self) -> Iterator[ContainerHandle]:
         return iter(list(self._handles.values()))
@@ -112,8 +113,17 @@ class Catalogue:
         """Show a committed container."""
         self._handles[handle.id] = handle
         self._names[handle.record.name] = handle.id
+        for child in handle.record.links.values():
+            self._parents.setdefault(child, set()).add(handle.id)
+
+    def parents(self, child: ContainerId) -> list[ContainerHandle]:
+        """Containers with a legacy link to this one."""
+        found = (self._handles.get(key) for key in self._parents.get(child, ()))
+        return [handle for handle in found if handle is not None and not handle.gone]
 
     def drop(self, handle: ContainerHandle) -> None:
         """Forget a removed container and its name."""
         self._handles.pop(handle.id, None)
         self.release(handle.record.name, handle.id)
+        for child in handle.record.links.values():
+            self._parents.get(child, set()).discard(handle.id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Sequence
 
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET, Struct, field, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.creation import Creator
@@ -22,6 +22,7 @@ from wharfie.engine.containers.lifecycle.health import stopped
 from wharfie.engine.containers.lifecycle.processes import Processes, check_arguments, list_processes
 from wharfie.engine.containers.lifecycle.removal import Remover
 from wharfie.engine.containers.lifecycle.starting import Starter
+from wharfie.engine.containers.links import Links, parse_link
 from wharfie.engine.containers.networking import renamed, renamed_connection
 from wharfie.engine.containers.selection import select
 from wharfie.engine.images import Images
@@ -41,7 +42,6 @@ from wharfie.model.errors import (
     InvalidArgument,
     NoSuchContainer,
     NotFound,
-    NotModified,
 )
 from wharfie.model.filters import ContainerFilters, PruneFilters, has_labels
 from wharfie.model.ids import SnapshotKey
@@ -178,7 +178,9 @@ class Containers:
             check(Verb.PAUSE, handle.record)
             await self._ports.runtime.pause(handle.record)
             health = stopped(handle.record.state.health)
-            await self._ports.ledger.save_state(handle, status=Status.PAUSED, health=health)
+            await self._ports.ledger.save_state(
+                handle, status=Status.PAUSED, health=health, is_held=False
+            )
         self._ports.ledger.publish(handle.record, "pause")
 
     async def unpause(self, ref: str) -> None:
@@ -222,7 +224,8 @@ class Containers:
     ) -> None:
         """Remove a container; a running one only by force. `volumes`: anonymous ones too."""
         if link:
-            raise NotFound(f"cannot remove link {ref}: this engine keeps no legacy links")
+            await self._remove_link(ref)
+            return
         handle = self._find(ref)
         check(Verb.REMOVE, handle.record, force=force)
         handle.keep = force
@@ -232,6 +235,29 @@ class Containers:
             await self._ports.remover.remove(handle, volumes=volumes, force=force)
         finally:
             handle.keep = False
+
+    async def _remove_link(self, path: str) -> None:
+        """Forget the link "parent/alias"; both containers stay."""
+        name, _, alias = path.strip("/").rpartition("/")
+        if not name:
+            raise Conflict("Conflict, cannot remove the default link name of the container")
+        handle = self._find(name)
+        async with handle.lock:
+            links = dict(handle.record.links)
+            if links.pop(alias, None) is None:
+                raise NotFound(f"Cannot get parent {name} for link name {path}")
+            texts = [
+                text
+                for text in handle.record.host_config.links or []
+                if parse_link(text)[1] != alias
+            ]
+            host = structs.replace(handle.record.host_config, links=texts or None)
+            record = structs.replace(handle.record, links=links, host_config=host)
+            await self._ports.ledger.save(handle, record, durable=True)
+
+    def link_environment(self, record: Container) -> list[str]:
+        """Variables of a container's legacy links."""
+        return Links(self._ports.catalogue).environment(record) if record.links else []
 
     async def prune(self, filters: PruneFilters) -> Pruned:
         """Remove all stopped containers."""
@@ -294,17 +320,18 @@ class Containers:
         return self._ports.catalogue.find(ref)
 
     async def _start(self, handle: ContainerHandle) -> None:
-        try:
-            async with handle.lock:
-                _check_there(handle)
-                check(Verb.START, handle.record)
-                handle.failures = 0
+        failure: EngineError | None = None
+        async with handle.lock:
+            _check_there(handle)
+            check(Verb.START, handle.record)
+            handle.failures = 0
+            try:
                 await self._ports.starter.start(handle)
-        except (NotModified, Conflict, NoSuchContainer):
-            raise
-        except EngineError:
+            except EngineError as error:
+                failure = error
+        if failure is not None:
             await self._after_failed_start(handle)
-            raise
+            raise failure
 
     async def _after_failed_start(self, handle: ContainerHandle) -> None:
         """Tell waiters; a container meant to be auto-removed goes, as if it had run."""
@@ -350,7 +377,7 @@ class Containers:
 
     async def _thaw(self, handle: ContainerHandle) -> None:
         await self._ports.runtime.unpause(handle.record)
-        await self._ports.ledger.save_state(handle, status=Status.RUNNING)
+        await self._ports.ledger.save_state(handle, status=Status.RUNNING, is_held=False)
         self._ports.ledger.publish(handle.record, "unpause")
 
     async def _ends_within(

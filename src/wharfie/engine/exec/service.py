@@ -222,6 +222,7 @@ class Execs:
                 exec_.config.env,
                 hostname=container.config.hostname,
                 tty=exec_.config.tty,
+                links=self._containers.link_environment(container),
             )
             pid = await self._runtime.launch_exec(exec_, container, environment=environment)
         except EngineError as error:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wharfie.engine.images.importing import encode_document
+from wharfie.engine.images.making.importing import encode_document
 from wharfie.engine.images.service import host_platform
 from wharfie.formats.digest import hex_of, sha256_digest
 from wharfie.formats.oci.archive import BLOBS, MANIFEST_FILE, ArchivedImage

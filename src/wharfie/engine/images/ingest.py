@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import os
 import posixpath
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -60,12 +60,16 @@ class Stored(Struct, frozen=True, kw_only=True):
     blob: Descriptor
 
 
+Known = Callable[[Digest], "Stored | None"]
+
+
 class Archive:
     """Members of an image archive by cleaned name."""
 
-    def __init__(self, content: ContentStore, lease: Lease) -> None:
+    def __init__(self, content: ContentStore, lease: Lease, known: Known = lambda _: None) -> None:
         self._content = content
         self._lease = lease
+        self._known = known
         self._members: dict[str, Stored | bytes] = {}
         self._links: dict[str, str] = {}
 
@@ -101,11 +105,15 @@ class Archive:
         return data
 
     async def blob(self, path: str) -> Stored:
-        """A member as a blob.
+        """A member as a blob; one that is left out may be there already, by its name.
 
         Raises:
             InvalidArgument: missing, or not what its name says.
         """
+        if path not in self and path.startswith(BLOBS):
+            stored = self._known(Digest("sha256:" + path.removeprefix(BLOBS)))
+            if stored is not None:
+                return stored
         member = self._get(path)
         if isinstance(member, bytes):
             digest = await self._lease.put(member)
@@ -130,14 +138,25 @@ class Archive:
 
 
 async def ingest(
-    source: AsyncIterator[bytes], content: ContentStore, lease: Lease, limits: Limits
+    source: AsyncIterator[bytes],
+    content: ContentStore,
+    lease: Lease,
+    limits: Limits,
+    known: Known = lambda _: None,
 ) -> Archive:
     """Read an image archive (tar, plain or compressed) to its end.
+
+    Args:
+        source: the archive.
+        content: where its blobs go.
+        lease: holds them.
+        limits: against bombs.
+        known: finds a layer that is here, by diff ID.
 
     Raises:
         InvalidArgument: not a tar, truncated, or beyond the limits.
     """
-    archive = Archive(content, lease)
+    archive = Archive(content, lease, known)
     intake = _Intake(archive, content, lease, limits)
     try:
         async for data in inflated(source, content, limits):

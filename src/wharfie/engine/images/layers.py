@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
@@ -29,6 +30,41 @@ class LayerSource(Struct, frozen=True, kw_only=True):
     chain_id: ChainId
     parent: ChainId | None
     blob: Digest
+
+
+class LayerStore:
+    """Layers being made, each by one at a time."""
+
+    def __init__(self, snapshotter: Snapshotter) -> None:
+        self._snapshotter = snapshotter
+        self._locks: dict[ChainId, tuple[asyncio.Lock, int]] = {}
+
+    def has(self, layer: LayerSource) -> bool:
+        """Tell whether a layer is there."""
+        return self._snapshotter.layer(layer.chain_id) is not None
+
+    @asynccontextmanager
+    async def claim(self, layer: LayerSource) -> AsyncIterator[LayerWriter | None]:
+        """A writer for a layer that is to be made; None when somebody has made it meanwhile.
+
+        What was not committed at the end of the block is dropped.
+        """
+        lock, users = self._locks.get(layer.chain_id, (asyncio.Lock(), 0))
+        self._locks[layer.chain_id] = (lock, users + 1)
+        try:
+            async with lock:
+                if self.has(layer):
+                    yield None
+                    return
+                writer = await self._snapshotter.begin_layer(layer.parent)
+                try:
+                    yield writer
+                finally:
+                    await writer.abort()
+        finally:
+            lock, users = self._locks.pop(layer.chain_id)
+            if users > 1:
+                self._locks[layer.chain_id] = (lock, users - 1)
 
 
 class Unpacker:

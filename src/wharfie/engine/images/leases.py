@@ -1,6 +1,7 @@
 """Leases: blobs and layers of an image that is not recorded yet, safe from being collected.
 
-What no image row refers to and no lease holds is garbage. An operation adds content under a
+What no image row refers to and no lease holds is garbage, but for the blobs of a pull that was
+cut off: the content store keeps those for its next try. An operation adds content under a
 lease; when it ends, well or not, whatever did not become part of an image is deleted. After a
 crash nobody holds a lease, and `collect` at start finds the rest.
 """
@@ -13,7 +14,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from wharfie.engine.images.catalog import Catalog
-from wharfie.model.content import BlobWriter, ContentStore
+from wharfie.model.content import BlobWriter, ContentStore, PartialBlob
 from wharfie.model.errors import Conflict
 from wharfie.model.ids import ChainId, Digest
 from wharfie.model.snapshot import Snapshotter
@@ -41,6 +42,12 @@ class Lease:
             self.hold_blob(digest)
         return digest
 
+    async def publish(self, partial: PartialBlob, digest: Digest) -> Digest:
+        """Make a blob of one that arrived, and hold it; see `PartialBlob.publish`."""
+        self.hold_blob(digest)
+        async with self._leases.lock:
+            return await partial.publish(digest)
+
     def hold_chain(self, chain_id: ChainId) -> None:
         """Hold a layer, present or to come."""
         if chain_id not in self.chains:
@@ -48,7 +55,7 @@ class Lease:
             self._leases.held_chains[chain_id] += 1
 
     def hold_blob(self, digest: Digest) -> None:
-        """Hold a blob that is there."""
+        """Hold a blob, present or to come."""
         if digest not in self.blobs:
             self.blobs.add(digest)
             self._leases.held_blobs[digest] += 1
@@ -89,8 +96,9 @@ class Leases:
         async with self.lock:
             needed = self._catalog.blobs()
             for digest in blobs:
-                if digest not in needed and digest not in self.held_blobs:
-                    await self.content.delete(digest)
+                if digest in needed or digest in self.held_blobs or self.content.is_kept(digest):
+                    continue
+                await self.content.delete(digest)
         return await self._collect_layers(chains)
 
     async def collect_all(self) -> None:

@@ -9,24 +9,25 @@ nothing of an image. Source: behaviours 125; moby image/tarexport, load.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from msgspec import structs
 
 from wharfie.engine.images.catalog import Catalog
 from wharfie.engine.images.contents import Plan, read_plans
+from wharfie.engine.images.copying import known_layer
 from wharfie.engine.images.documents import chain_ids
 from wharfie.engine.images.ingest import ingest
 from wharfie.engine.images.layers import LayerSource, Unpacker
 from wharfie.engine.images.leases import Lease, Leases
+from wharfie.engine.images.progress import Progress
 from wharfie.engine.images.registrar import Registrar
 from wharfie.model.archive import Limits
 from wharfie.model.content import ContentStore
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import ChainId, ImageId, short
 from wharfie.model.image import Image
 from wharfie.model.snapshot import Snapshotter
-
-Progress = dict[str, object]
-"""One message of a progress stream, as Docker's JSON ("status", "id", "progressDetail", …)."""
 
 
 class Loader:
@@ -54,10 +55,14 @@ class Loader:
     async def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
         """See `Images.load`."""
         async with self._leases.take() as lease:
-            archive = await ingest(source, self._content, lease, self._limits)
+            known = partial(known_layer, self._catalog, self._content, self._snapshotter, lease)
+            archive = await ingest(source, self._content, lease, self._limits, known)
             for plan in await read_plans(archive, self._catalog.host):
                 layers = layer_sources(plan)
                 missing = self._unpacker.missing(layers, lease)
+                for layer in missing:
+                    if not self._content.has(layer.blob):
+                        raise InvalidArgument(f"invalid archive: layer {layer.diff_id} is missing")
                 if not quiet:
                     for message in _loading(plan, missing, done=False):
                         yield message

@@ -41,9 +41,30 @@ class Registrar:
                 digests=sorted({*old_digests, *image.digests}),
                 tagged_at=clock.now() if added - set(old_tags) else _tagged_at(known, image),
             )
-            await self._store.write(lambda tx: tx.images.put(merged), durable=True)
+            displaced = self._displaced(merged)
+
+            def commit(tx: Transaction) -> None:
+                for other in displaced:
+                    tx.images.put(other)
+                tx.images.put(merged)
+
+            await self._store.write(commit, durable=True)
             self._catalog.put(merged)
         return merged
+
+    def _displaced(self, image: Image) -> list[Image]:
+        """Images that lose a reference to this one, as they will be then."""
+        lost: dict[ImageId, set[str]] = {}
+        for name in (*image.tags, *image.digests):
+            holder = self._catalog.holder(name)
+            if holder is not None and holder.id != image.id:
+                lost.setdefault(holder.id, set()).add(name)
+        holders = {image_id: self._catalog.by_id(image_id) for image_id in lost}
+        return [
+            without_names(holder, lost[image_id])
+            for image_id, holder in holders.items()
+            if holder is not None
+        ]
 
     async def apply(self, untag: Sequence[tuple[ImageId, str]], delete: Sequence[ImageId]) -> None:
         """Take references away and delete images, in one commit.

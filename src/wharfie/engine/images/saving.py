@@ -5,6 +5,7 @@
 
 The same images give the same bytes, and loading them gives the same IDs. A layer comes from its
 blob; if that is gone, from its directory, provided that packs to the digest it is known by.
+Layers the receiver has may be left out; the archive then is a docker-archive only.
 Source: docker save's format since 25.0; behaviours 125.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -119,8 +120,10 @@ class Saver:
         self._leases = leases
         self._limits = limits
 
-    async def save(self, selections: Sequence[Selection]) -> AsyncIterator[bytes]:
-        """The archive.
+    async def save(
+        self, selections: Sequence[Selection], *, omit: Collection[Digest] = ()
+    ) -> AsyncIterator[bytes]:
+        """The archive, without the layers whose diff IDs are in `omit`.
 
         Raises:
             Internal: a layer's blob is gone and its directory no longer packs to it.
@@ -134,16 +137,19 @@ class Saver:
                 for chain in selection.image.chain_ids:
                     lease.hold_chain(chain)
             for selection in selections:
-                for number in range(len(selection.image.chain_ids)):
+                for number, diff_id in enumerate(selection.image.document.rootfs.diff_ids):
+                    if diff_id in omit:
+                        continue
                     async for data in self._layer(selection.image, number, written):
                         yield data
                 config = await self._content.read(Digest(selection.image.id))
                 yield _blob(config, written)
-                yield _blob(_describe(selection, config, written), written)
-        yield _file(INDEX_FILE, encode_index(Index(manifests=written.index)))
-        yield _file(MANIFEST_FILE, encode_archive_manifest(written.images))
-        yield _file(LAYOUT_FILE, LAYOUT)
-        yield _file(REPOSITORIES_FILE, msgspec.json.encode(written.repositories))
+                if omit:
+                    _note(selection, written)
+                else:
+                    yield _blob(_describe(selection, config, written), written)
+        for path, data in _documents(written, whole=not omit):
+            yield _file(path, data)
         yield END_OF_ARCHIVE
 
     async def _layer(self, image: Image, number: int, written: _Written) -> AsyncIterator[bytes]:
@@ -210,13 +216,47 @@ async def _spool(source: AsyncIterator[bytes], fd: int) -> Digest:
     return Digest("sha256:" + digest.hexdigest())
 
 
+def _documents(written: _Written, *, whole: bool) -> list[tuple[str, bytes]]:
+    """What says which images the archive holds; an image layout must be `whole`."""
+    found = [(MANIFEST_FILE, encode_archive_manifest(written.images))]
+    if whole:
+        found = [
+            (INDEX_FILE, encode_index(Index(manifests=written.index))),
+            *found,
+            (LAYOUT_FILE, LAYOUT),
+            (REPOSITORIES_FILE, msgspec.json.encode(written.repositories)),
+        ]
+    return found
+
+
+def _note(selection: Selection, written: _Written) -> None:
+    """Note an image in the docker-archive's index."""
+    image = selection.image
+    written.images.append(
+        ArchivedImage(
+            config=BLOBS + hex_of(image.id),
+            repo_tags=[parse(name).familiar() for name in selection.tags] or None,
+            layers=[BLOBS + hex_of(diff_id) for diff_id in image.document.rootfs.diff_ids],
+            layer_sources={
+                layer.digest: layer
+                for layer in _layers(image, written)
+                if layer.digest in written.sizes
+            },
+        )
+    )
+
+
+def _layers(image: Image, written: _Written) -> list[Descriptor]:
+    return [
+        Descriptor(media_type=OCI_LAYER, digest=diff_id, size=written.sizes.get(diff_id, 0))
+        for diff_id in image.document.rootfs.diff_ids
+    ]
+
+
 def _describe(selection: Selection, config: bytes, written: _Written) -> bytes:
     """Note an image in the indexes; its manifest."""
     image = selection.image
-    layers = [
-        Descriptor(media_type=OCI_LAYER, digest=diff_id, size=written.sizes[diff_id])
-        for diff_id in image.document.rootfs.diff_ids
-    ]
+    layers = _layers(image, written)
     manifest = encode_manifest(
         Manifest(
             config=Descriptor(media_type=OCI_CONFIG, digest=Digest(image.id), size=len(config)),
@@ -239,14 +279,7 @@ def _describe(selection: Selection, config: bytes, written: _Written) -> bytes:
                 platform=platform,
             )
         )
-    written.images.append(
-        ArchivedImage(
-            config=BLOBS + hex_of(image.id),
-            repo_tags=[name.familiar() for name in names] or None,
-            layers=[BLOBS + hex_of(layer.digest) for layer in layers],
-            layer_sources={layer.digest: layer for layer in layers},
-        )
-    )
+    _note(selection, written)
     for name in names:
         top = hex_of(layers[-1].digest) if layers else hex_of(image.id)
         written.repositories.setdefault(name.familiar_name, {})[name.tag] = top

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import selection
 from wharfie.engine.images.catalog import Catalog, parse
+from wharfie.engine.images.copying import missing_layers
 from wharfie.engine.images.history import HistoryItem, history_of
-from wharfie.engine.images.importing import Importer, ImportSpec, changed_config
-from wharfie.engine.images.layers import Unpacker
+from wharfie.engine.images.layers import LayerStore, Unpacker
 from wharfie.engine.images.leases import Leases
-from wharfie.engine.images.loading import Loader, Progress
+from wharfie.engine.images.loading import Loader
+from wharfie.engine.images.making.committing import Committer, LayerCommit
+from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
+from wharfie.engine.images.progress import Progress
+from wharfie.engine.images.pulling import NoRegistries, Puller, PullPorts, PullRequest
 from wharfie.engine.images.registrar import Registrar
 from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
 from wharfie.engine.images.saving import Saver, choose_images
@@ -28,10 +33,14 @@ from wharfie.model.errors import Conflict, Forbidden, InvalidArgument, NotFound
 from wharfie.model.filters import ImageFilters, PruneFilters
 from wharfie.model.ids import ChainId, Digest, ImageId
 from wharfie.model.image import Image
+from wharfie.model.registry import Registries
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store
 
 __all__ = ["Deletion", "ImageUse", "Images", "Progress"]
+
+_PARTIAL_LIFE = 7 * 24 * 3600.0
+"""Seconds a broken-off download is kept for its next try."""
 
 
 class Deletion(Struct, frozen=True, omit_defaults=True):
@@ -54,9 +63,25 @@ class Images:
         *,
         host: Platform | None = None,
         limits: Limits | None = None,
+        registries: Registries | None = None,
+        downloads: int = 3,
     ) -> None:
+        """Begin; touches nothing.
+
+        Args:
+            store: records.
+            content: blobs.
+            snapshotter: unpacked layers.
+            archiver: unpacks and packs.
+            events: told of every change.
+            host: the platform images are chosen for.
+            limits: bounds against bombs.
+            registries: None for an engine that reaches none.
+            downloads: blobs fetched at the same time.
+        """
         limits = limits or Limits()
         self._store = store
+        self._content = content
         self._snapshotter = snapshotter
         self._catalog = Catalog(host or host_platform())
         self._leases = Leases(self._catalog, content, snapshotter)
@@ -82,6 +107,22 @@ class Images:
             leases=self._leases,
             limits=limits,
         )
+        self._puller = Puller(
+            PullPorts(
+                catalog=self._catalog,
+                content=content,
+                snapshotter=snapshotter,
+                archiver=archiver,
+                leases=self._leases,
+                registrar=self._registrar,
+                layers=LayerStore(snapshotter),
+                downloads=asyncio.Semaphore(downloads),
+                limits=limits,
+            ),
+            registries or NoRegistries(),
+            events,
+            install_default=self.install_default_image,
+        )
         self._checker = Checker(
             catalog=self._catalog,
             content=content,
@@ -89,7 +130,14 @@ class Images:
             archiver=archiver,
             leases=self._leases,
             uses=lambda: self._uses(),  # noqa: PLW0108 - replaced by `open`
-            refetch=self.pull,
+            refetch=lambda ref: self.pull(PullRequest(ref=ref, whole=True)),
+        )
+        self._committer = Committer(
+            host=self._catalog.host,
+            snapshotter=snapshotter,
+            archiver=archiver,
+            leases=self._leases,
+            registrar=self._registrar,
         )
         self._importer = Importer(
             catalog=self._catalog,
@@ -108,6 +156,7 @@ class Images:
         self._uses = uses
         for image in self._store.read(lambda tx: tx.images.all()):
             self._catalog.put(image)
+        await self._content.expire_partials(older_than=_PARTIAL_LIFE)
         await self._leases.collect_all()
 
     @property
@@ -159,9 +208,18 @@ class Images:
         """
         return self._loader.load(source, quiet=quiet)
 
-    def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
-        """A tar that is both docker-archive and OCI layout; refusals are raised at the call."""
-        return self._saver.save(choose_images(self._catalog, refs))
+    def save(self, refs: Sequence[str], *, omit: Collection[Digest] = ()) -> AsyncIterator[bytes]:
+        """A tar that is both docker-archive and OCI layout; refusals are raised at the call.
+
+        Args:
+            refs: images.
+            omit: diff IDs of layers to leave out (then it is a docker-archive only).
+        """
+        return self._saver.save(choose_images(self._catalog, refs), omit=omit)
+
+    def missing_layers(self, diff_ids: Sequence[Digest]) -> list[Digest]:
+        """Those layers of an image that an archive loaded here must hold."""
+        return missing_layers(self._catalog, self._content, self._snapshotter, diff_ids)
 
     def import_(
         self,
@@ -185,6 +243,19 @@ class Images:
             platform=wanted or self._catalog.host,
         )
         return self._import(source, spec)
+
+    async def commit(self, commit: LayerCommit, check: Callable[[], None]) -> Image:
+        """Make an image of a container's writable layer.
+
+        Args:
+            commit: what.
+            check: raises when the layer is being deleted; called once it was read.
+        """
+        return await self._committer.run(commit, check)
+
+    def reference(self, repository: str, tag: str) -> Reference:
+        """The reference an image is to get; refusals in Docker's words."""
+        return _tag_reference(repository, tag)
 
     async def tag(self, ref: str, *, repository: str, tag: str) -> None:
         """Give an image a further reference; taken silently from another image."""
@@ -240,15 +311,13 @@ class Images:
             announce=lambda facts: self._events.publish("image", "gc", "", facts),
         )
 
-    def pull(self, ref: str) -> AsyncIterator[Progress]:
+    def pull(self, request: PullRequest) -> AsyncIterator[Progress]:
         """Pull an image; yields Docker's messages, refusals are raised at the call.
 
         Raises:
-            NotSupported: no registry client yet: anything but the embedded busybox.
+            InvalidArgument: not a reference, or not a platform.
         """
-        from wharfie.engine.images import pulling  # noqa: PLC0415 - it needs this module
-
-        return pulling.pull(ref, self._catalog, self.install_default_image)
+        return self._puller.pull(request)
 
     async def install_default_image(self, busybox: str = "") -> Image:
         """Load `busybox:latest` made of a static busybox of this host.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -37,8 +37,8 @@ class LaunchSpec:
     """How to start a task; the fields of `model.task.TaskSpec`."""
 
     __slots__ = (
-        "argv", "console_socket", "environment", "error_log", "log", "mount_target", "pid_file",
-        "stdin", "stdin_once", "task_id", "terminal_size",
+        "argv", "console_socket", "environment", "error_log", "log", "mount_target",
+        "mount_targets", "pid_file", "stdin", "stdin_once", "task_id", "terminal_size",
     )  # fmt: skip
 
     def __init__(self, message: Message) -> None:
@@ -51,6 +51,7 @@ class LaunchSpec:
         self.stdin = protocol.flag(message, "stdin")
         self.stdin_once = protocol.flag(message, "stdin_once")
         self.mount_target = protocol.text(message, "mount_target")
+        self.mount_targets = protocol.texts(message, "mount_targets")
         self.log = protocol.nested(message, "log")
         size = protocol.numbers(message, "terminal_size")
         self.terminal_size = (size[0], size[1]) if len(size) == 2 else (0, 0)
@@ -67,6 +68,7 @@ class Launch:
         task: what the streams will belong to.
         spec: how to start it.
         rootfs: root mount for `mount_target`, -1 for none; closed by the launch.
+        trees: mounts for `mount_targets`, as many; closed by the launch.
         done: called once, with the runtime's error text, "" when the task runs.
     """
 
@@ -79,14 +81,17 @@ class Launch:
         *,
         rootfs: int,
         done: Callable[[str], None],
+        trees: Sequence[int] = (),
     ) -> None:
         self._loop = loop
         self._copies = copies
         self._task = task
         self._spec = spec
-        self._rootfs = rootfs
+        self._trees = list(zip(trees, spec.mount_targets, strict=True))
+        if rootfs >= 0:
+            self._trees.insert(0, (rootfs, spec.mount_target))
         self._done = done
-        self._mounted = False
+        self._mounted: list[str] = []
         self._pidfd = -1
         self._console: ConsoleListener | None = None
         self._theirs: list[int] = []
@@ -139,19 +144,17 @@ class Launch:
         send_signal(self._pidfd, signal.SIGKILL)
 
     def _mount(self) -> None:
-        if self._rootfs < 0:
-            return
-        try:
-            mounts.move_mount(self._rootfs, "", mounts.AT_FDCWD, self._spec.mount_target)
-            self._mounted = True
-        finally:
-            os.close(self._rootfs)
-            self._rootfs = -1
+        while self._trees:
+            tree, target = self._trees.pop(0)
+            try:
+                mounts.move_mount(tree, "", mounts.AT_FDCWD, target)
+                self._mounted.append(target)
+            finally:
+                os.close(tree)
 
     def _unmount(self) -> None:
-        if self._mounted:
-            self._mounted = False
-            mounts.umount(self._spec.mount_target, mounts.MNT_DETACH)
+        while self._mounted:
+            mounts.umount(self._mounted.pop(), mounts.MNT_DETACH)
 
     def _open_stdio(self) -> list[int]:
         """The runtime's three descriptors; with a terminal they carry its own words only."""
@@ -236,14 +239,14 @@ class Launch:
         return "\n".join(filter(None, texts))
 
     def _fail(self, message: str) -> None:
-        if self._mounted:
+        while self._mounted:
             with contextlib.suppress(OSError):
                 self._unmount()
         if self._console is not None:
             self._console.close()
         close_all([*self._theirs, *self._ours.values()])
-        if self._rootfs >= 0:
-            os.close(self._rootfs)
+        close_all([tree for tree, _ in self._trees])
+        self._trees = []
         self._task.is_launching = False
         if self._task.log is not None:
             self._task.log.close()

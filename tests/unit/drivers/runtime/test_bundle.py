@@ -112,7 +112,9 @@ def test_a_mount_of_ones_own_replaces_the_standard_one() -> None:
 
 def test_host_ipc_brings_the_hosts_shared_memory() -> None:
     mounts = {m.destination: m for m in _spec(namespaces=Namespaces(ipc="")).mounts}
-    assert mounts["/dev/shm"].type == mounts["/dev/mqueue"].type == "bind"
+    assert mounts["/dev/shm"].type == "bind"
+    queue = mounts.get("/dev/mqueue")
+    assert queue is None or queue.type == "bind"  # where the host has one
 
 
 def test_shared_mounts_need_a_shared_root() -> None:

@@ -116,20 +116,22 @@ class SupervisorClient:
             rows.append(TaskStatus(task_id, protocol.number(row, "pid"), task_exit))
         return rows
 
-    async def launch(self, spec: TaskSpec, *, rootfs: int | None = None) -> int:
+    async def launch(
+        self, spec: TaskSpec, *, rootfs: int | None = None, trees: Sequence[int] = ()
+    ) -> int:
         """Source: `TaskSupervisor`."""
         message: Message = {"type": "launch", "spec": msgspec.to_builtins(spec)}
         try:
             state = await self._ask(
                 message,
-                () if rootfs is None else (rootfs,),
+                tuple(trees) if rootfs is None else (rootfs, *trees),
                 is_repeatable=False,
                 on_answer=lambda state, fds: self._keeping.keep_task(spec.id, state, fds),
             )
         except ConnectionResetError:
-            if spec.mount_target:
-                with suppress(OSError):  # the dead supervisor may have left the root mounted
-                    mounts.umount(spec.mount_target, mounts.MNT_DETACH)
+            for target in (spec.mount_target, *spec.mount_targets):
+                with suppress(OSError):  # the dead supervisor may have left it mounted
+                    mounts.umount(target, mounts.MNT_DETACH)
             raise LaunchFailed("the supervisor died while the task was started") from None
         return protocol.number(state, "pid")
 

@@ -12,6 +12,7 @@ from wharfie.engine.containers.lifecycle.ending import Endings
 from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts
@@ -22,7 +23,7 @@ from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver
 from wharfie.model.nursery import Nursery
-from wharfie.model.runtime import Runtime
+from wharfie.model.runtime import MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store
 from wharfie.model.task import TaskSupervisor
@@ -39,6 +40,7 @@ class ContainerPorts(Struct, frozen=True, kw_only=True):
     snapshotter: Snapshotter
     archiver: Archiver
     runtime: Runtime
+    trees: MountTrees
     supervisor: TaskSupervisor
     nursery: Nursery
     defaults: ContainerDefaults
@@ -64,7 +66,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
     defaults = DefaultsHandle(ports.defaults)
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
-    files = ManagedFiles(directories, ports.defaults)
+    files = ManagedFiles(directories, ports.defaults, Links(catalogue))
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -72,6 +74,8 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             networks=ports.networks,
             snapshotter=ports.snapshotter,
             runtime=ports.runtime,
+            trees=ports.trees,
+            images=ports.images,
             supervisor=ports.supervisor,
             files=files,
             directories=directories,
@@ -138,6 +142,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         starter=starter,
         endings=endings,
         remover=remover,
+        runtime=ports.runtime,
         supervisor=ports.supervisor,
         nursery=ports.nursery,
     )

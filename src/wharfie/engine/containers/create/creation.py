@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET, Struct, structs
 
@@ -20,15 +20,22 @@ from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import check_create
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.networking import attachments, parse_mode
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
-from wharfie.engine.containers.rootfs.mounts import MountResolver, Resolved, parse
+from wharfie.engine.containers.rootfs.mounts import (
+    MountResolver,
+    Resolved,
+    parse,
+    parse_volumes_from,
+)
+from wharfie.engine.containers.sharing import check_joined
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver, Root
 from wharfie.model.clock import rfc3339
-from wharfie.model.container import Container, Created, CreateSpec
+from wharfie.model.container import Container, Created, CreateSpec, HostConfig
 from wharfie.model.errors import (
     InvalidArgument,
     NotFound,
@@ -59,7 +66,7 @@ class Creator:
 
     def __init__(self, ports: CreationPorts) -> None:
         self._ports = ports
-        self._resolver = MountResolver(ports.volumes)
+        self._resolver = MountResolver(ports.volumes, ports.images)
 
     async def create(self, spec: CreateSpec) -> Created:
         """Record a new container; see `Containers.create`."""
@@ -112,7 +119,9 @@ class Creator:
     ) -> Container:
         ports = self._ports
         networks = attachments(spec, container_id, name, ports.networks.get)
-        self._check_shared(spec)
+        check_joined(spec.host_config, ports.catalogue)
+        links = Links(ports.catalogue).resolve(spec.host_config)
+        spec = structs.replace(spec, host_config=self._show_links(spec.host_config, links, name))
         wanted = parse(spec, self._inherited(spec))
         entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
         command = [*entrypoint, *cmd]
@@ -136,27 +145,30 @@ class Creator:
             image=image.id,
             image_ref=spec.config.image,
             mounts=[mount.point for mount in resolved],
+            mount_specs={m.point.destination: m.spec for m in resolved if m.spec is not None},
             anonymous_volumes=[
                 str(mount.point.name)
                 for mount in resolved
                 if mount.anonymous and mount.point.name is not UNSET
             ],
             networks=networks,
+            links=links,
             log_path=ports.directories.log_path(container_id) if log.type == "json-file" else "",
         )
 
     def _inherited(self, spec: CreateSpec) -> list[Container]:
-        refs = [ref.rpartition(":") for ref in spec.host_config.volumes_from or []]
-        names = [name if mode in ("ro", "rw") else f"{name}:{mode}".lstrip(":")
-                 for name, _, mode in refs]  # fmt: skip
-        return [self._ports.catalogue.find(name).record for name in names]
+        refs = spec.host_config.volumes_from or []
+        return [self._ports.catalogue.find(parse_volumes_from(ref)[0]).record for ref in refs]
 
-    def _check_shared(self, spec: CreateSpec) -> None:
-        """Containers whose namespaces are joined must exist."""
-        host = spec.host_config
-        for mode in (host.network_mode, host.pid_mode):
-            if mode.startswith("container:"):
-                self._ports.catalogue.find(mode.removeprefix("container:"))
+    def _show_links(
+        self, host: HostConfig, links: Mapping[str, ContainerId], name: str
+    ) -> HostConfig:
+        """As inspect shows links: "/child:/parent/alias"."""
+        if not links:
+            return host
+        names = {key: self._ports.catalogue.find(key).record.name for key in links.values()}
+        shown = [f"/{names[key]}:/{name}/{alias}" for alias, key in links.items()]
+        return structs.replace(host, links=shown)
 
     async def _fill_volumes(self, container_id: ContainerId, resolved: Sequence[Resolved]) -> None:
         """Copy what the image has at a mount point into its empty volume (behaviours 115)."""

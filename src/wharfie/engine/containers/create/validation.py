@@ -38,6 +38,7 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
     check_limits(host, cpus=cpus)
     check_log_config(host.log_config.type or "json-file", host.log_config.config)
     _check_names(host)
+    _check_namespaces(host)
     _check_modes(config, host)
     _check_unsupported(host)
     for port in host.port_bindings:
@@ -187,6 +188,21 @@ def _check_names(host: HostConfig) -> None:
                 raise InvalidArgument(f'invalid IP address in add-host: "{address}"') from None
 
 
+def _check_namespaces(host: HostConfig) -> None:
+    """Source: moby's HostConfig modes, `Valid`."""
+    checks = (
+        ("IPC", host.ipc_mode, ("none", "private", "shareable", "host"), True),
+        ("PID", host.pid_mode, ("host",), True),
+        ("UTS", host.uts_mode, ("host",), False),
+        ("cgroup namespace", host.cgroupns_mode, ("private", "host"), False),
+        ("USER", host.userns_mode, ("host",), False),
+    )
+    for kind, mode, known, may_join in checks:
+        joins = may_join and mode.startswith("container:") and len(mode) > len("container:")
+        if mode not in ("", *known) and not joins:
+            raise InvalidArgument(f"invalid {kind} mode: {mode}")
+
+
 def _check_modes(config: Config, host: HostConfig) -> None:
     mode = host.network_mode
     if mode.startswith("container:"):
@@ -214,10 +230,6 @@ def _check_unsupported(host: HostConfig) -> None:
             f"{str(request.capabilities or []).replace(', ', ' ').replace(chr(39), '')}"
         )
     refused = {
-        "linking on the default bridge network": bool(host.links)
-        and host.network_mode in ("", "default", "bridge"),
-        "a user namespace mode other than the host's": host.userns_mode not in ("", "host"),
-        "sharing another container's IPC namespace": host.ipc_mode.startswith("container:"),
         "a storage size limit": bool(host.storage_opt),
         "a volume driver other than local": host.volume_driver not in ("", "local"),
     }

@@ -31,6 +31,7 @@ from wharfie.model.ids import ContainerId, short
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection
 from wharfie.model.nursery import Nursery
+from wharfie.model.runtime import Runtime
 from wharfie.model.task import TaskExit, TaskStatus, TaskSupervisor
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Recovery:
         starter: Starter,
         endings: Endings,
         remover: Remover,
+        runtime: Runtime,
         supervisor: TaskSupervisor,
         nursery: Nursery,
     ) -> None:
@@ -56,6 +58,7 @@ class Recovery:
         self._starter = starter
         self._endings = endings
         self._remover = remover
+        self._runtime = runtime
         self._supervisor = supervisor
         self._nursery = nursery
         self._tasks: dict[str, TaskStatus] = {}
@@ -102,6 +105,7 @@ class Recovery:
                 record.host_config.restart_policy,
                 exit_code=record.state.exit_code,
                 manually_stopped=record.state.manually_stopped,
+                restarts=record.state.restart_count,
             ):
                 self._nursery.start(self._start(handle), f"start of {short(handle.id)}")
 
@@ -121,6 +125,8 @@ class Recovery:
             await self._adopt(handle, task)
         if task.exit is not None:
             await self._endings.finish(handle, task.exit)
+        elif handle.record.state.is_held:
+            await self._let_go(handle)
 
     async def _adopt(self, handle: ContainerHandle, task: TaskStatus) -> None:
         """A start whose last step was not recorded: it did happen."""
@@ -135,6 +141,12 @@ class Recovery:
             health=begun(handle.record.config, handle.record.state.health),
         )
         self._ledger.publish(handle.record, "start")
+
+    async def _let_go(self, handle: ContainerHandle) -> None:
+        """Held still for a commit that the daemon's end cut short."""
+        await self._runtime.unpause(handle.record)
+        await self._ledger.save_state(handle, status=Status.RUNNING, is_held=False)
+        self._ledger.publish(handle.record, "unpause")
 
     async def _lost(self, handle: ContainerHandle) -> None:
         """Its process is gone and nobody saw the end (a reboot), or it never came up."""

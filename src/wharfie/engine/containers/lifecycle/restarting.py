@@ -26,15 +26,23 @@ def should_restart(
             return False
 
 
-def should_start_at_boot(policy: RestartPolicy, *, exit_code: int, manually_stopped: bool) -> bool:
-    """Tell whether a container that does not run is started with the engine."""
+def should_start_at_boot(
+    policy: RestartPolicy, *, exit_code: int, manually_stopped: bool, restarts: int
+) -> bool:
+    """Tell whether a container that does not run is started with the engine.
+
+    Only "always" overrules somebody's stop; a failed container that has used up its restarts
+    stays as it is.
+    """
     match policy.name:
         case "always":
             return True
         case "unless-stopped":
             return not manually_stopped
         case "on-failure":
-            return exit_code != 0 and not manually_stopped
+            return should_restart(
+                policy, exit_code=exit_code, manually_stopped=manually_stopped, restarts=restarts
+            )
         case _:
             return False
 

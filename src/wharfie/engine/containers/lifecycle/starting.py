@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
@@ -20,6 +21,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.environment import container_environment
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.health import begun
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.logs.spec import log_spec
 from wharfie.engine.containers.networking import (
     connected,
@@ -29,15 +31,17 @@ from wharfie.engine.containers.networking import (
 )
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
-from wharfie.engine.containers.rootfs.mounts import bundle_mounts
+from wharfie.engine.containers.rootfs.opening import MountOpener, MountPorts, close_mounts
+from wharfie.engine.containers.sharing import Sharing
+from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import Container, Status
-from wharfie.model.errors import Conflict, EngineError, StartFailed
+from wharfie.model.errors import EngineError, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, JoinRequest
-from wharfie.model.runtime import BundleMount, LaunchPlan, Namespaces, Runtime
+from wharfie.model.runtime import BundleMount, LaunchPlan, MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.task import TaskSupervisor
 
@@ -52,6 +56,8 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     networks: Networks
     snapshotter: Snapshotter
     runtime: Runtime
+    trees: MountTrees
+    images: Images
     supervisor: TaskSupervisor
     files: ManagedFiles
     directories: ContainerDirectories
@@ -62,6 +68,9 @@ class Starter:
 
     def __init__(self, ports: StartPorts) -> None:
         self._ports = ports
+        self._sharing = Sharing(ports.catalogue)
+        self._links = Links(ports.catalogue)
+        self._mounts = MountOpener(MountPorts(ports.trees, ports.images, ports.snapshotter))
 
     async def start(self, handle: ContainerHandle, *, automatic: bool = False) -> None:
         """Start a container whose state allows it.
@@ -106,6 +115,7 @@ class Starter:
     async def _bring_up(self, handle: ContainerHandle) -> int:
         ports = self._ports
         handle.is_clean = False
+        self._links.environment(handle.record)  # refuses what cannot be linked
         rootfs, connection = await self._acquire(handle.record)
         try:
             record = await asyncio.to_thread(self._write_files, handle.record, connection)
@@ -114,12 +124,28 @@ class Starter:
             state = structs.replace(record.state, starting=True)
             record = structs.replace(record, state=state)
             await ports.ledger.save_connected(handle, record, connection)
-            pid = await ports.runtime.launch(self._plan(record, rootfs, connection))
+            pid = await self._launch(record, rootfs, connection)
         finally:
             os.close(rootfs)
         if connection is not None:
             await ports.networks.started(handle.id, pid, connection)
+        for parent in ports.catalogue.parents(handle.id):
+            await self._refresh_hosts(parent)
         return pid
+
+    async def _refresh_hosts(self, handle: ContainerHandle) -> None:
+        """A linked container has another address: tell those that know it."""
+        if has_process(handle.record.state.status):
+            await asyncio.to_thread(self._ports.files.refresh_links, handle.record)
+
+    async def _launch(self, record: Container, rootfs: int, connection: Connection | None) -> int:
+        donor = self._sharing.ipc_donor(record.host_config)
+        mounts = await self._mounts.open(record, donor)
+        try:
+            plan = self._plan(record, rootfs, connection, mounts)
+            return await self._ports.runtime.launch(plan)
+        finally:
+            close_mounts(mounts)
 
     async def _acquire(self, record: Container) -> tuple[int, Connection | None]:
         """Mount and join side by side; if one fails the other is given back."""
@@ -162,7 +188,7 @@ class Starter:
         """Write hosts, hostname and resolv.conf; a container in another's network shares them."""
         mode = parse_mode(record.host_config.network_mode)
         if mode.kind == "container":
-            other = self._shared(mode.target)
+            other = self._sharing.network_donor(mode.target)
             return structs.replace(
                 record,
                 hosts_path=other.hosts_path,
@@ -171,8 +197,14 @@ class Starter:
             )
         return self._ports.files.write(record, connection)
 
-    def _plan(self, record: Container, rootfs: int, connection: Connection | None) -> LaunchPlan:
-        mounts = bundle_mounts(record.mounts)
+    def _plan(
+        self,
+        record: Container,
+        rootfs: int,
+        connection: Connection | None,
+        opened: Sequence[BundleMount],
+    ) -> LaunchPlan:
+        mounts = list(opened)
         taken = {mount.destination for mount in mounts}
         managed = zip(
             _MANAGED,
@@ -193,11 +225,14 @@ class Starter:
         return LaunchPlan(
             container=record,
             rootfs=rootfs,
-            namespaces=self._namespaces(record, connection),
+            namespaces=self._sharing.namespaces(record, connection),
             hostname=self._hostname(record),
             mounts=mounts,
             environment=container_environment(
-                record.config.env, hostname=self._hostname(record), tty=record.config.tty
+                record.config.env,
+                hostname=self._hostname(record),
+                tty=record.config.tty,
+                links=self._links.environment(record),
             ),
             log=log_spec(record, self._ports.directories, os.uname().nodename),
         )
@@ -205,37 +240,8 @@ class Starter:
     def _hostname(self, record: Container) -> str:
         mode = parse_mode(record.host_config.network_mode)
         if mode.kind == "container" and not record.config.hostname:
-            return self._shared(mode.target).config.hostname
+            return self._sharing.network_donor(mode.target).config.hostname
         return record.config.hostname
-
-    def _namespaces(self, record: Container, connection: Connection | None) -> Namespaces:
-        host = record.host_config
-        mode = parse_mode(host.network_mode)
-        network: str | None = ""
-        if mode.kind == "container":
-            network = f"/proc/{self._shared(mode.target).state.pid}/ns/net"
-        elif connection is not None:
-            network = connection.namespace
-        pid: str | None = "" if host.pid_mode == "host" else None
-        if host.pid_mode.startswith("container:"):
-            target = self._shared(host.pid_mode.removeprefix("container:"))
-            pid = f"/proc/{target.state.pid}/ns/pid"
-        return Namespaces(
-            network=network,
-            pid=pid,
-            ipc="" if host.ipc_mode == "host" else None,
-            uts="" if host.uts_mode == "host" else None,
-            cgroup="" if host.cgroupns_mode == "host" else None,
-        )
-
-    def _shared(self, ref: str) -> Container:
-        other = self._ports.catalogue.find(ref).record
-        if not has_process(other.state.status):
-            raise Conflict(
-                f"cannot join network namespace of a non running container: container {other.name} "
-                f"is {other.state.status.value}"
-            )
-        return other
 
     async def _failed(self, handle: ContainerHandle, before: Container, error: EngineError) -> None:
         """Take back what came up, record why it did not, let attached clients go."""

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
+from wharfie.engine.containers.rootfs.engine_paths import without_engine_paths
 from wharfie.formats import passwd
 from wharfie.kernel.openat2 import read_in_root
 from wharfie.model.archive import Archiver, PathStat, Root, RootMount
@@ -24,9 +25,6 @@ from wharfie.model.lifecycle import has_process
 from wharfie.model.snapshot import Change, Snapshotter
 
 _MAX_PASSWD = 8 << 20
-_MODIFIED = 0
-_MADE_BY_RUNTIME = {"/dev", "/proc", "/sys", "/dev/console", "/dev/pts", "/dev/shm", "/dev/mqueue"}
-_MANAGED = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 
 
 class ContainerFiles:
@@ -94,7 +92,7 @@ class ContainerFiles:
         """What the container changed in its root file system."""
         record = self._catalogue.find(ref).record
         changes = await self._snapshotter.changes(SnapshotKey(record.id))
-        return _without_mountpoints(changes, {mount.destination for mount in record.mounts})
+        return without_engine_paths(changes)
 
     async def export(self, ref: str) -> AsyncIterator[bytes]:
         """The container's root file system as a tar stream, without volumes."""
@@ -135,25 +133,6 @@ class ContainerFiles:
             return False
         inside = [m for m in record.mounts if (path.rstrip("/") + "/").startswith(m.destination)]
         return not any(mount.rw for mount in inside)
-
-
-def _without_mountpoints(changes: Sequence[Change], mounted: set[str]) -> list[Change]:
-    """Drop mount points, and directories that only changed because one was made in them."""
-    hidden = _MANAGED | _MADE_BY_RUNTIME | mounted
-    kept = [change for change in changes if change.path not in hidden]
-    parents = {parent for path in hidden for parent in _parents(path)}
-    alive = {parent for change in kept if change.path not in parents or change.kind != _MODIFIED
-             for parent in _parents(change.path)}  # fmt: skip
-    return [
-        change
-        for change in kept
-        if change.kind != _MODIFIED or change.path not in parents or change.path in alive
-    ]
-
-
-def _parents(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(2, len(parts))]
 
 
 def _owner(root: Root, record: Container) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.networking import PREDEFINED, parse_mode
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed_files import (
@@ -24,6 +25,7 @@ from wharfie.engine.containers.rootfs.managed_files import (
     legacy_resolver_file,
     own_names,
     parse_resolver,
+    replace_link_lines,
     replace_own_lines,
     wants_systemd_file,
 )
@@ -34,9 +36,12 @@ from wharfie.model.network import Connection, Endpoint, Resolving
 class ManagedFiles:
     """Writes hosts, hostname and resolv.conf of containers."""
 
-    def __init__(self, directories: ContainerDirectories, defaults: ContainerDefaults) -> None:
+    def __init__(
+        self, directories: ContainerDirectories, defaults: ContainerDefaults, links: Links
+    ) -> None:
         self._directories = directories
         self._defaults = defaults
+        self._links = links
 
     def resolving(self, record: Container) -> Resolving | None:
         """How the embedded name server is to answer a container; None where it is not asked."""
@@ -86,6 +91,13 @@ class ManagedFiles:
                 content = self._resolver_file(after, embedded=True)
                 self._directories.write(after.id, "resolv.conf", content)
 
+    def refresh_links(self, record: Container) -> None:
+        """A container linked to has started again, perhaps with another address."""
+        content = _read(self._directories.path(record.id, "hosts"))
+        changed = replace_link_lines(content, self._links.hosts(record))
+        if changed != content:
+            self._directories.write(record.id, "hosts", changed)
+
     def _hosts(self, record: Container, connection: Connection | None) -> str:
         extra = [*(record.host_config.extra_hosts or [])]
         if connection is None:
@@ -104,6 +116,7 @@ class ManagedFiles:
             names=own_names(record.config.hostname, record.config.domainname),
             extra_hosts=extra,
             gateway=gateway,
+            links=self._links.hosts(record),
         )
 
     def _resolver_file(self, record: Container, *, embedded: bool) -> str:

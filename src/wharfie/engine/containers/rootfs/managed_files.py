@@ -99,6 +99,16 @@ def replace_own_lines(content: str, names: str, before: Sequence[str], after: Se
     return "\n".join(lines) + "\n"
 
 
+def replace_link_lines(content: str, links: Sequence[tuple[str, str]]) -> str:
+    """A hosts file whose lines of these links (address, names) carry their present address."""
+    present = {names: address for address, names in links}
+    lines = []
+    for line in content.splitlines():
+        names = line.partition("\t")[2]
+        lines.append(f"{present[names]}\t{names}" if names in present else line)
+    return "".join(f"{line}\n" for line in lines)
+
+
 def host_mode_hosts_file(content: str, *, extra_hosts: Sequence[str], gateway: str = "") -> str:
     """Content of /etc/hosts in the host's network namespace: the host's, then the extras."""
     lines = extra_host_lines(extra_hosts, gateway=gateway)

@@ -1,8 +1,9 @@
 """Mounts of a container: grammar of binds, resolution, and what the runtime is told.
 
 `parse` turns `Binds`, `Mounts`, `Tmpfs`, `VolumesFrom` and image volumes into wanted mounts,
-one a destination; `MountResolver` makes volumes and host directories; `bundle_mounts` says it
-in OCI words. Source: behaviours 31–35, 45, 115–118.
+one a destination; `MountResolver` makes volumes and host directories.
+
+Source: behaviours 31–35, 45, 115–118.
 """
 
 from __future__ import annotations
@@ -11,26 +12,33 @@ import os
 import posixpath
 from collections.abc import Sequence
 
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET, Struct, field, structs
 
+from wharfie.engine.images import Images
 from wharfie.engine.volumes import Volumes
-from wharfie.model.container import Container, CreateSpec, MountPoint, MountSpec
-from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound, NotSupported
-from wharfie.model.runtime import BundleMount
+from wharfie.model.container import BindOptions, Container, CreateSpec, MountPoint, MountSpec
+from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 
 _PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
 _IGNORED = {"z", "Z", "consistent", "cached", "delegated"}
+_TMPFS_FLAGS = {
+    "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync",
+    "remount", "mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "relatime",
+    "norelatime", "strictatime", "nostrictatime", "defaults",
+}  # fmt: skip
+_TMPFS_VALUES = {"mode", "uid", "gid", "size", "nr_inodes", "nr_blocks", "mpol"}
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
     """One mount as asked for.
 
     Attributes:
-        type: "bind", "volume" or "tmpfs".
-        source: host path, volume name ("" makes an anonymous volume), or "" for tmpfs.
+        type: "bind", "volume", "tmpfs" or "image".
+        source: host path, volume name ("" makes an anonymous volume), image, or "" for tmpfs.
         options: extra mount options (tmpfs: "size=64m"; bind: propagation).
         create: make a missing host directory.
         copy: fill an empty volume with what the image has there.
+        spec: the whole of what a `--mount` said.
     """
 
     type: str
@@ -41,17 +49,17 @@ class Wanted(Struct, frozen=True, kw_only=True):
     mode: str = ""
     create: bool = False
     copy: bool = False
-    subpath: str = ""
-    recursive: bool = True
     driver: str = ""
     driver_options: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    spec: MountSpec | None = None
 
 
 class Resolved(Struct, frozen=True):
     """A mount point, whether its volume is anonymous, and whether to copy the image's files."""
 
     point: MountPoint
+    spec: MountSpec | None = None
     anonymous: bool = False
     copy: bool = False
 
@@ -69,7 +77,8 @@ def parse(spec: CreateSpec, inherited: Sequence[Container]) -> list[Wanted]:
     host = spec.host_config
     chosen: dict[str, Wanted] = {}
     for ref, container in zip(host.volumes_from or [], inherited, strict=True):
-        for wanted in _of_container(container, read_only=ref.endswith(":ro")):
+        read_only = parse_volumes_from(ref)[1] == "ro"
+        for wanted in _of_container(container, read_only=read_only):
             chosen[wanted.destination] = wanted
     explicit: set[str] = set()
     given = [parse_bind(bind) for bind in host.binds or []]
@@ -89,6 +98,20 @@ def parse(spec: CreateSpec, inherited: Sequence[Container]) -> list[Wanted]:
                 type="volume", source="", destination=destination, copy=True
             )
     return sorted(chosen.values(), key=lambda wanted: wanted.destination.count("/"))
+
+
+def parse_volumes_from(text: str) -> tuple[str, str]:
+    """Split "container[:mode]" into both; the mode is "rw" where none is given.
+
+    Raises:
+        InvalidArgument: nothing there, or an unknown mode.
+    """
+    if not text:
+        raise InvalidArgument("volumes-from specification cannot be an empty string")
+    name, colon, mode = text.partition(":")
+    if colon and mode not in ("ro", "rw", "z", "Z"):
+        raise InvalidArgument(f"invalid mode: {mode}")
+    return name, mode or "rw"
 
 
 def parse_bind(text: str) -> Wanted:
@@ -159,11 +182,13 @@ def _of_spec(mount: MountSpec) -> Wanted:
         case "bind":
             return _bind_of_spec(mount, destination, prefix)
         case "volume":
-            return _volume_of_spec(mount, destination)
+            return _volume_of_spec(mount, destination, prefix)
         case "tmpfs":
             return _tmpfs_of_spec(mount, destination, prefix)
-        case "image" | "npipe" | "cluster":
-            raise NotSupported(f"{prefix}not supported by this engine yet")
+        case "image":
+            return _image_of_spec(mount, destination, prefix)
+        case "npipe" | "cluster":
+            raise NotSupported(f"{prefix}not supported by this engine")
         case _:
             raise InvalidArgument(f"{prefix}mount type unknown")
 
@@ -179,6 +204,8 @@ def _bind_of_spec(mount: MountSpec, destination: str, prefix: str) -> Wanted:
     propagation = bind.propagation if bind else ""
     if propagation and propagation not in _PROPAGATIONS:
         raise InvalidArgument(f"{prefix}invalid propagation mode: {propagation}")
+    if bind and bind.read_only_force_recursive:
+        _check_force_recursive(mount, bind, prefix)
     create = bool(bind and bind.create_mountpoint)
     source = posixpath.normpath(mount.source)
     if not create and not os.path.lexists(source):
@@ -190,24 +217,57 @@ def _bind_of_spec(mount: MountSpec, destination: str, prefix: str) -> Wanted:
         read_only=mount.read_only,
         options=[propagation] if propagation else [],
         create=create,
-        recursive=not (bind and bind.non_recursive),
+        spec=mount,
     )
 
 
-def _volume_of_spec(mount: MountSpec, destination: str) -> Wanted:
+def _check_force_recursive(mount: MountSpec, bind: BindOptions, prefix: str) -> None:
+    """Source: moby's volume/mounts/linux_parser.go."""
+    text = ""
+    if not mount.read_only:
+        text = "mount is not read-only, but ReadOnlyForceRecursive is set"
+    elif bind.read_only_non_recursive:
+        text = "ReadOnlyForceRecursive and ReadOnlyNonRecursive cannot both be set"
+    elif bind.non_recursive:
+        text = "ReadOnlyForceRecursive and NonRecursive cannot both be set"
+    if text:
+        raise InvalidArgument(f"{prefix}{text}")
+
+
+def _volume_of_spec(mount: MountSpec, destination: str, prefix: str) -> Wanted:
     options = mount.volume_options
     driver = options.driver_config if options else None
+    if options and options.subpath:
+        if not mount.source:
+            raise InvalidArgument(f"{prefix}must not set Subpath when using anonymous volumes")
+        _check_subpath(options.subpath, prefix)
     return Wanted(
         type="volume",
         source=mount.source,
         destination=destination,
         read_only=mount.read_only,
         copy=not (options and (options.no_copy or options.subpath)),
-        subpath=options.subpath if options else "",
         driver=driver.name if driver else "",
         driver_options=(driver.options if driver else None) or {},
         labels=(options.labels if options else None) or {},
+        spec=mount,
     )
+
+
+def _image_of_spec(mount: MountSpec, destination: str, prefix: str) -> Wanted:
+    if not mount.source:
+        raise InvalidArgument(f"{prefix}field Source must not be empty")
+    if mount.image_options and mount.image_options.subpath:
+        _check_subpath(mount.image_options.subpath, prefix)
+    return Wanted(
+        type="image", source=mount.source, destination=destination, read_only=True, spec=mount
+    )
+
+
+def _check_subpath(subpath: str, prefix: str) -> None:
+    parts = posixpath.normpath(subpath).split("/")
+    if subpath.startswith("/") or ".." in parts:
+        raise InvalidArgument(f"{prefix}subpath must be a relative path within the volume")
 
 
 def _tmpfs_of_spec(mount: MountSpec, destination: str, prefix: str) -> Wanted:
@@ -219,17 +279,29 @@ def _tmpfs_of_spec(mount: MountSpec, destination: str, prefix: str) -> Wanted:
         options.append(f"size={tmpfs.size_bytes}")
     if tmpfs and tmpfs.mode:
         options.append(f"mode={tmpfs.mode:o}")
+    options += ["=".join(words) for words in (tmpfs.options if tmpfs else None) or []]
+    _check_tmpfs(options, prefix)
     return Wanted(
         type="tmpfs",
         source="",
         destination=destination,
         read_only=mount.read_only,
         options=options,
+        spec=mount,
     )
+
+
+def _check_tmpfs(options: Sequence[str], prefix: str) -> None:
+    """Source: moby's mount.MergeTmpfsOptions; tmpfs(5)."""
+    for option in options:
+        key, sign, _ = option.partition("=")
+        if (key not in _TMPFS_VALUES) if sign else (key not in _TMPFS_FLAGS):
+            raise InvalidArgument(f'{prefix}Invalid tmpfs option "{option}"')
 
 
 def _of_tmpfs(path: str, options: str) -> Wanted:
     words = [word for word in options.split(",") if word]
+    _check_tmpfs(words, "")
     return Wanted(
         type="tmpfs",
         source="",
@@ -243,38 +315,53 @@ def _of_container(container: Container, *, read_only: bool) -> list[Wanted]:
     return [
         Wanted(
             type=point.type,
-            source=point.source if point.type == "bind" else str(point.name),
+            source=_inherited_source(point, container.mount_specs.get(point.destination)),
             destination=point.destination,
             read_only=read_only or not point.rw,
-            options=[point.propagation] if point.type == "bind" and point.propagation else [],
+            options=_inherited_options(point),
+            mode=point.mode if point.type != "tmpfs" else "",
+            spec=container.mount_specs.get(point.destination),
         )
-        for point in container.mounts
-        if point.type in ("bind", "volume")
+        for point in container.shown_mounts
     ]
+
+
+def _inherited_source(point: MountPoint, spec: MountSpec | None) -> str:
+    if point.type == "volume":
+        return str(point.name)
+    return spec.source if point.type == "image" and spec is not None else point.source
+
+
+def _inherited_options(point: MountPoint) -> list[str]:
+    if point.type == "tmpfs":
+        return [word for word in point.mode.split(",") if word]
+    return [point.propagation] if point.type == "bind" and point.propagation else []
 
 
 class MountResolver:
     """Makes what mounts need on the host: volumes and missing directories."""
 
-    def __init__(self, volumes: Volumes) -> None:
+    def __init__(self, volumes: Volumes, images: Images) -> None:
         self._volumes = volumes
+        self._images = images
 
     async def resolve(self, wanted: Wanted) -> Resolved:
         """Turn a wanted mount into a mount point."""
         match wanted.type:
             case "bind":
-                return Resolved(_resolve_bind(wanted))
+                return Resolved(_resolve_bind(wanted), wanted.spec)
             case "volume":
                 return await self._resolve_volume(wanted)
+            case "image":
+                return self._resolve_image(wanted)
             case _:
-                return Resolved(
-                    MountPoint(
-                        type="tmpfs",
-                        destination=wanted.destination,
-                        mode=",".join(wanted.options),
-                        rw=not wanted.read_only,
-                    )
+                point = MountPoint(
+                    type="tmpfs",
+                    destination=wanted.destination,
+                    mode=",".join(wanted.options),
+                    rw=not wanted.read_only,
                 )
+                return Resolved(point, wanted.spec)
 
     async def _resolve_volume(self, wanted: Wanted) -> Resolved:
         volume = await self._volumes.create(
@@ -283,42 +370,49 @@ class MountResolver:
             options=wanted.driver_options,
             labels=wanted.labels,
         )
-        source = volume.mountpoint
-        if wanted.subpath:
-            source = _inside(source, wanted.subpath)
         return Resolved(
             MountPoint(
                 type="volume",
                 name=volume.name,
-                source=source,
+                source=volume.mountpoint,
                 destination=wanted.destination,
                 driver=volume.driver,
                 mode=wanted.mode or "z",
                 rw=not wanted.read_only,
             ),
+            wanted.spec,
             anonymous=not wanted.source,
             copy=wanted.copy,
         )
 
+    def _resolve_image(self, wanted: Wanted) -> Resolved:
+        image = self._images.get(wanted.source)
+        spec = structs.replace(wanted.spec or MountSpec(type="image"), source=image.id)
+        point = MountPoint(
+            type="image",
+            name=wanted.spec.source if wanted.spec else wanted.source,
+            source=image.id,
+            destination=wanted.destination,
+            rw=False,
+        )
+        return Resolved(point, spec)
 
-def _inside(root: str, subpath: str) -> str:
-    """A directory below a volume, with no way out of it by `..` or links."""
-    path = os.path.realpath(os.path.join(root, subpath))
-    if os.path.commonpath([os.path.realpath(root), path]) != os.path.realpath(root):
-        raise Forbidden(f"subpath {subpath} escapes the volume")
-    if not os.path.lexists(path):
-        raise NotFound(f"cannot access path {path}: no such file or directory")
-    return path
+
+def make_source(path: str) -> None:
+    """Make a missing host directory; Internal when that fails."""
+    if os.path.lexists(path):
+        return
+    try:
+        os.makedirs(path, mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise Internal(
+            f"error while creating mount source path '{path}': {error.strerror}"
+        ) from error
 
 
 def _resolve_bind(wanted: Wanted) -> MountPoint:
-    if wanted.create and not os.path.lexists(wanted.source):
-        try:
-            os.makedirs(wanted.source, mode=0o755)
-        except OSError as error:
-            raise Internal(
-                f"error while creating mount source path '{wanted.source}': {error.strerror}"
-            ) from error
+    if wanted.create:
+        make_source(wanted.source)
     return MountPoint(
         type="bind",
         source=wanted.source,
@@ -327,24 +421,3 @@ def _resolve_bind(wanted: Wanted) -> MountPoint:
         rw=not wanted.read_only,
         propagation=wanted.options[0] if wanted.options else "rprivate",
     )
-
-
-def bundle_mounts(points: Sequence[MountPoint]) -> list[BundleMount]:
-    """Mount points in the OCI runtime's words, sorted by depth."""
-    mounts = []
-    for point in sorted(points, key=lambda p: p.destination.count("/")):
-        mode = "rw" if point.rw else "ro"
-        if point.type == "tmpfs":
-            options = ["noexec", "nosuid", "nodev", mode, *filter(None, point.mode.split(","))]
-        else:
-            propagation = point.propagation or "rprivate"
-            options = ["rbind", mode, propagation]
-        mounts.append(
-            BundleMount(
-                type="tmpfs" if point.type == "tmpfs" else "bind",
-                source=point.source,
-                destination=point.destination,
-                options=options,
-            )
-        )
-    return mounts

@@ -45,8 +45,19 @@ def test_policies_after_an_exit(
     ],
 )
 def test_policies_at_boot(name: str, code: int, stopped: bool, expected: bool) -> None:
-    decided = should_start_at_boot(RestartPolicy(name), exit_code=code, manually_stopped=stopped)
+    decided = should_start_at_boot(
+        RestartPolicy(name), exit_code=code, manually_stopped=stopped, restarts=0
+    )
     assert decided is expected
+
+
+def test_restarts_that_are_used_up_are_used_up_at_boot_too() -> None:
+    policy = RestartPolicy("on-failure", 2)
+    decided = [
+        should_start_at_boot(policy, exit_code=1, manually_stopped=False, restarts=count)
+        for count in (1, 2)
+    ]
+    assert decided == [True, False]
 
 
 def test_the_delay_doubles_up_to_a_minute() -> None:

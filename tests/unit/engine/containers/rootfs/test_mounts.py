@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
-from wharfie.engine.containers.rootfs.mounts import bundle_mounts, parse, parse_bind
+from wharfie.engine.containers.rootfs.mounts import parse, parse_bind, parse_volumes_from
 from wharfie.model.container import (
     BindOptions,
     Config,
     CreateSpec,
     HostConfig,
-    MountPoint,
     MountSpec,
     TmpfsOptions,
+    VolumeOptions,
 )
 from wharfie.model.errors import InvalidArgument, NotSupported
 
@@ -85,9 +85,62 @@ def test_a_bad_mount_names_its_type_and_fault(mount: MountSpec, text: str) -> No
     assert text in str(e.value)
 
 
-def test_an_image_mount_is_refused_as_not_supported() -> None:
+def test_a_named_pipe_is_refused_as_not_supported() -> None:
     with pytest.raises(NotSupported):
-        wanted(mounts=[MountSpec(type="image", source="busybox", target="/x")])
+        wanted(mounts=[MountSpec(type="npipe", source="x", target="/x")])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("web", ("web", "rw")), ("web:ro", ("web", "ro")), ("web:z", ("web", "z"))],
+)
+def test_b117_volumes_from_names_a_container_and_a_mode(
+    text: str, expected: tuple[str, str]
+) -> None:
+    assert parse_volumes_from(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "web:xx", "web:ro:z"])
+def test_b117_other_modes_are_refused(text: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_volumes_from(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "read_only", "text"),
+    [
+        (BindOptions(read_only_force_recursive=True), False, "mount is not read-only"),
+        (
+            BindOptions(read_only_force_recursive=True, read_only_non_recursive=True),
+            True,
+            "cannot both be set",
+        ),
+        (BindOptions(read_only_force_recursive=True, non_recursive=True), True, "cannot both"),
+    ],
+)
+def test_b118_contradicting_recursion_is_refused(
+    options: BindOptions, read_only: bool, text: str
+) -> None:
+    spec = MountSpec(
+        type="bind", source="/", target="/x", read_only=read_only, bind_options=options
+    )
+    with pytest.raises(InvalidArgument, match=text):
+        wanted(mounts=[spec])
+
+
+@pytest.mark.parametrize("subpath", ["/abs", "a/../../b", ".."])
+def test_b033_a_subpath_stays_inside_its_volume(subpath: str) -> None:
+    spec = MountSpec(
+        type="volume", source="v", target="/x", volume_options=VolumeOptions(subpath=subpath)
+    )
+    with pytest.raises(InvalidArgument, match="subpath must be a relative path"):
+        wanted(mounts=[spec])
+
+
+@pytest.mark.parametrize("option", ["bogus", "size", "evil=1", "exec=1"])
+def test_b193_unknown_tmpfs_options_are_refused(option: str) -> None:
+    with pytest.raises(InvalidArgument, match="Invalid tmpfs option"):
+        wanted(tmpfs={"/x": option})
 
 
 def test_a_bind_mount_may_have_its_directory_made(tmp_path: Path) -> None:
@@ -107,17 +160,6 @@ def test_tmpfs_options_become_mount_options() -> None:
     )
     (tmpfs,) = wanted(mounts=[spec])
     assert tmpfs.options == ["size=64", "mode=1777"]
-
-
-def test_the_runtime_is_told_in_oci_words() -> None:
-    bind = MountPoint(type="bind", source="/a", destination="/x/y", rw=False, propagation="rslave")
-    volume = MountPoint(type="volume", name="v", source="/v/_data", destination="/x")
-    tmpfs = MountPoint(type="tmpfs", destination="/t/u/v", mode="size=64m,exec")
-    told = {m.destination: m.options for m in bundle_mounts([bind, volume, tmpfs])}
-    assert list(told) == ["/x", "/x/y", "/t/u/v"]
-    assert told["/x"] == ["rbind", "rw", "rprivate"]
-    assert told["/x/y"] == ["rbind", "ro", "rslave"]
-    assert told["/t/u/v"] == ["noexec", "nosuid", "nodev", "rw", "size=64m", "exec"]
 
 
 def test_unset_mounts_are_no_mounts() -> None:

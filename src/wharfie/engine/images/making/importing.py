@@ -117,7 +117,7 @@ def encode_document(document: ImageDocument) -> bytes:
 def changed_config(changes: Sequence[str]) -> ImageConfig:
     """The config `--change` asks for; InvalidArgument when malformed."""
     # Late: only import and commit need it.
-    from wharfie.engine.images.changes import apply_changes  # noqa: PLC0415
+    from wharfie.engine.images.making.changes import apply_changes  # noqa: PLC0415
 
     return apply_changes(ImageConfig(), changes)
 

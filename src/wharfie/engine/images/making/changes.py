@@ -30,9 +30,15 @@ def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
     Raises:
         InvalidArgument: an unknown instruction or malformed arguments.
     """
+    has_cmd = False
     for change in changes:
         for line in filter(None, map(str.strip, change.splitlines())):
             config = _apply(config, line)
+            instruction = line.partition(" ")[0].upper()
+            has_cmd = has_cmd or instruction == "CMD"
+            if instruction == "ENTRYPOINT" and not has_cmd:
+                # As in a Dockerfile: the command was meant for another entrypoint.
+                config = structs.replace(config, cmd=None)
     return config
 
 

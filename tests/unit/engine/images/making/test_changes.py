@@ -1,6 +1,6 @@
 import pytest
 
-from wharfie.engine.images.changes import apply_changes
+from wharfie.engine.images.making.changes import apply_changes
 from wharfie.model.container import HealthConfig
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.image import ImageConfig

@@ -1,0 +1,99 @@
+"""`wharfie system install` and `uninstall`: the engine as a service of this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from wharfie.cli.command import Command
+from wharfie.cli.errors import CommandError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wharfie.cli.context import Context
+    from wharfie.formats.pflag import Values
+
+INSTALL_FLAGS = """
+    --docker-compat  Take the names docker and dockerd, and Docker's locations, too
+    --no-start  Do not start the service
+    --root string  Install into this directory instead of the running system
+    --socket string  Path of the unix socket (default "/run/docker.sock")
+"""
+UNINSTALL_FLAGS = """
+    --root string  Uninstall from this directory instead of the running system
+"""
+
+
+def run_install(context: Context, values: Values) -> int:
+    """Write units, make the group, link the programs, start the service."""
+    from wharfie.cli.installation.host import InstallationError, Installer
+    from wharfie.cli.installation.plan import Plan
+
+    root = _check_root(values)
+    plan = Plan(
+        programs=_programs(),
+        docker_compat=values.on("docker-compat"),
+        socket=values.text("socket"),
+    )
+    try:
+        installer = Installer(root, _run, context.say)
+        installer.install(plan, start=not values.on("no-start"))
+    except (InstallationError, OSError) as error:
+        raise CommandError(f"cannot install: {error}") from None
+    if not root and not os.path.isdir("/run/systemd/system"):
+        context.say(
+            f"systemd does not run here: scripts for OpenRC and sysvinit are in packaging/; "
+            f"by hand, start  {plan.name if plan.name == 'docker' else 'wharfie'}d"
+        )
+    user = os.environ.get("SUDO_USER", "")
+    if user and user != "root":
+        context.say(f"To use it without sudo:  usermod -aG {plan.group} {user}  and log in again")
+    return 0
+
+
+def run_uninstall(context: Context, values: Values) -> int:
+    """Stop the service and take away what install made; data and configuration stay."""
+    from wharfie.cli.installation.host import InstallationError, Installer
+
+    try:
+        Installer(_check_root(values), _run, context.say).uninstall()
+    except (InstallationError, OSError) as error:
+        raise CommandError(f"cannot uninstall: {error}") from None
+    return 0
+
+
+def _check_root(values: Values) -> str:
+    root = values.text("root")
+    if not root and os.geteuid() != 0:
+        raise CommandError("this changes the system: run it as root (sudo)")
+    return root
+
+
+def _programs() -> str:
+    """The directory this very program is in, links followed."""
+    return os.path.dirname(os.path.realpath(sys.argv[0]))
+
+
+def _run(words: Sequence[str]) -> None:
+    import subprocess
+
+    from wharfie.cli.installation.host import InstallationError
+
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
+        raise InstallationError(f"{' '.join(words)}: {said}")
+
+
+INSTALL = Command(
+    run_install,
+    "Install the engine as a service of this machine",
+    flags=INSTALL_FLAGS,
+)
+UNINSTALL = Command(
+    run_uninstall,
+    "Revert system install; data and configuration stay",
+    flags=UNINSTALL_FLAGS,
+)

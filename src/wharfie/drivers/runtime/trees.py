@@ -1,0 +1,67 @@
+"""Trees that are mounted by descriptor instead of by path. See `model.runtime.MountTrees`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from wharfie.kernel.mount_clones import clone_of_process, clone_open
+from wharfie.kernel.mountinfo import propagation_of
+from wharfie.kernel.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, openat2
+from wharfie.model.errors import Internal, InvalidArgument, NotFound
+
+
+class KernelTrees:
+    """The port by the kernel's new mount calls."""
+
+    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+        """A copy of what lies at `subpath` below a directory; see the port."""
+        return await asyncio.to_thread(_below, root, subpath, recursive)
+
+    async def of_process(self, pid: int, path: str) -> int:
+        """A copy of what a process has mounted at a path; see the port."""
+        try:
+            return await asyncio.to_thread(clone_of_process, pid, path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise Internal(f"cannot reach {path} of process {pid}: {reason}") from None
+
+    async def propagation(self, path: str) -> tuple[str, str]:
+        """The mount point a path lies on and how it propagates; see the port."""
+        return await asyncio.to_thread(propagation_of, path)
+
+
+def _below(root: str | int, subpath: str, recursive: bool) -> int:
+    directory = root if isinstance(root, int) else _open(root)
+    try:
+        if not subpath:
+            return clone_open(directory, recursive=recursive)
+        found = _find(directory, subpath)
+        try:
+            return clone_open(found, recursive=recursive)
+        finally:
+            os.close(found)
+    finally:
+        if not isinstance(root, int):
+            os.close(directory)
+
+
+def _find(directory: int, subpath: str) -> int:
+    refused = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+    try:
+        return openat2(directory, subpath, os.O_PATH, refused)
+    except FileNotFoundError:
+        raise NotFound(f"cannot access path {subpath}: no such file or directory") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgument(f"cannot access path {subpath}: {reason}") from None
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound(f"{path}: no such file or directory") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgument(f'error mounting "{path}": stat {path}: {reason}') from None

@@ -1,0 +1,157 @@
+"""A container's mount points in the OCI runtime's words, at every start.
+
+What a path could not name safely or at all is opened here and mounted by descriptor: a subpath of
+a volume, an image, the shared memory of another container, a bind that shares mount events.
+
+Source: behaviours 115-118, 186, 192, 193; moby's daemon/oci_linux.go, `WithMounts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from wharfie.engine.containers.rootfs.mounts import make_source
+from wharfie.engine.containers.sharing import SHARED_MEMORY
+from wharfie.engine.images import Images
+from wharfie.model.container import Container, MountPoint, MountSpec
+from wharfie.model.errors import InvalidArgument, NotFound
+from wharfie.model.runtime import BundleMount, MountTrees
+from wharfie.model.snapshot import Snapshotter
+
+_TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
+_SHARED = ("shared", "rshared")
+_SLAVE = ("slave", "rslave")
+
+
+class MountPorts(Struct, frozen=True):
+    """What opening mounts needs."""
+
+    trees: MountTrees
+    images: Images
+    snapshotter: Snapshotter
+
+
+class MountOpener:
+    """Opens mounts; whoever calls closes them by `close_mounts`."""
+
+    def __init__(self, ports: MountPorts) -> None:
+        self._ports = ports
+
+    async def open(self, record: Container, donor: Container | None) -> list[BundleMount]:
+        """The mounts of a container, sorted by depth.
+
+        Args:
+            record: whose.
+            donor: the container whose shared memory it joins.
+
+        Raises:
+            InvalidArgument, NotFound, Internal: a source is gone, or not fit for what is asked.
+        """
+        opened: list[BundleMount] = []
+        try:
+            for point in sorted(record.mounts, key=lambda p: p.destination.count("/")):
+                mount = bundle_mount(point, record.mount_specs.get(point.destination))
+                opened.append(mount)
+                opened[-1] = await self._by_descriptor(mount, point, record)
+            if donor is not None and all(m.destination != SHARED_MEMORY for m in opened):
+                opened.append(await self._shared_memory(donor))
+        except BaseException:
+            close_mounts(opened)
+            raise
+        return opened
+
+    async def _by_descriptor(
+        self, mount: BundleMount, point: MountPoint, record: Container
+    ) -> BundleMount:
+        spec = record.mount_specs.get(point.destination)
+        trees = self._ports.trees
+        if point.type == "image" and spec is not None:
+            return structs.replace(mount, tree=await self._image(spec))
+        if point.type == "volume":
+            subpath = spec.volume_options.subpath if spec and spec.volume_options else ""
+            if subpath:
+                return structs.replace(mount, tree=await trees.below(point.source, subpath))
+        if point.type == "bind":
+            if point.propagation in (*_SHARED, *_SLAVE):
+                await self._check_propagation(point)
+            # By descriptor, for the supervisor's view of the host's mounts may be another.
+            return structs.replace(mount, tree=await self._bind(mount, spec))
+        return mount
+
+    async def _bind(self, mount: BundleMount, spec: MountSpec | None) -> int:
+        recursive = mount.options[0] == "rbind"
+        try:
+            return await self._ports.trees.below(mount.source, recursive=recursive)
+        except NotFound:
+            options = spec.bind_options if spec else None
+            if spec is not None and not (options and options.create_mountpoint):
+                raise InvalidArgument(
+                    'invalid mount config for type "bind": bind source path does not exist: '
+                    f"{mount.source}"
+                ) from None
+        await asyncio.to_thread(make_source, mount.source)
+        return await self._ports.trees.below(mount.source, recursive=recursive)
+
+    async def _image(self, spec: MountSpec) -> int:
+        image = self._ports.images.get(spec.source)
+        if image.top is None:
+            raise InvalidArgument(f"image {spec.source} has no files to mount")
+        view = await self._ports.snapshotter.view(image.top)
+        subpath = spec.image_options.subpath if spec.image_options else ""
+        if not subpath:
+            return view
+        try:
+            return await self._ports.trees.below(view, subpath)
+        finally:
+            os.close(view)
+
+    async def _check_propagation(self, point: MountPoint) -> None:
+        mounted, kind = await self._ports.trees.propagation(point.source)
+        if point.propagation in _SHARED and kind != "shared":
+            raise InvalidArgument(
+                f"path {point.source} is mounted on {mounted} but it is not a shared mount"
+            )
+        if kind == "private":
+            raise InvalidArgument(
+                f"path {point.source} is mounted on {mounted} but it is not a shared or slave mount"
+            )
+
+    async def _shared_memory(self, donor: Container) -> BundleMount:
+        return BundleMount(
+            type="bind",
+            source="",
+            destination=SHARED_MEMORY,
+            options=["rbind", "rprivate"],
+            tree=await self._ports.trees.of_process(donor.state.pid, SHARED_MEMORY),
+        )
+
+
+def bundle_mount(point: MountPoint, spec: MountSpec | None) -> BundleMount:
+    """One mount point in OCI words; what needs a descriptor has none yet."""
+    if point.type == "tmpfs":
+        access = "rw" if point.rw else "ro"
+        wanted = list(filter(None, point.mode.split(",")))
+        defaults = [word for word in _TMPFS_DEFAULTS if word.removeprefix("no") not in wanted]
+        options = [*defaults, access, *wanted]
+        return BundleMount(type="tmpfs", source="", destination=point.destination, options=options)
+    bind = spec.bind_options if spec else None
+    depth = "bind" if bind and bind.non_recursive else "rbind"
+    plain = bind is not None and (bind.non_recursive or bind.read_only_non_recursive)
+    access = "rw" if point.rw else ("ro" if plain else "rro")
+    return BundleMount(
+        type="bind",
+        source=point.source,
+        destination=point.destination,
+        options=[depth, access, point.propagation or "rprivate"],
+    )
+
+
+def close_mounts(opened: Sequence[BundleMount]) -> None:
+    """Close the descriptors of mounts that are attached, or never will be."""
+    for mount in opened:
+        if mount.tree >= 0:
+            os.close(mount.tree)

@@ -1,0 +1,98 @@
+"""Namespaces of other containers that a container joins: who, and whether that may be.
+
+Source: behaviours 71, 186; moby's daemon/container_operations_unix.go.
+"""
+
+from __future__ import annotations
+
+from wharfie.engine.containers.catalogue import Catalogue
+from wharfie.engine.containers.networking import parse_mode
+from wharfie.model.container import Container, HostConfig, Status
+from wharfie.model.errors import Conflict, InvalidArgument, NotFound
+from wharfie.model.lifecycle import has_process
+from wharfie.model.network import Connection
+from wharfie.model.runtime import Namespaces
+
+JOINS = "container:"
+SHARED_MEMORY = "/dev/shm"
+
+
+def check_joined(host: HostConfig, catalogue: Catalogue) -> None:
+    """At create: containers whose namespaces are joined must exist."""
+    for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
+        if mode.startswith(JOINS):
+            catalogue.find(mode.removeprefix(JOINS))
+
+
+class Sharing:
+    """Finds the containers whose namespaces another one joins; all must be running."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def namespaces(self, record: Container, connection: Connection | None) -> Namespaces:
+        """Which namespaces a container is started in.
+
+        Raises:
+            Conflict: a joined container does not run.
+            InvalidArgument: it shares no IPC.
+        """
+        host = record.host_config
+        mode = parse_mode(host.network_mode)
+        network: str | None = ""
+        if mode.kind == "container":
+            network = f"/proc/{self.network_donor(mode.target).state.pid}/ns/net"
+        elif connection is not None:
+            network = connection.namespace
+        pid: str | None = "" if host.pid_mode == "host" else None
+        if host.pid_mode.startswith(JOINS):
+            donor = self._running(host.pid_mode.removeprefix(JOINS), "PID")
+            pid = f"/proc/{donor.state.pid}/ns/pid"
+        ipc: str | None = "" if host.ipc_mode == "host" else None
+        ipc_donor = self.ipc_donor(host)
+        if ipc_donor is not None:
+            ipc = f"/proc/{ipc_donor.state.pid}/ns/ipc"
+        return Namespaces(
+            network=network,
+            pid=pid,
+            ipc=ipc,
+            uts="" if host.uts_mode == "host" else None,
+            cgroup="" if host.cgroupns_mode == "host" else None,
+        )
+
+    def network_donor(self, ref: str) -> Container:
+        """The container whose network is joined."""
+        other = self._catalogue.find(ref).record
+        if not has_process(other.state.status):
+            raise Conflict(
+                f"cannot join network namespace of a non running container: container {other.name} "
+                f"is {other.state.status.value}"
+            )
+        return other
+
+    def ipc_donor(self, host: HostConfig) -> Container | None:
+        """The container whose IPC and shared memory are joined, None for none."""
+        if not host.ipc_mode.startswith(JOINS):
+            return None
+        ref = host.ipc_mode.removeprefix(JOINS)
+        donor = self._running(ref, "IPC")
+        if donor.host_config.ipc_mode in ("private", "none"):
+            raise InvalidArgument(
+                f"failed to join IPC namespace: container {ref}: non-shareable IPC "
+                "(hint: use IpcMode:shareable for the donor container)"
+            )
+        return donor
+
+    def _running(self, ref: str, kind: str) -> Container:
+        prefix = f"failed to join {kind} namespace: "
+        try:
+            other = self._catalogue.find(ref).record
+        except NotFound as error:
+            raise InvalidArgument(prefix + error.message) from None
+        if other.state.status is Status.RESTARTING:
+            raise Conflict(
+                f"{prefix}Container {ref} is restarting, wait until the container is running"
+            )
+        if not has_process(other.state.status):
+            raise Conflict(f"{prefix}container {ref} is not running")
+        return other

@@ -1,0 +1,275 @@
+"""One layer of a pull: downloaded, verified and unpacked at the same time.
+
+    registry ──ranges──▶ partial blob ──┬──▶ sha256 ──▶ blob
+                                        └──▶ jail worker ──▶ layer, once digest and diff ID agree
+
+The file is followed from its beginning as that grows; hash and worker read what lies in the page
+cache. The blob is published when it is verified, the layer when the layer below is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TypeVar
+
+from msgspec import Struct
+
+from wharfie.engine.images.layers import LayerSource, LayerStore
+from wharfie.engine.images.leases import Lease
+from wharfie.engine.images.progress import Board
+from wharfie.model.archive import Archiver, Unpacked
+from wharfie.model.content import ContentStore, Descriptor, PartialBlob
+from wharfie.model.errors import InvalidArgument
+from wharfie.model.ids import Digest, short
+from wharfie.model.registry import Repository
+from wharfie.model.snapshot import LayerWriter
+
+T = TypeVar("T")
+
+_PIECE = 1 << 20
+_HASH_PIECE = 4 << 20
+
+
+class LayerJob(Struct, frozen=True, kw_only=True):
+    """A layer to fetch.
+
+    Attributes:
+        source: its names and its parent.
+        descriptor: its blob.
+        number: in the image, base 0.
+    """
+
+    source: LayerSource
+    descriptor: Descriptor
+    number: int
+
+    @property
+    def name(self) -> str:
+        """What progress calls it."""
+        return short(self.descriptor.digest)
+
+
+class LayerFetcher:
+    """Fetches layers of one pull."""
+
+    def __init__(
+        self,
+        *,
+        content: ContentStore,
+        archiver: Archiver,
+        layers: LayerStore,
+        downloads: asyncio.Semaphore,
+        repository: Repository,
+        lease: Lease,
+        board: Board,
+    ) -> None:
+        self._content = content
+        self._archiver = archiver
+        self._layers = layers
+        self._downloads = downloads
+        self._repository = repository
+        self._lease = lease
+        self._board = board
+
+    async def fetch(self, job: LayerJob, below: asyncio.Task[None] | None) -> None:
+        """Have the layer, whatever it takes.
+
+        Args:
+            job: the layer.
+            below: done when the layer it stands on is there.
+
+        Raises:
+            EngineError: it cannot be had.
+        """
+        self._lease.hold_blob(job.descriptor.digest)
+        async with self._layers.claim(job.source) as writer:
+            if writer is None:
+                await _done(below)
+                self._board.status("Pull complete", job.name)
+                return
+            unpacked = await self._unpack(job, writer)
+            if unpacked.diff_id != job.source.diff_id:
+                raise InvalidArgument(
+                    f"layer {job.descriptor.digest} is not what its image's config says: "
+                    f'invalid diffID for layer {job.number}: expected "{job.source.diff_id}", '
+                    f'got "{unpacked.diff_id}"'
+                )
+            await _done(below)
+            await writer.commit(
+                chain_id=job.source.chain_id, diff_id=job.source.diff_id, size=unpacked.size
+            )
+        self._board.status("Pull complete", job.name)
+
+    async def fetch_blob(self, job: LayerJob) -> None:
+        """Have the blob of a layer that is here unpacked."""
+        descriptor = job.descriptor
+        self._lease.hold_blob(descriptor.digest)
+        async with self._downloads:
+            partial = await self._content.partial(descriptor.digest, descriptor.size)
+            try:
+                if not self._content.has(descriptor.digest):
+                    follower = _Follower(os.dup(partial.descriptor), partial)
+                    try:
+                        await self._download(job, partial, follower)
+                    finally:
+                        follower.close()
+            finally:
+                await partial.close()
+
+    async def _unpack(self, job: LayerJob, writer: LayerWriter) -> Unpacked:
+        descriptor = job.descriptor
+        if self._content.has(descriptor.digest):
+            return await self._unpack_blob(job, writer)
+        if self._downloads.locked():
+            self._board.status("Waiting", job.name)
+        async with self._downloads:
+            partial = await self._content.partial(descriptor.digest, descriptor.size)
+            try:
+                if not self._content.has(descriptor.digest):
+                    return await self._unpack_partial(job, writer, partial)
+            finally:
+                await partial.close()
+        return await self._unpack_blob(job, writer)
+
+    async def _unpack_blob(self, job: LayerJob, writer: LayerWriter) -> Unpacked:
+        self._board.status("Download complete", job.name)
+        size = job.descriptor.size
+        self._board.count("Extracting", job.name, 0, size)
+        fd = os.open(self._content.path(job.descriptor.digest), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            unpacked = await self._archiver.unpack_layer(fd, writer.directory)
+        finally:
+            os.close(fd)
+        self._board.count("Extracting", job.name, size, size)
+        return unpacked
+
+    async def _unpack_partial(
+        self, job: LayerJob, writer: LayerWriter, partial: PartialBlob
+    ) -> Unpacked:
+        # The followers have a descriptor of their own: publishing closes the other.
+        follower = _Follower(os.dup(partial.descriptor), partial)
+        try:
+            unpacked = await _both(
+                self._download(job, partial, follower), self._follow(job, writer, follower)
+            )
+        finally:
+            follower.close()
+        if isinstance(unpacked, InvalidArgument):
+            raise unpacked
+        return unpacked
+
+    async def _follow(
+        self, job: LayerJob, writer: LayerWriter, follower: _Follower
+    ) -> Unpacked | InvalidArgument:
+        """Unpack what comes. A bad archive is the second thing to say: first its digest counts."""
+        size = job.descriptor.size
+
+        def told(read: int) -> None:
+            if follower.is_complete:
+                self._board.count("Extracting", job.name, read, size)
+
+        try:
+            return await self._archiver.unpack_stream(follower.pieces(told), writer.directory)
+        except InvalidArgument as error:
+            return error
+
+    async def _download(self, job: LayerJob, partial: PartialBlob, follower: _Follower) -> None:
+        size = job.descriptor.size
+
+        def progress() -> None:
+            follower.advance()
+            self._board.count("Downloading", job.name, partial.present, size)
+
+        async def fetch() -> None:
+            await self._repository.download(job.descriptor, partial, progress)
+            self._board.status("Verifying Checksum", job.name)
+
+        digest = await _both(fetch(), follower.digest())
+        # On the disk before the lock is taken that publishing holds.
+        await asyncio.to_thread(os.fdatasync, follower.descriptor)
+        await self._lease.publish(partial, digest)
+        follower.is_complete = True
+        self._board.status("Download complete", job.name)
+
+
+class _Follower:
+    """Reads a partial blob from its beginning while it grows."""
+
+    def __init__(self, descriptor: int, partial: PartialBlob) -> None:
+        self.descriptor = descriptor
+        self.is_complete = False
+        self._partial = partial
+        self._size = partial.size
+        self._prefix = partial.prefix
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def advance(self) -> None:
+        """Bytes were added."""
+        prefix = self._partial.prefix
+        if prefix > self._prefix:
+            self._prefix = prefix
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def pieces(self, told: Callable[[int], None]) -> AsyncIterator[bytes]:
+        """The bytes in order, as they come."""
+        position = 0
+        while position < self._size:
+            end = await self._beyond(position)
+            data = await asyncio.to_thread(
+                os.pread, self.descriptor, min(_PIECE, end - position), position
+            )
+            position += len(data)
+            told(position)
+            yield data
+
+    async def digest(self) -> Digest:
+        """The digest of the whole, once it is there."""
+        found = hashlib.sha256()
+
+        def take(start: int, end: int) -> None:
+            while start < end:
+                data = os.pread(self.descriptor, min(_PIECE, end - start), start)
+                found.update(data)
+                start += len(data)
+
+        position = 0
+        while position < self._size:
+            end = min(await self._beyond(position), position + _HASH_PIECE)
+            await asyncio.to_thread(take, position, end)
+            position = end
+        return Digest("sha256:" + found.hexdigest())
+
+    def close(self) -> None:
+        """Nobody follows any more."""
+        os.close(self.descriptor)
+
+    async def _beyond(self, position: int) -> int:
+        while self._prefix <= position:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        return self._prefix
+
+
+async def _done(below: asyncio.Task[None] | None) -> None:
+    if below is not None:
+        await asyncio.shield(below)
+
+
+async def _both(
+    first: Coroutine[object, object, object], second: Coroutine[object, object, T]
+) -> T:
+    """Two things at once, to the result of the second; the first failure ends both."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(first)
+            other = group.create_task(second)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return other.result()

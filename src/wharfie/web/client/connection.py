@@ -1,0 +1,254 @@
+"""One connection to a server, and the reply of one exchange on it.
+
+The head is parsed by llhttp, the body is framed as the server frames requests; both are bounded,
+and no byte is asked for faster than the caller takes it. Source: RFC 9112.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+
+import httptools
+
+from wharfie.web.client.errors import ConnectionLost, MalformedReply
+from wharfie.web.errors import HttpError
+from wharfie.web.framing import ChunkedFraming
+
+BUFFER = 1 << 20
+_MAX_HEAD = 64 << 10
+_MAX_FIELDS = 200
+_BODILESS = frozenset({204, 304})
+_LOST = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, OSError)
+
+
+class Connection:
+    """A connected stream; one exchange at a time.
+
+    Args:
+        reader: made with a limit of BUFFER bytes.
+        writer: of the same connection.
+        stall: seconds without a byte after which it counts as lost.
+        peer: the other side, for errors.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        stall: float,
+        peer: str,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._stall = stall
+        self._peer = peer
+        self.is_used = False
+        """An exchange was carried out on it: the server may have closed it meanwhile."""
+
+    @property
+    def is_open(self) -> bool:
+        """False once the other side is known to be gone."""
+        return not (self._reader.at_eof() or self._writer.is_closing())
+
+    async def send(self, head: bytes, body: AsyncIterator[bytes] | None) -> None:
+        """Write a request.
+
+        Raises:
+            ConnectionLost: the other side does not take it.
+        """
+        try:
+            self._writer.write(head)
+            if body is not None:
+                async for data in body:
+                    self._writer.write(data)
+                    async with asyncio.timeout(self._stall):
+                        await self._writer.drain()
+            async with asyncio.timeout(self._stall):
+                await self._writer.drain()
+        except TimeoutError:
+            raise ConnectionLost(f"{self._peer} takes no more bytes: i/o timeout") from None
+        except _LOST as error:
+            raise self._lost(error) from error
+
+    async def receive(self, method: str) -> Reply:
+        """Read the head of a reply.
+
+        Raises:
+            ConnectionLost: it does not come.
+            MalformedReply: it is none.
+        """
+        while True:
+            head = _Head()
+            head.parse(await self._read_head())
+            if head.status >= 200:
+                return Reply(self, head, has_body=method != "HEAD")
+            if head.status == 101:
+                raise MalformedReply(f"{self._peer} switched protocols unasked")
+
+    async def read(self, size: int) -> bytes:
+        """The next bytes, b"" at the end of the connection."""
+        try:
+            async with asyncio.timeout(self._stall):
+                return await self._reader.read(size)
+        except TimeoutError:
+            raise ConnectionLost(f"{self._peer} sends nothing more: i/o timeout") from None
+        except _LOST as error:
+            raise self._lost(error) from error
+
+    def close(self) -> None:
+        """Close at once, whatever is under way."""
+        self._writer.transport.abort()
+        self._writer.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing of it is left."""
+        with suppress(*_LOST):
+            await self._writer.wait_closed()
+
+    async def _read_head(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._stall):
+                head = await self._reader.readuntil(b"\r\n\r\n")
+        except TimeoutError:
+            raise ConnectionLost(f"{self._peer} does not answer: i/o timeout") from None
+        except asyncio.LimitOverrunError:
+            raise MalformedReply(f"{self._peer} sent an endless reply head") from None
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise MalformedReply(f"{self._peer} sent a malformed HTTP response") from None
+            raise ConnectionLost(f"{self._peer} closed the connection: EOF") from None
+        except _LOST as error:
+            raise self._lost(error) from error
+        if len(head) > _MAX_HEAD:
+            raise MalformedReply(f"{self._peer} sent a reply head of {len(head)} bytes")
+        return head
+
+    def _lost(self, error: Exception) -> ConnectionLost:
+        return ConnectionLost(f"{self._peer}: {str(error) or type(error).__name__}")
+
+
+class Reply:
+    """Status and fields of a reply, and its body to be read once.
+
+    Attributes:
+        headers: values by lower-case name; repeated ones joined by ", ".
+        length: announced bytes of the body, None when it ends with a chunk or the connection.
+    """
+
+    def __init__(self, connection: Connection, head: _Head, *, has_body: bool) -> None:
+        self.status = head.status
+        self.headers: Mapping[str, str] = head.headers
+        self._connection = connection
+        self._keep = head.keep_alive
+        self._chunked = "chunked" in head.headers.get("transfer-encoding", "").lower()
+        self.length = None if self._chunked else _length(head.headers)
+        self._complete = not has_body or head.status in _BODILESS or self.length == 0
+
+    @property
+    def can_reuse(self) -> bool:
+        """The whole body was read and the connection may carry another exchange."""
+        return self._complete and self._keep and self._connection.is_open
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, at most BUFFER bytes at a time.
+
+        Raises:
+            ConnectionLost: it ends early.
+            MalformedReply: broken chunks.
+        """
+        if self._complete:
+            return
+        if self._chunked:
+            async for data in self._dechunked():
+                yield data
+        elif self.length is None:
+            self._keep = False
+            while data := await self._connection.read(BUFFER):
+                yield data
+        else:
+            left = self.length
+            while left:
+                data = await self._connection.read(min(left, BUFFER))
+                if not data:
+                    raise ConnectionLost(f"unexpected EOF: {left} bytes of the body are missing")
+                left -= len(data)
+                if not left:
+                    self._complete = True
+                yield data
+        self._complete = True
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            MalformedReply: it has more than `limit` bytes.
+        """
+        if self.length is not None and self.length > limit:
+            raise MalformedReply(f"the reply has {self.length} bytes, at most {limit} are accepted")
+        parts: list[bytes] = []
+        size = 0
+        async for data in self.chunks():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise MalformedReply(f"the reply has more than {limit} bytes")
+        return b"".join(parts)
+
+    async def _dechunked(self) -> AsyncIterator[bytes]:
+        framing = ChunkedFraming()
+        while not framing.is_complete:
+            data = await self._connection.read(BUFFER)
+            if not data:
+                raise ConnectionLost("unexpected EOF: the body's last chunk is missing")
+            try:
+                pieces, rest = framing.feed(data)
+            except HttpError as error:
+                raise MalformedReply(str(error)) from None
+            if rest:
+                self._keep = False
+            for piece in pieces:
+                yield piece
+
+
+class _Head:
+    """The head of a reply; the methods named `on_` are llhttp's callbacks."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.keep_alive = False
+        self._fields = 0
+
+    def parse(self, data: bytes) -> None:
+        """Parse exactly one head."""
+        parser = httptools.HttpResponseParser(self)
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass
+        except httptools.HttpParserError as error:
+            raise MalformedReply(f"malformed HTTP response: {error}") from None
+        self.status = parser.get_status_code()
+        if self._fields > _MAX_FIELDS:
+            raise MalformedReply("the reply has too many header fields")
+        options = self.headers.get("connection", "").lower()
+        self.keep_alive = parser.get_http_version() == "1.1" and "close" not in options
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a field."""
+        self._fields += 1
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise MalformedReply(f"bad Content-Length {text[:40]!r}")
+    return int(text)
