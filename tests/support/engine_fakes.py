@@ -35,6 +35,7 @@ class FakeSupervisor:
         self._next_pid = 1000
         self.held: dict[str, TaskStatus] = {}
         self.settled: list[str] = []
+        self.attached: list[AttachSpec] = []
         self.signals: list[tuple[str, int]] = []
         self.ignored: set[int] = set()
         self.unseen: list[TaskExit] = []
@@ -70,6 +71,7 @@ class FakeSupervisor:
         self.on_exit(exit_)
 
     async def attach(self, task_id: str, connection: int, spec: AttachSpec) -> Attachment:
+        self.attached.append(spec)
         return Attachment(1)
 
     async def release(self, attachment: Attachment) -> None:

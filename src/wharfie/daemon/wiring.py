@@ -60,7 +60,7 @@ from wharfie.engine.images.service import ImageUse
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
 from wharfie.model.errors import EngineError
@@ -205,6 +205,7 @@ class _Builder:
         )
         execs = Execs(
             containers=engine.containers,
+            store=store,
             runtime=runtime,
             supervisor=supervisor,
             events=self._events,
@@ -218,6 +219,7 @@ class _Builder:
         )
         await self._recover(
             engine,
+            execs,
             listen=lambda: self._subscribe(supervisor, engine, streams, execs),
             store=store,
             snapshotter=snapshotter,
@@ -263,6 +265,7 @@ class _Builder:
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
+            volume_archives=VolumeArchives(volumes, archiver, engine.volume_mounts.holders),
             system=self._system(runtime, engine, images, warnings),
             events=self._events,
         )
@@ -359,6 +362,7 @@ class _Builder:
     async def _recover(
         self,
         engine: ContainerEngine,
+        execs: Execs,
         *,
         listen: Callable[[], None],
         store: SqliteStore,
@@ -376,7 +380,8 @@ class _Builder:
         # Before the images: layers under snapshots nobody has are then collected with them.
         await snapshotter.sweep([SnapshotKey(handle.id) for handle in engine.catalogue])
         await images.open(lambda: _image_uses(engine))
-        await engine.recovery.reconcile(listen)
+        await execs.load(engine.recovery.tasks)
+        await engine.recovery.reconcile(listen, execs)
 
     def _system(
         self,
