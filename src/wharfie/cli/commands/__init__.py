@@ -204,10 +204,14 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "Revert system install; data and configuration stay",
     ),
     "version": ("version", "VERSION", "Show the Docker version information"),
+    "volume backup": ("volume_data", "BACKUP", "Write a volume's data as a tar stream"),
+    "volume clone": ("volume_data", "CLONE", "Copy a volume"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),
     "volume ls": ("volume", "LS", "List volumes"),
     "volume prune": ("prune", "VOLUMES", "Remove unused local volumes"),
+    "volume rename": ("volume_data", "RENAME", "Give a volume another name"),
+    "volume restore": ("volume_data", "RESTORE", "Fill a volume from a tar stream"),
     "volume rm": ("volume", "RM", "Remove one or more volumes"),
 }
 
