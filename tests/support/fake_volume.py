@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from wharfie.model.volume import Volume
+from wharfie.model.volume import Holder, Volume, VolumeMount
 
 
 class FakeVolumeDriver:
@@ -13,6 +13,24 @@ class FakeVolumeDriver:
 
     def mountpoint(self, name: str) -> str:
         return f"/volumes/{name}/_data"
+
+    def check(self, volume: Volume) -> None:
+        pass
+
+    async def attach(
+        self, volume: Volume, *, user: str, subpath: str, holders: Sequence[Holder]
+    ) -> VolumeMount:
+        return VolumeMount(volume.mountpoint)
+
+    async def detach(self, volume: Volume, *, user: str) -> None:
+        pass
+
+    async def move(self, before: Volume, after: Volume) -> None:
+        if before.name in self.sizes:
+            self.sizes[after.name] = self.sizes.pop(before.name)
+
+    async def clone(self, source: Volume, target: Volume) -> None:
+        self.sizes[target.name] = self.sizes[source.name]
 
     async def create(self, volume: Volume) -> None:
         self.sizes.setdefault(volume.name, 0)

@@ -24,7 +24,7 @@ from wharfie.engine.images import Images
 from wharfie.engine.images.remote import RemoteImages
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System
-from wharfie.engine.volumes import Volumes
+from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.model.caller import Caller
 from wharfie.model.container import Container
 from wharfie.model.image import Image
@@ -49,6 +49,7 @@ class Services(Struct, frozen=True, kw_only=True):
     networks: Networks
     attachments: ContainerNetworks
     volumes: Volumes
+    volume_archives: VolumeArchives
     system: System
     events: EventBus
 

@@ -75,6 +75,7 @@ class Adoption:
             runtime=default,
             cgroup_version=self._cgroup_version,
             cpus=self._defaults.now.cpus,
+            abilities=self._defaults.now.abilities,
         )
         registries = registry_settings(config)
         material = await self._encryption.load()

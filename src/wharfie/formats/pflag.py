@@ -109,6 +109,10 @@ class Values:
         """Tell whether the flag was given."""
         return name in self._set
 
+    def declares(self, name: str) -> bool:
+        """Tell whether the command has such a flag at all."""
+        return name in self._flags
+
     def _get(self, name: str) -> object:
         return self._set[name] if name in self._set else self._flags[name].default
 

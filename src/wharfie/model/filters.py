@@ -35,13 +35,17 @@ class ContainerFilters(Struct, frozen=True, kw_only=True):
 
 
 class PruneFilters(Struct, frozen=True, kw_only=True):
-    """Filters of prunes; `until` in nanoseconds since the epoch, None for no bound."""
+    """Filters of prunes; `until` in nanoseconds since the epoch, None for no bound.
+
+    With `dry_run` nothing is removed, only told.
+    """
 
     until: int | None = None
     labels: list[LabelMatch] = field(default_factory=list)
     not_labels: list[LabelMatch] = field(default_factory=list)
     dangling: bool | None = None
     all: bool = False
+    dry_run: bool = False
 
 
 class ImageFilters(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ class Volume(Struct, frozen=True, kw_only=True):
     Attributes:
         mountpoint: absolute host path of its data.
         anonymous: made without a name, goes with its container on `rm -v`.
+        moving_from: name under which the data still may be, when a renaming was cut short.
     """
 
     name: str
@@ -26,10 +27,66 @@ class Volume(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
     anonymous: bool = False
+    moving_from: str = ""
+
+
+class Holder(Struct, frozen=True):
+    """A running container that has a volume mounted: its process, and where."""
+
+    pid: int
+    destination: str
+
+
+class VolumeMount(Struct, frozen=True):
+    """A volume ready to be bound into a container.
+
+    Attributes:
+        source: host path.
+        descriptor: a detached mount to bind instead, which the receiver closes; None for none.
+        read_only: whatever the container asked for, it cannot write.
+    """
+
+    source: str
+    descriptor: int | None = None
+    read_only: bool = False
 
 
 class VolumeDriver(Protocol):
     """Makes places for data."""
+
+    def check(self, volume: Volume) -> None:
+        """Refuse options this driver does not serve.
+
+        Raises:
+            InvalidArgument: what no volume can be.
+            NotSupported: what this host cannot do.
+        """
+
+    async def attach(
+        self, volume: Volume, *, user: str, subpath: str, holders: Sequence[Holder]
+    ) -> VolumeMount:
+        """Make a volume ready for a container that starts.
+
+        Args:
+            volume: which.
+            user: the container's ID.
+            subpath: directory or file in it to mount instead of its root; "" for the root.
+            holders: running containers that have it; what lives only as long as it is mounted is
+                shared with them.
+
+        Raises:
+            Internal: it cannot be mounted.
+            NotFound, Forbidden: the subpath is not there, or leads out.
+        """
+
+    async def detach(self, volume: Volume, *, user: str) -> None:
+        """The container ended; idempotent."""
+
+    async def move(self, before: Volume, after: Volume) -> None:
+        """Give the data another name; one that was moved already is no error."""
+
+    async def clone(self, source: Volume, target: Volume) -> None:
+        """Copy all data into a volume that does not exist yet; sharing blocks where possible."""
 
     def mountpoint(self, name: str) -> str:
         """Absolute path at which the volume's data is or will be."""

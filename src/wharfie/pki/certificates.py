@@ -9,6 +9,7 @@ file; RSA keys make signing slow (milliseconds).
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -38,15 +39,16 @@ class LeafRequest:
     """What a leaf certificate is wanted for.
 
     Attributes:
-        common_name: the subject; of no meaning for servers, the user's name for clients.
+        subject: its common name is of no meaning for servers, the user's name for clients.
         hosts: subject alternative names; a server needs one at least.
-        usage: extended key usage, `SERVER_AUTH` or `CLIENT_AUTH`.
+        usages: extended key usages, `SERVER_AUTH` and `CLIENT_AUTH`.
+        lifetime: how long it shall be valid.
     """
 
-    common_name: str
+    subject: x509.Name
     hosts: HostNames
-    usage: x509.ObjectIdentifier
-    days: int
+    usages: tuple[x509.ObjectIdentifier, ...]
+    lifetime: datetime.timedelta
     key_type: KeyType = KeyType.ECDSA_P256
 
 
@@ -65,10 +67,16 @@ def create_ca(
         InvalidRequest: the name or the number of days is out of range.
     """
     key = generate_key(key_type)
+    return self_sign(key, make_name(common_name), lifetime=days_long(days), now=now)
+
+
+def self_sign(
+    key: PrivateKey, name: x509.Name, *, lifetime: datetime.timedelta, now: datetime.datetime
+) -> Identity:
+    """Make the certificate of a root whose key and name exist."""
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    name = _name(common_name)
     builder = (
-        _builder(name, name, key, now, now + _validity(days))
+        _builder(name, name, key, now, now + lifetime)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage("key_cert_sign", "crl_sign"), critical=True)
         .add_extension(identifier, critical=False)
@@ -90,10 +98,10 @@ def server_request(hosts: HostNames, *, days: int, key_type: KeyType) -> LeafReq
         raise InvalidRequest("a server certificate needs a host name or address")
     first = hosts.dns[0] if hosts.dns else str(hosts.addresses[0])
     return LeafRequest(
-        common_name=first[:64],
+        subject=make_name(first[:64]),
         hosts=hosts,
-        usage=ExtendedKeyUsageOID.SERVER_AUTH,
-        days=days,
+        usages=(ExtendedKeyUsageOID.SERVER_AUTH,),
+        lifetime=days_long(days),
         key_type=key_type,
     )
 
@@ -101,34 +109,37 @@ def server_request(hosts: HostNames, *, days: int, key_type: KeyType) -> LeafReq
 def client_request(common_name: str, *, days: int, key_type: KeyType) -> LeafRequest:
     """A request for a client, known to servers by `common_name`."""
     return LeafRequest(
-        common_name=common_name,
+        subject=make_name(common_name),
         hosts=HostNames(),
-        usage=ExtendedKeyUsageOID.CLIENT_AUTH,
-        days=days,
+        usages=(ExtendedKeyUsageOID.CLIENT_AUTH,),
+        lifetime=days_long(days),
         key_type=key_type,
     )
 
 
-def issue(ca: Identity, request: LeafRequest, *, now: datetime.datetime) -> Identity:
-    """Make a key and a leaf for it, signed by `ca`; it ends no later than `ca` does.
+def issue(
+    ca: Identity, request: LeafRequest, *, now: datetime.datetime, key: PrivateKey | None = None
+) -> Identity:
+    """Make a leaf signed by `ca`, which ends no later than `ca` does, for a new key or `key`.
 
     Raises:
         InvalidRequest: the signer is no CA, or is not valid now, or the request is out of range.
     """
     check_signer(ca, now=now)
-    key = generate_key(request.key_type)
-    until = min(now + _validity(request.days), ca.certificate.not_valid_after_utc)
+    key = key or generate_key(request.key_type)
+    until = min(now + request.lifetime, ca.certificate.not_valid_after_utc)
     usages = ["digital_signature"]
     if isinstance(key, rsa.RSAPrivateKey):
         usages.append("key_encipherment")  # RSA key exchange of TLS 1.2
     builder = (
-        _builder(_name(request.common_name), ca.certificate.subject, key, now, until)
+        _builder(request.subject, ca.certificate.subject, key, now, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(*usages), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([request.usage]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(_authority(ca), critical=False)
     )
+    if request.usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(request.usages), critical=False)
     names: list[x509.GeneralName] = [x509.DNSName(name) for name in request.hosts.dns]
     names += [x509.IPAddress(address) for address in request.hosts.addresses]
     if names:
@@ -181,11 +192,27 @@ def decode_certificates(pem: bytes, path: str) -> list[x509.Certificate]:
         raise UnreadableFile(path, f"not a PEM certificate: {error}") from None
 
 
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, parse_common_name(common_name))])
+def make_name(
+    common_name: str, attributes: Sequence[tuple[x509.ObjectIdentifier, str]] = ()
+) -> x509.Name:
+    """Make a subject; the attributes stand before the common name, as is usual.
+
+    Raises:
+        InvalidRequest: the common name, or an attribute, has no place in a certificate.
+    """
+    try:
+        return x509.Name(
+            [
+                *(x509.NameAttribute(kind, value) for kind, value in attributes),
+                x509.NameAttribute(NameOID.COMMON_NAME, parse_common_name(common_name)),
+            ]
+        )
+    except ValueError as error:
+        raise InvalidRequest(f"invalid subject: {error}") from None
 
 
-def _validity(days: int) -> datetime.timedelta:
+def days_long(days: int) -> datetime.timedelta:
+    """A lifetime of so many days; InvalidRequest if that is none."""
     if not 1 <= days <= LONGEST_VALIDITY_DAYS:
         raise InvalidRequest(f"invalid number of days {days}: 1 to {LONGEST_VALIDITY_DAYS}")
     return datetime.timedelta(days=days)

@@ -45,6 +45,23 @@ class Terms:
     force: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trio:
+    """A CA and the first two leaves under it."""
+
+    ca: Identity
+    server: Identity
+    client: Identity
+
+    def contents(self, passphrase: bytes | None) -> dict[str, bytes]:
+        """The six files."""
+        return (
+            files.ca_files(self.ca, passphrase)
+            | files.server_files(self.server)
+            | files.client_files(self.client)
+        )
+
+
 def create(
     directory: Path, hosts: HostNames, *, terms: Terms, ca_name: str, client_name: str
 ) -> list[Path]:
@@ -60,33 +77,58 @@ def create(
     for_server = server_request(hosts, days=terms.days, key_type=terms.key_type)
     for_client = client_request(client_name, days=terms.days, key_type=terms.key_type)
     ca = create_ca(ca_name, days=terms.days, now=terms.now, key_type=terms.key_type)
-    contents = (
-        files.ca_files(ca, terms.passphrase)
-        | files.server_files(issue(ca, for_server, now=terms.now))
-        | files.client_files(issue(ca, for_client, now=terms.now))
+    return write_trio(directory, issue_trio(ca, for_server, for_client, terms=terms), terms=terms)
+
+
+def issue_trio(ca: Identity, server: LeafRequest, client: LeafRequest, *, terms: Terms) -> Trio:
+    """Sign a server's and a client's certificate by a CA.
+
+    Raises:
+        InvalidRequest: the signer is no CA, or is not valid now.
+    """
+    return Trio(
+        ca=ca,
+        server=issue(ca, server, now=terms.now),
+        client=issue(ca, client, now=terms.now),
     )
+
+
+def write_trio(directory: Path, trio: Trio, *, terms: Terms) -> list[Path]:
+    """Write the six files; returns their paths.
+
+    Raises:
+        FileExists, UnreadableFile: as for `create`.
+    """
+    contents = trio.contents(terms.passphrase)
     files.write_files(directory, contents, force=terms.force)
     return [directory / name for name in contents]
 
 
-def add_server(directory: Path, hosts: HostNames, *, terms: Terms, out: Path) -> list[Path]:
-    """Make a server certificate for `hosts` by the CA in `directory`; returns the new paths.
+def add_server(directory: Path, request: LeafRequest, *, terms: Terms, out: Path) -> list[Path]:
+    """Make a server certificate by the CA in `directory`; returns the new paths.
 
     Raises:
         InvalidRequest, FileExists, UnreadableFile: as for `create`.
     """
-    request = server_request(hosts, days=terms.days, key_type=terms.key_type)
     return _add(directory, request, files.server_files, terms=terms, out=out)
 
 
-def add_client(directory: Path, name: str, *, terms: Terms, out: Path) -> list[Path]:
-    """Make a client certificate for `name` by the CA in `directory`; returns the new paths.
+def add_client(directory: Path, request: LeafRequest, *, terms: Terms, out: Path) -> list[Path]:
+    """Make a client certificate by the CA in `directory`; returns the new paths.
 
     Raises:
         InvalidRequest, FileExists, UnreadableFile: as for `create`.
     """
-    request = client_request(name, days=terms.days, key_type=terms.key_type)
     return _add(directory, request, files.client_files, terms=terms, out=out)
+
+
+def sign(directory: Path, request: LeafRequest, *, terms: Terms) -> Identity:
+    """Make a leaf by the CA in `directory` and write nothing.
+
+    Raises:
+        InvalidRequest, UnreadableFile: as for `create`.
+    """
+    return issue(files.read_ca(directory, terms.passphrase), request, now=terms.now)
 
 
 def _add(

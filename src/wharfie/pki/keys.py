@@ -7,7 +7,6 @@ Written as PKCS#8, which openssl, Go and Python all read; read also in the older
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import assert_never
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,20 +26,26 @@ class KeyType(StrEnum):
     """Kinds of keys this tool makes."""
 
     ECDSA_P256 = "ecdsa-p256"
+    ECDSA_P384 = "ecdsa-p384"
+    ECDSA_P521 = "ecdsa-p521"
     RSA_2048 = "rsa-2048"
+    RSA_3072 = "rsa-3072"
     RSA_4096 = "rsa-4096"
+
+
+_CURVES: dict[KeyType, ec.EllipticCurve] = {
+    KeyType.ECDSA_P256: ec.SECP256R1(),
+    KeyType.ECDSA_P384: ec.SECP384R1(),
+    KeyType.ECDSA_P521: ec.SECP521R1(),
+}
+_RSA_BITS = {KeyType.RSA_2048: 2048, KeyType.RSA_3072: 3072, KeyType.RSA_4096: 4096}
 
 
 def generate_key(kind: KeyType) -> PrivateKey:
     """Make a new key. An RSA 4096 key takes about a second of CPU: not on an event loop."""
-    match kind:
-        case KeyType.ECDSA_P256:
-            return ec.generate_private_key(ec.SECP256R1())
-        case KeyType.RSA_2048:
-            return rsa.generate_private_key(65537, 2048)
-        case KeyType.RSA_4096:
-            return rsa.generate_private_key(65537, 4096)
-    assert_never(kind)
+    if kind in _CURVES:
+        return ec.generate_private_key(_CURVES[kind])
+    return rsa.generate_private_key(65537, _RSA_BITS[kind])
 
 
 def parse_key_type(text: str) -> KeyType:

@@ -4,12 +4,22 @@ from pathlib import Path
 import pytest
 
 from support.tls import now, shake_hands
+from wharfie.pki.certificates import LeafRequest, client_request, server_request
 from wharfie.pki.contexts import client_context, server_context
 from wharfie.pki.directory import Terms, add_client, add_server, create
 from wharfie.pki.errors import FileExists, InvalidRequest, UnreadableFile
-from wharfie.pki.names import parse_hosts
+from wharfie.pki.keys import KeyType
+from wharfie.pki.names import HostNames, parse_hosts
 
 LOCAL = parse_hosts(["localhost"])
+
+
+def server(hosts: HostNames) -> LeafRequest:
+    return server_request(hosts, days=1, key_type=KeyType.ECDSA_P256)
+
+
+def client(name: str) -> LeafRequest:
+    return client_request(name, days=1, key_type=KeyType.ECDSA_P256)
 
 
 def make(directory: Path, *, force: bool = False, passphrase: bytes | None = None) -> list[Path]:
@@ -63,7 +73,7 @@ def test_force_makes_everything_anew(tmp_path: Path) -> None:
 
 def test_a_client_to_be_handed_over_comes_with_the_ca(tmp_path: Path) -> None:
     make(tmp_path)
-    add_client(tmp_path, "alice", terms=Terms(now=now(), days=1), out=tmp_path / "alice")
+    add_client(tmp_path, client("alice"), terms=Terms(now=now(), days=1), out=tmp_path / "alice")
     assert sorted(os.listdir(tmp_path / "alice")) == ["ca.pem", "cert.pem", "key.pem"]
     assert meet(tmp_path, tmp_path / "alice") == "alice"
 
@@ -71,7 +81,10 @@ def test_a_client_to_be_handed_over_comes_with_the_ca(tmp_path: Path) -> None:
 def test_a_second_server_names_other_hosts(tmp_path: Path) -> None:
     make(tmp_path)
     add_server(
-        tmp_path, parse_hosts(["10.0.0.7"]), terms=Terms(now=now(), days=1), out=tmp_path / "b"
+        tmp_path,
+        server(parse_hosts(["10.0.0.7"])),
+        terms=Terms(now=now(), days=1),
+        out=tmp_path / "b",
     )
     assert sorted(os.listdir(tmp_path / "b")) == ["ca.pem", "server-cert.pem", "server-key.pem"]
     assert meet(tmp_path / "b", tmp_path, host="10.0.0.7") == "me"
@@ -81,8 +94,8 @@ def test_renewing_in_place_needs_force_and_keeps_the_ca(tmp_path: Path) -> None:
     make(tmp_path)
     ca = (tmp_path / "ca.pem").read_bytes()
     with pytest.raises(FileExists):
-        add_server(tmp_path, LOCAL, terms=Terms(now=now()), out=tmp_path)
-    add_server(tmp_path, LOCAL, terms=Terms(now=now(), force=True), out=tmp_path)
+        add_server(tmp_path, server(LOCAL), terms=Terms(now=now()), out=tmp_path)
+    add_server(tmp_path, server(LOCAL), terms=Terms(now=now(), force=True), out=tmp_path)
     assert (tmp_path / "ca.pem").read_bytes() == ca
     assert meet(tmp_path, tmp_path) == "me"
 
@@ -90,9 +103,9 @@ def test_renewing_in_place_needs_force_and_keeps_the_ca(tmp_path: Path) -> None:
 def test_a_locked_ca_signs_only_with_its_passphrase(tmp_path: Path) -> None:
     make(tmp_path, passphrase=b"secret")
     with pytest.raises(UnreadableFile, match="passphrase"):
-        add_client(tmp_path, "x", terms=Terms(now=now()), out=tmp_path / "x")
+        add_client(tmp_path, client("x"), terms=Terms(now=now()), out=tmp_path / "x")
     terms = Terms(now=now(), passphrase=b"secret")
-    add_client(tmp_path, "x", terms=terms, out=tmp_path / "x")
+    add_client(tmp_path, client("x"), terms=terms, out=tmp_path / "x")
     assert meet(tmp_path, tmp_path / "x") == "x"
 
 

@@ -48,6 +48,11 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "cert check": (
+        "remote.cert",
+        "CHECK",
+        "Check directories of certificates and say how to mend them",
+    ),
     "cert client": ("remote.cert", "CLIENT", "Create one more client certificate"),
     "cert create": ("remote.cert", "CREATE", "Create a CA, a server and a client certificate"),
     "cert inspect": (
@@ -55,6 +60,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "INSPECT",
         "Show what certificates say and what is wrong with them",
     ),
+    "cert renew": ("remote.cert", "RENEW", "Renew certificates before they expire"),
     "cert server": ("remote.cert", "SERVER", "Create one more server certificate"),
     "container attach": (
         "attach",
@@ -198,10 +204,14 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "Revert system install; data and configuration stay",
     ),
     "version": ("version", "VERSION", "Show the Docker version information"),
+    "volume backup": ("volume_data", "BACKUP", "Write a volume's data as a tar stream"),
+    "volume clone": ("volume_data", "CLONE", "Copy a volume"),
     "volume create": ("volume", "CREATE", "Create a volume"),
     "volume inspect": ("inspect", "VOLUME", "Display detailed information on one or more volumes"),
     "volume ls": ("volume", "LS", "List volumes"),
     "volume prune": ("prune", "VOLUMES", "Remove unused local volumes"),
+    "volume rename": ("volume_data", "RENAME", "Give a volume another name"),
+    "volume restore": ("volume_data", "RESTORE", "Fill a volume from a tar stream"),
     "volume rm": ("volume", "RM", "Remove one or more volumes"),
 }
 

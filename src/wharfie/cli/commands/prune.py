@@ -46,9 +46,11 @@ def filters_of(context: Context, flags: Values) -> Filters:
     return found
 
 
-def _post(context: Context, kind: str, filters: Filters) -> dict[str, object]:
+def _post(
+    context: Context, kind: str, filters: Filters, extra: dict[str, str] | None = None
+) -> dict[str, object]:
     query = {"filters": dumps(filters)} if filters else {}
-    found = context.client.json("POST", f"/{kind}/prune", query=query)
+    found = context.client.json("POST", f"/{kind}/prune", query={**query, **(extra or {})})
     return found if isinstance(found, dict) else {}
 
 
@@ -143,6 +145,12 @@ def run_volumes(context: Context, flags: Values) -> int:
             raise CommandError("conflicting options: cannot specify both --all and --filter all=1")
         filters["all"] = {"true": True}
         warning = "This will remove all local volumes not used by at least one container."
+    if flags.on("dry-run"):
+        document = _post(context, "volumes", filters, {"dry-run": "1"})
+        names = [str(name) for name in sequence(document, "VolumesDeleted")]
+        context.write(_listed("Would delete volumes:", names))
+        context.say(f"Would reclaim space: {human_size(_space(document))}")
+        return 0
     if not flags.on("force") and not confirm(context, warning):
         return 0
     text, size = _volumes(context, filters)
@@ -222,6 +230,7 @@ VOLUMES = Command(
     run_volumes,
     "Remove unused local volumes",
     flags="-a, --all  Remove all unused volumes, not just anonymous ones\n"
+    + "--dry-run  Only tell what would be removed\n"
     + _filter(_LABEL)
     + _FORCE,
 )

@@ -26,6 +26,7 @@ from wharfie.pki.certificates import (
     decode_certificates,
     encode_certificate,
     issue,
+    server_request,
 )
 from wharfie.pki.directory import Terms, add_server
 from wharfie.pki.errors import PkiError
@@ -92,7 +93,8 @@ def enable(
     try:
         names = parse_hosts([*hosts, *_present_names(place.directory), *own_names()])
         _ensure_ca(place.directory, terms)
-        add_server(place.directory, names, terms=_forced(terms), out=place.directory)
+        request = server_request(names, days=terms.days, key_type=terms.key_type)
+        add_server(place.directory, request, terms=_forced(terms), out=place.directory)
         write_settings(place.config_file, changed, validator=place.validator)
     except PkiError as error:
         raise CommandError(str(error)) from None

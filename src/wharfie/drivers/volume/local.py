@@ -14,9 +14,18 @@ import logging
 import os
 from collections.abc import Collection, Sequence
 
+from wharfie.drivers.volume.attaching import mount_below, mount_volume
+from wharfie.drivers.volume.options import (
+    MountOptions,
+    Owner,
+    check_options,
+    parse_mount,
+    parse_owner,
+)
+from wharfie.kernel.mounts import MOUNT_ATTR_RDONLY
 from wharfie.kernel.trees import Trash, measure_tree
 from wharfie.model.errors import Internal, NotSupported
-from wharfie.model.volume import Volume
+from wharfie.model.volume import Holder, Volume, VolumeMount
 
 _LOST = ".lost"
 _log = logging.getLogger(__name__)
@@ -30,6 +39,7 @@ class LocalVolumeDriver:
         tmp = os.path.join(data_root, "tmp")
         os.makedirs(self._directory, mode=0o701, exist_ok=True)
         os.makedirs(tmp, mode=0o700, exist_ok=True)
+        self._tmp = tmp
         self._trash = Trash(tmp)
 
     async def close(self) -> None:
@@ -44,18 +54,77 @@ class LocalVolumeDriver:
         """Absolute path at which the volume's data is or will be."""
         return os.path.join(self._directory, name, "_data")
 
-    async def create(self, volume: Volume) -> None:
-        """Make the place; one that exists keeps its data.
+    def check(self, volume: Volume) -> None:
+        """See VolumeDriver."""
+        check_options(volume.options)
 
-        Raises:
-            NotSupported: options, which ask for a mount this driver does not make.
-        """
-        if volume.options:
-            raise NotSupported(
-                "the local volume driver does not serve options yet: " + ", ".join(volume.options)
-            )
+    async def attach(
+        self, volume: Volume, *, user: str, subpath: str, holders: Sequence[Holder]
+    ) -> VolumeMount:
+        """See VolumeDriver."""
+        del user  # nothing is kept for it
+        options = parse_mount(volume.options)
+        if options is None and not subpath:
+            return VolumeMount(volume.mountpoint)
+        return await asyncio.to_thread(self._attach, volume, options, subpath, holders)
+
+    async def detach(self, volume: Volume, *, user: str) -> None:
+        """See VolumeDriver; mounts go with their containers."""
+
+    async def move(self, before: Volume, after: Volume) -> None:
+        """See VolumeDriver."""
+        source = os.path.join(self._directory, before.name)
+        target = os.path.join(self._directory, after.name)
         try:
-            await asyncio.to_thread(self._make, volume.name)
+            await asyncio.to_thread(_move, source, target)
+        except OSError as error:
+            raise Internal(f"rename {before.name}: {error.strerror}") from error
+
+    async def clone(self, source: Volume, target: Volume) -> None:
+        """See VolumeDriver; made aside and renamed, so that it is never seen half."""
+        if parse_mount(source.options) is not None:
+            raise NotSupported(f"clone {source.name}: its data is not this engine's to copy")
+        aside = os.path.join(self._tmp, f"clone-{target.name}")
+        command = ("cp", "-a", "--reflink=auto", "--", f"{source.mountpoint}/.", f"{aside}/_data")
+        try:
+            await asyncio.to_thread(self._trash.throw, aside)
+            await asyncio.to_thread(_make_tree, aside)
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            )
+            _, said = await process.communicate()
+            if process.returncode:
+                raise Internal(f"clone {source.name}: {said.decode(errors='replace').strip()}")
+            await asyncio.to_thread(os.rename, aside, os.path.join(self._directory, target.name))
+        except OSError as error:
+            raise Internal(f"clone {source.name}: {error.strerror}") from error
+        finally:
+            await asyncio.to_thread(self._trash.throw, aside)
+
+    def _attach(
+        self,
+        volume: Volume,
+        options: MountOptions | None,
+        subpath: str,
+        holders: Sequence[Holder],
+    ) -> VolumeMount:
+        if options is None:
+            root = os.open(volume.mountpoint, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        else:
+            root = mount_volume(volume.name, options, holders)
+        read_only = options is not None and bool(options.attributes & MOUNT_ATTR_RDONLY)
+        if not subpath:
+            return VolumeMount(volume.mountpoint, root, read_only)
+        try:
+            return VolumeMount(volume.mountpoint, mount_below(root, subpath), read_only)
+        finally:
+            os.close(root)
+
+    async def create(self, volume: Volume) -> None:
+        """Make the place; one that exists keeps its data."""
+        self.check(volume)
+        try:
+            await asyncio.to_thread(self._make, volume.name, parse_owner(volume.options))
         except OSError as error:
             raise Internal(f"create {volume.name}: {error.strerror}") from error
 
@@ -78,14 +147,17 @@ class LocalVolumeDriver:
         """At start: put away data of volumes not in `known`."""
         return await asyncio.to_thread(self._set_aside, set(known))
 
-    def _make(self, name: str) -> None:
+    def _make(self, name: str, owner: Owner) -> None:
         path = os.path.join(self._directory, name)
         os.makedirs(path, mode=0o701, exist_ok=True)
         try:
             os.mkdir(self.mountpoint(name))
         except FileExistsError:
             return
-        os.chmod(self.mountpoint(name), 0o755)  # noqa: S103 - containers' users enter here
+        data = self.mountpoint(name)
+        if owner.uid is not None or owner.gid is not None:
+            os.chown(data, -1 if owner.uid is None else owner.uid, owner.gid or 0)
+        os.chmod(data, 0o755 if owner.mode is None else owner.mode)
 
     def _set_aside(self, known: set[str]) -> list[str]:
         lost: list[str] = []
@@ -108,6 +180,19 @@ class LocalVolumeDriver:
         while os.path.lexists(path := os.path.join(directory, f"{name[:200]}-{number}")):
             number += 1
         return path
+
+
+def _move(source: str, target: str) -> None:
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        if not os.path.isdir(target):
+            raise
+
+
+def _make_tree(aside: str) -> None:
+    os.mkdir(aside, 0o701)
+    os.mkdir(os.path.join(aside, "_data"), 0o700)
 
 
 def _remove_empty(path: str, data: str) -> bool:

@@ -1,5 +1,6 @@
 """Volumes: named places for data that outlive containers."""
 
+from wharfie.engine.volumes.archives import VolumeArchives
 from wharfie.engine.volumes.service import Volumes
 
-__all__ = ["Volumes"]
+__all__ = ["VolumeArchives", "Volumes"]

@@ -6,14 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from msgspec import structs
+
 from wharfie.engine.events import EventBus
 from wharfie.engine.volumes.names import check_name
 from wharfie.model import clock
-from wharfie.model.errors import Conflict, InvalidArgument, NoSuchVolume, NotFound
+from wharfie.model.errors import (
+    Conflict,
+    InvalidArgument,
+    NoSuchVolume,
+    NotFound,
+    NotSupported,
+)
 from wharfie.model.filters import PruneFilters, VolumeFilters, has_labels
 from wharfie.model.ids import generate_id
-from wharfie.model.store import Store
-from wharfie.model.volume import Volume, VolumeDriver
+from wharfie.model.store import Store, Transaction
+from wharfie.model.volume import Holder, Volume, VolumeDriver, VolumeMount
 
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 LOCAL = "local"
@@ -37,6 +45,9 @@ class Volumes:
         self._volumes = {
             volume.name: volume for volume in self._store.read(lambda tx: tx.volumes.all())
         }
+        for volume in list(self._volumes.values()):
+            if volume.moving_from:
+                await self._finish_move(volume)
         await self._driver.set_aside(self._volumes)
 
     def get(self, name: str) -> Volume:
@@ -94,11 +105,109 @@ class Volumes:
                 options=options,
                 anonymous=anonymous,
             )
+            self._driver.check(volume)
             await self._driver.create(volume)
             await self._store.write(lambda tx: tx.volumes.put(volume), durable=not anonymous)
             self._volumes[name] = volume
         self._events.publish("volume", "create", name, {"driver": driver})
         return volume
+
+    async def attach(
+        self, name: str, *, user: str, subpath: str = "", holders: Sequence[Holder] = ()
+    ) -> VolumeMount:
+        """Make a volume ready for a container that starts; see VolumeDriver.attach."""
+        return await self._driver.attach(
+            self.get(name), user=user, subpath=subpath, holders=holders
+        )
+
+    async def detach(self, name: str, *, user: str) -> None:
+        """The container ended; idempotent, also when the volume is gone."""
+        volume = self._volumes.get(name)
+        if volume is not None:
+            await self._driver.detach(volume, user=user)
+
+    async def rename(self, name: str, wanted: str) -> Volume:
+        """Give a volume nobody uses another name. A crash at any point is mended at start.
+
+        Raises:
+            NoSuchVolume: nothing has this name.
+            Conflict: a container holds it, or the wanted name is taken.
+            NotSupported: a plugin's volume.
+        """
+        check_name(wanted)
+        first, second = sorted((name, wanted))
+        if first == second:
+            raise InvalidArgument(f"rename {name}: this is its name")
+        async with self._locked(first), self._locked(second):
+            before = self.get(name)
+            self._check_own(before, "rename")
+            if users := self._uses(name):
+                raise Conflict(f"rename {name}: volume is in use - [{', '.join(users)}]")
+            if wanted in self._volumes:
+                raise Conflict(f"rename {name}: a volume named {wanted} exists")
+            after = structs.replace(
+                before,
+                name=wanted,
+                mountpoint=self._driver.mountpoint(wanted),
+                moving_from=name,
+                anonymous=False,
+            )
+
+            def change(tx: Transaction) -> None:
+                tx.volumes.delete(name)
+                tx.volumes.put(after)
+
+            await self._store.write(change, durable=True)
+            del self._volumes[name]
+            self._volumes[wanted] = after
+            after = await self._finish_move(after)
+        self._events.publish("volume", "rename", wanted, {"driver": LOCAL, "oldName": name})
+        return after
+
+    async def clone(self, name: str, wanted: str, *, labels: dict[str, str]) -> Volume:
+        """Copy a volume that no running container writes to; blocks are shared where possible.
+
+        Raises:
+            NoSuchVolume: nothing has this name.
+            Conflict: a container holds it, or the wanted name is taken.
+            NotSupported: its data is elsewhere.
+        """
+        check_name(wanted)
+        first, second = sorted((name, wanted))
+        if first == second:
+            raise Conflict(f"clone {name}: a volume named {wanted} exists")
+        async with self._locked(first), self._locked(second):
+            source = self.get(name)
+            self._check_own(source, "clone")
+            if users := self._uses(name):
+                raise Conflict(f"clone {name}: volume is in use - [{', '.join(users)}]")
+            if wanted in self._volumes:
+                raise Conflict(f"clone {name}: a volume named {wanted} exists")
+            volume = Volume(
+                name=wanted,
+                mountpoint=self._driver.mountpoint(wanted),
+                created=clock.now(),
+                labels={**source.labels, **labels},
+                options=source.options,
+            )
+            await self._driver.clone(source, volume)
+            await self._store.write(lambda tx: tx.volumes.put(volume), durable=True)
+            self._volumes[wanted] = volume
+        self._events.publish("volume", "create", wanted, {"driver": LOCAL})
+        return volume
+
+    def _check_own(self, volume: Volume, verb: str) -> None:
+        if volume.driver != LOCAL:
+            raise NotSupported(f"{verb} {volume.name}: a volume of the driver {volume.driver}")
+
+    async def _finish_move(self, volume: Volume) -> Volume:
+        """The second half of a renaming: the data follows the name."""
+        before = structs.replace(volume, name=volume.moving_from)
+        await self._driver.move(before, volume)
+        settled = structs.replace(volume, moving_from="")
+        await self._store.write(lambda tx: tx.volumes.put(settled), durable=True)
+        self._volumes[volume.name] = settled
+        return settled
 
     async def remove(self, name: str, *, force: bool = False) -> None:
         """Delete a volume nobody uses; `force` makes a missing one no error.
@@ -133,6 +242,8 @@ class Volumes:
             removed, reclaimed = await self._prune(filters)
         finally:
             self._pruning = False
+        if filters.dry_run:
+            return removed, reclaimed
         self._events.publish("volume", "prune", "", {"reclaimed": str(reclaimed)})
         return removed, reclaimed
 
@@ -147,7 +258,8 @@ class Volumes:
                 size = await self._driver.usage(volume)
                 if self._uses(name):
                     continue  # a container took it while it was measured
-                await self._delete(volume)
+                if not filters.dry_run:
+                    await self._delete(volume)
             removed.append(name)
             reclaimed += size
         return removed, reclaimed

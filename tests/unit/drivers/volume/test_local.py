@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.model.errors import NotSupported
+from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.volume import Volume
 
 
@@ -40,8 +40,12 @@ async def test_removed_data_leaves_the_disk(driver: LocalVolumeDriver, tmp_path:
 
 
 async def test_options_are_refused_by_name(driver: LocalVolumeDriver) -> None:
-    with pytest.raises(NotSupported, match="device"):
-        await driver.create(volume("data", device="/dev/sda"))
+    with pytest.raises(NotSupported, match="quota"):
+        await driver.create(volume("data", size="1G"))
+    with pytest.raises(InvalidArgument, match="colour"):
+        await driver.create(volume("data", colour="red"))
+    with pytest.raises(InvalidArgument, match="device"):
+        await driver.create(volume("data", type="tmpfs"))
 
 
 async def test_unknown_data_is_put_away_never_deleted(

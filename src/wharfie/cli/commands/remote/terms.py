@@ -40,7 +40,7 @@ def read_terms(values: Values) -> Terms:
             days=values.number("days"),
             key_type=parse_key_type(values.text("key-type")),
             passphrase=read_passphrase(values.text("passphrase-file")),
-            force=values.on("force"),
+            force=values.declares("force") and values.on("force"),
         )
     except PkiError as error:
         raise CommandError(str(error)) from None

@@ -15,6 +15,7 @@ from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
+from wharfie.engine.containers.rootfs.volumes import VolumeMounts
 from wharfie.engine.containers.service import Containers, ContainersPorts
 from wharfie.engine.containers.stdio.attachments import ContainerNetworks
 from wharfie.engine.events import EventBus
@@ -58,6 +59,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     directories: ContainerDirectories
     defaults: DefaultsHandle
     attachments: ContainerNetworks
+    volume_mounts: VolumeMounts
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -67,6 +69,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
     ledger = Ledger(ports.store, catalogue, ports.events)
     directories = ContainerDirectories(ports.data_root)
     files = ManagedFiles(directories, ports.defaults, Links(catalogue))
+    volume_mounts = VolumeMounts(ports.volumes, catalogue, ports.events)
     starter = Starter(
         StartPorts(
             catalogue=catalogue,
@@ -78,6 +81,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             images=ports.images,
             supervisor=ports.supervisor,
             files=files,
+            volumes=volume_mounts,
             directories=directories,
         )
     )
@@ -105,6 +109,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         supervisor=ports.supervisor,
         nursery=ports.nursery,
         remove=auto_remove,
+        volumes=volume_mounts,
     )
     creator = Creator(
         CreationPorts(
@@ -154,6 +159,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         recovery=recovery,
         directories=directories,
         defaults=defaults,
+        volume_mounts=volume_mounts,
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),

@@ -20,6 +20,7 @@ from wharfie.engine.containers.lifecycle import restarting
 from wharfie.engine.containers.lifecycle.health import stopped
 from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.networking import disconnected
+from wharfie.engine.containers.rootfs.volumes import VolumeMounts
 from wharfie.engine.networks import Networks
 from wharfie.model.clock import rfc3339
 from wharfie.model.container import ExitStatus, Status
@@ -48,6 +49,7 @@ class Endings:
         supervisor: TaskSupervisor,
         nursery: Nursery,
         remove: Callable[[ContainerHandle], Awaitable[None]],
+        volumes: VolumeMounts,
     ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
@@ -57,6 +59,7 @@ class Endings:
         self._supervisor = supervisor
         self._nursery = nursery
         self._remove = remove
+        self._volumes = volumes
         self._seen: set[str] = set()
         self._restarts = True
 
@@ -130,12 +133,13 @@ class Endings:
             self._starter.bring_down(handle), self._ledger.save_ended(handle, record)
         )
         handle.connection = None
-        if oom:
+        if oom and not state.oom_killed:
             self._ledger.publish(record, "oom")
         duration = str(max(0, int(lasted)))
         self._ledger.publish(record, "die", exitCode=str(code), execDuration=duration)
         if connection is not None:
             self._networks.announce_left(handle.id, connection)
+        self._volumes.announce("unmount", handle.record)
         handle.waiters.ended(ExitStatus(code))
         return restarts
 

@@ -32,6 +32,8 @@ from wharfie.engine.containers.networking import (
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.opening import MountOpener, MountPorts, close_mounts
+from wharfie.engine.containers.rootfs.volumes import VolumeMounts
+from wharfie.engine.containers.rootfs.volumes import close as close_volumes
 from wharfie.engine.containers.sharing import Sharing
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
@@ -60,6 +62,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     images: Images
     supervisor: TaskSupervisor
     files: ManagedFiles
+    volumes: VolumeMounts
     directories: ContainerDirectories
 
 
@@ -100,6 +103,7 @@ class Starter:
             health=begun(handle.record.config, handle.record.state.health),
         )
         await ports.ledger.save(handle, structs.replace(handle.record, state=state))
+        ports.volumes.announce("mount", handle.record)
         ports.ledger.publish(handle.record, "start")
 
     async def bring_down(self, handle: ContainerHandle) -> None:
@@ -110,6 +114,7 @@ class Starter:
         if handle.connection is not None:
             await ports.networks.leave(handle.id, handle.connection)
         await ports.runtime.delete(handle.record)
+        await ports.volumes.detach(handle.record)
         handle.is_clean = True
 
     async def _bring_up(self, handle: ContainerHandle) -> int:
@@ -140,7 +145,11 @@ class Starter:
 
     async def _launch(self, record: Container, rootfs: int, connection: Connection | None) -> int:
         donor = self._sharing.ipc_donor(record.host_config)
-        mounts = await self._mounts.open(record, donor)
+        volumes = await self._ports.volumes.attach(record)
+        try:
+            mounts = await self._mounts.open(record, donor, volumes)
+        finally:
+            close_volumes(volumes)
         try:
             plan = self._plan(record, rootfs, connection, mounts)
             return await self._ports.runtime.launch(plan)

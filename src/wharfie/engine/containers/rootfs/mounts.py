@@ -20,6 +20,8 @@ from wharfie.model.container import BindOptions, Container, CreateSpec, MountPoi
 from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 
 _PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
+MOUNTED = frozenset({"type", "o", "device"})
+"""Options of a local volume whose data is not a plain directory."""
 _IGNORED = {"z", "Z", "consistent", "cached", "delegated"}
 _TMPFS_FLAGS = {
     "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync",
@@ -382,7 +384,7 @@ class MountResolver:
             ),
             wanted.spec,
             anonymous=not wanted.source,
-            copy=wanted.copy,
+            copy=wanted.copy and volume.driver == "local" and not MOUNTED & volume.options.keys(),
         )
 
     def _resolve_image(self, wanted: Wanted) -> Resolved:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -21,6 +21,7 @@ from wharfie.model.container import Container, MountPoint, MountSpec
 from wharfie.model.errors import InvalidArgument, NotFound
 from wharfie.model.runtime import BundleMount, MountTrees
 from wharfie.model.snapshot import Snapshotter
+from wharfie.model.volume import VolumeMount
 
 _TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
 _SHARED = ("shared", "rshared")
@@ -41,12 +42,18 @@ class MountOpener:
     def __init__(self, ports: MountPorts) -> None:
         self._ports = ports
 
-    async def open(self, record: Container, donor: Container | None) -> list[BundleMount]:
+    async def open(
+        self,
+        record: Container,
+        donor: Container | None,
+        volumes: Mapping[str, VolumeMount],
+    ) -> list[BundleMount]:
         """The mounts of a container, sorted by depth.
 
         Args:
             record: whose.
             donor: the container whose shared memory it joins.
+            volumes: its volumes as they were made ready, by destination; they stay the caller's.
 
         Raises:
             InvalidArgument, NotFound, Internal: a source is gone, or not fit for what is asked.
@@ -56,7 +63,11 @@ class MountOpener:
             for point in sorted(record.mounts, key=lambda p: p.destination.count("/")):
                 mount = bundle_mount(point, record.mount_specs.get(point.destination))
                 opened.append(mount)
-                opened[-1] = await self._by_descriptor(mount, point, record)
+                ready = volumes.get(point.destination)
+                if ready is None:
+                    opened[-1] = await self._by_descriptor(mount, point, record)
+                else:
+                    opened[-1] = _of_volume(mount, ready)
             if donor is not None and all(m.destination != SHARED_MEMORY for m in opened):
                 opened.append(await self._shared_memory(donor))
         except BaseException:
@@ -68,13 +79,8 @@ class MountOpener:
         self, mount: BundleMount, point: MountPoint, record: Container
     ) -> BundleMount:
         spec = record.mount_specs.get(point.destination)
-        trees = self._ports.trees
         if point.type == "image" and spec is not None:
             return structs.replace(mount, tree=await self._image(spec))
-        if point.type == "volume":
-            subpath = spec.volume_options.subpath if spec and spec.volume_options else ""
-            if subpath:
-                return structs.replace(mount, tree=await trees.below(point.source, subpath))
         if point.type == "bind":
             if point.propagation in (*_SHARED, *_SLAVE):
                 await self._check_propagation(point)
@@ -148,6 +154,15 @@ def bundle_mount(point: MountPoint, spec: MountSpec | None) -> BundleMount:
         destination=point.destination,
         options=[depth, access, point.propagation or "rprivate"],
     )
+
+
+def _of_volume(mount: BundleMount, ready: VolumeMount) -> BundleMount:
+    """A volume's mount from where its driver made it ready."""
+    options = mount.options
+    if ready.read_only:
+        options = ["rro" if word == "rw" else word for word in options]
+    tree = -1 if ready.descriptor is None else os.dup(ready.descriptor)
+    return structs.replace(mount, source=ready.source, options=options, tree=tree)
 
 
 def close_mounts(opened: Sequence[BundleMount]) -> None:

@@ -102,3 +102,28 @@ def test_inspect_fails_for_a_certificate_about_to_expire(
     assert cert("create", "--dir", tmp_path, "--host", "a", "--days", "3") == 0
     assert cert("inspect", tmp_path / "ca.pem") == 1
     assert "Problem:  expires in 2 days" in capsys.readouterr().out
+
+
+def test_check_tells_and_renew_mends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cert("create", "--dir", tmp_path, "--host", "a", "--days", 10) == 0
+    assert cert("check", tmp_path) == 1
+    said = capsys.readouterr().out
+    assert "expires in 9 days" in said
+    assert f"wharfie cert renew --ca --dir {tmp_path}" in said
+    assert cert("renew", "--dir", tmp_path) == 0
+    assert cert("check", tmp_path, "--host", "a") == 0
+    assert cert("check", tmp_path, "--host", "b", "--format", "json") == 1
+    assert "is not valid for b" in capsys.readouterr().out
+    assert cert("renew", "--dir", tmp_path) == 0
+    assert "nothing ends within 30 days" in capsys.readouterr().err
+
+
+def test_own_names_are_certified_on_request(tmp_path: Path) -> None:
+    assert cert("create", "--dir", tmp_path, "--own-names") == 0
+    assert cert("check", tmp_path, "--host", "localhost", "--host", "127.0.0.1") == 0
+
+
+def test_a_client_needs_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cert("create", "--dir", tmp_path, "--host", "a") == 0
+    assert cert("client", "--dir", tmp_path) == 1
+    assert "name the client" in capsys.readouterr().err
