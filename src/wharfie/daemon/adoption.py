@@ -69,6 +69,7 @@ class Adoption:
             runtime=default,
             cgroup_version=self._cgroup_version,
             cpus=self._defaults.now.cpus,
+            abilities=self._defaults.now.abilities,
         )
         material = await self._encryption.load()
 

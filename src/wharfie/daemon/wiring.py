@@ -23,6 +23,7 @@ from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
     container_defaults,
     default_bridge,
+    host_abilities,
     network_settings,
     read_seccomp_profile,
     registry_settings,
@@ -51,6 +52,7 @@ from wharfie.engine.containers import (
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.create.defaults import DefaultsHandle
+from wharfie.engine.containers.lifecycle.memory import MemoryWatches
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
@@ -192,6 +194,7 @@ class _Builder:
                     runtime=runtime.default_runtime,
                     cgroup_version=self._cgroups.version,
                     cpus=self._host.cpus,
+                    abilities=host_abilities(self._host),
                 ),
                 data_root=config.data_root,
             )
@@ -211,12 +214,6 @@ class _Builder:
             events=self._events,
             nursery=self._nursery,
         )
-        health = HealthMonitors(
-            catalogue=engine.catalogue,
-            ledger=engine.ledger,
-            execs=execs,
-            nursery=self._nursery,
-        )
         await self._recover(
             engine,
             execs,
@@ -231,8 +228,7 @@ class _Builder:
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
-        health.open()
-        stack.callback(health.close)
+        self._watch(engine, runtime, execs)
         engine.recovery.start_policies()
         self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
@@ -259,6 +255,7 @@ class _Builder:
                 ledger=engine.ledger,
                 runtime=runtime,
                 cpus=self._host.cpus,
+                abilities=host_abilities(self._host),
             ),
             execs=execs,
             images=images,
@@ -312,6 +309,24 @@ class _Builder:
             keeper = Nursery()
             keeper.start(collector.run(), "collection of unused images")
             self._stack.push_async_callback(keeper.close, grace=0)
+
+    def _watch(self, engine: ContainerEngine, runtime: OciRuntime, execs: Execs) -> None:
+        """Look after running containers: their memory, their health."""
+        memory = MemoryWatches(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            runtime=runtime,
+            nursery=self._nursery,
+        )
+        health = HealthMonitors(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            execs=execs,
+            nursery=self._nursery,
+        )
+        for watching in (memory, health):
+            watching.open()
+            self._stack.callback(watching.close)
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""

@@ -140,12 +140,12 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed."""
         self.deadline = None
-        if self._is_lingering:
+        if self._is_lingering or self._is_write_paused:
             self._transport.abort()
         elif self._buffer:
             self._refuse(408, "the request's head took too long")
         else:
-            self._transport.close()
+            self._close()
 
     def abort(self) -> None:
         """Close without ceremony."""
@@ -399,6 +399,9 @@ class Connection(asyncio.Protocol):
                 await self._hijack(request, reply)
 
     def _respond(self, request: Request, reply: Response) -> None:
+        if request.upgrade:
+            # Declined: what stands behind may be meant for the other protocol.
+            self._keep_alive = False
         close = self._must_close()
         head = response_head(reply, date=self._host.date(), close=close)
         if reply.body and request.method != "HEAD" and reply.status not in (204, 304):
@@ -495,7 +498,9 @@ class Connection(asyncio.Protocol):
         elif not self._keep_alive or self._has_eof or self._host.is_closing:
             self._close()
         else:
-            self.deadline = self._host.now + self._host.limits.idle_timeout
+            limits = self._host.limits
+            patience = limits.head_timeout if self._is_write_paused else limits.idle_timeout
+            self.deadline = self._host.now + patience
             self._resume_reading()
             if self._buffer:
                 self._advance()
@@ -528,6 +533,11 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _close(self) -> None:
+        # What stands behind the last request is nobody's.
+        self._is_lingering = True
+        self._buffer, self._start = b"", 0
+        # A client that does not read its answer is not waited for much longer.
+        self.deadline = self._host.now + self._host.limits.head_timeout
         if not self._is_lost:
             self._transport.close()
 

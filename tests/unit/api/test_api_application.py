@@ -305,8 +305,8 @@ async def test_terminals_are_raw(app, bench):
 
 
 ENTRIES = [
-    LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"out\n"], {"b": "x y", "a": "1"}),
-    LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"err\n"], {}),
+    LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"out"], {"b": "x y", "a": "1"}),
+    LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"err"], {}),
 ]
 
 

@@ -148,7 +148,10 @@ async def _spell(
             if command.details:
                 prefix += _details(run.attributes)
             lines = [prefix + line for line in run.lines] if prefix else run.lines
-            pieces.append(encode_all(run.stream, lines) if is_framed else b"".join(lines))
+            if is_framed:
+                pieces.append(encode_all(run.stream, lines, run.end))
+            else:
+                pieces += (line + run.end for line in lines)
         yield b"".join(pieces)
 
 

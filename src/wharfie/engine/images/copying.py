@@ -36,6 +36,15 @@ def missing_layers(
     return missing
 
 
+def is_known(catalog: Catalog, stored: Stored) -> bool:
+    """Tell whether a blob is the layer of an image that is here."""
+    return any(
+        stored.blob.digest == layer.digest or stored.digest == diff_id
+        for image in catalog
+        for layer, diff_id in zip(image.layers, image.document.rootfs.diff_ids, strict=False)
+    )
+
+
 def known_layer(
     catalog: Catalog,
     content: ContentStore,

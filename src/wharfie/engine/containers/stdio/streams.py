@@ -159,9 +159,9 @@ class ContainerStreams:
             client.setblocking(False)
             async for batch in self._log_reader.read(location, query, end):
                 if container.config.tty or not request.framed:
-                    data = b"".join(line for run in batch for line in run.lines)
+                    data = b"".join(line + run.end for run in batch for line in run.lines)
                 else:
-                    data = b"".join(encode_all(run.stream, run.lines) for run in batch)
+                    data = b"".join(encode_all(run.stream, run.lines, run.end) for run in batch)
                 try:
                     await loop.sock_sendall(client, data)
                 except (BrokenPipeError, ConnectionResetError):

@@ -99,7 +99,10 @@ class LayerFetcher:
                 )
             await _done(below)
             await writer.commit(
-                chain_id=job.source.chain_id, diff_id=job.source.diff_id, size=unpacked.size
+                chain_id=job.source.chain_id,
+                diff_id=job.source.diff_id,
+                parent=job.source.parent,
+                size=unpacked.size,
             )
         self._board.status("Pull complete", job.name)
 
