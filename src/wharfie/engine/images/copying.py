@@ -25,7 +25,7 @@ def missing_layers(
     diff_ids: Sequence[Digest],
 ) -> list[Digest]:
     """Those layers of an image (diff IDs, base first) that have to be sent."""
-    blobs = _blobs(catalog, content)
+    blobs = stored_blobs(catalog, content)
     chains = catalog.chains()
     missing = []
     for diff_id, chain in zip(diff_ids, chain_ids(list(diff_ids)), strict=True):
@@ -53,7 +53,7 @@ def known_layer(
     diff_id: Digest,
 ) -> Stored | None:
     """A layer some image has, held by the lease; None when there is none."""
-    stored = _blobs(catalog, content).get(diff_id)
+    stored = stored_blobs(catalog, content).get(diff_id)
     if stored is None:
         return None
     if content.has(stored.blob.digest):
@@ -64,7 +64,7 @@ def known_layer(
     return stored
 
 
-def _blobs(catalog: Catalog, content: ContentStore) -> dict[Digest, Stored]:
+def stored_blobs(catalog: Catalog, content: ContentStore) -> dict[Digest, Stored]:
     """The blob of each layer of all images, by diff ID; one that is there, where several are."""
     found: dict[Digest, Stored] = {}
     for image in catalog:
