@@ -35,6 +35,7 @@ class FakeSupervisor:
         self._next_pid = 1000
         self.held: dict[str, TaskStatus] = {}
         self.settled: list[str] = []
+        self.attached: list[AttachSpec] = []
         self.signals: list[tuple[str, int]] = []
         self.ignored: set[int] = set()
         self.unseen: list[TaskExit] = []
@@ -70,6 +71,7 @@ class FakeSupervisor:
         self.on_exit(exit_)
 
     async def attach(self, task_id: str, connection: int, spec: AttachSpec) -> Attachment:
+        self.attached.append(spec)
         return Attachment(1)
 
     async def release(self, attachment: Attachment) -> None:
@@ -110,6 +112,7 @@ class FakeRuntime:
         self.deleted: list[str] = []
         self.paused: set[str] = set()
         self.oom: set[str] = set()
+        self.watched: dict[str, Callable[[], None]] = {}
 
     def check(self, host: object) -> None:
         return None
@@ -149,6 +152,10 @@ class FakeRuntime:
 
     async def kill_all(self, container: Container) -> None:
         return None
+
+    def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
+        self.watched[container.id] = on_kill
+        return lambda: self.watched.pop(container.id, None) and None
 
     async def was_oom_killed(self, container: Container) -> bool:
         return container.id in self.oom

@@ -310,9 +310,9 @@ class FakeExecs:
     def check_start(self, exec_id, start):
         return self.get(exec_id)
 
-    async def start_attached(self, exec_, connection, head):
+    async def start_attached(self, exec_, start, connection, head):
         self.calls.append(("attached", exec_.id, head))
-        start_shouter(os.dup(connection), head, framed=not exec_.config.tty)
+        start_shouter(os.dup(connection), head, framed=not start.tty)
 
     async def start_detached(self, exec_):
         self.calls.append(("detached", exec_.id))
@@ -447,6 +447,7 @@ class Bench:
             commits=fakes.commits,
             execs=fakes.execs,
             images=fakes.images,
+            registries=nobody,
             networks=nobody,
             attachments=nobody,
             volumes=nobody,

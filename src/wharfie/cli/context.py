@@ -60,6 +60,11 @@ class Context:
             user_agent=f"Wharfie-Client/{__version__}",
         )
 
+    @property
+    def asked(self) -> Client | None:
+        """The daemon, if anybody asked for it so far."""
+        return self._client
+
     def say(self, text: str) -> None:
         """Print a line of data."""
         sys.stdout.write(text + "\n")

@@ -15,7 +15,8 @@ from wharfie.formats.pflag import HelpWanted, Parser, UsageProblem, declare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wharfie.formats.pflag import Flag
+    from wharfie.cli.command import Command
+    from wharfie.formats.pflag import Flag, Values
 
 _INTERRUPTED = 130
 
@@ -123,11 +124,21 @@ def _dispatch(context: Context, words: list[str]) -> int:
 
 def _guarded(context: Context, command: object, values: object) -> int:
     from wharfie.cli.command import Command
-    from wharfie.client.errors import ClientError
     from wharfie.formats.pflag import Values
 
     assert isinstance(command, Command)
     assert isinstance(values, Values)
+    code = _carried_out(context, command, values)
+    if code and context.asked is not None and context.asked.cause:
+        from wharfie.cli.hints import give_hint
+
+        give_hint(context.prog, context.asked)
+    return code
+
+
+def _carried_out(context: Context, command: Command, values: Values) -> int:
+    from wharfie.client.errors import ClientError
+
     try:
         return command.run(context, values)
     except CommandError as error:

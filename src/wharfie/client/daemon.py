@@ -12,6 +12,7 @@ import sys
 from wharfie.client.dialing import Stream, dial
 from wharfie.client.endpoint import Endpoint
 from wharfie.client.errors import (
+    Cause,
     ClientError,
     ConnectionFailed,
     DaemonError,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
+# what servers answer to plain HTTP where they speak TLS
+_WANT_TLS = {b"Client sent an HTTP request to an HTTPS server."}
 _UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
 
 
@@ -123,6 +126,8 @@ class Client:
     ) -> None:
         self.endpoint = endpoint
         self.ping: Mapping[str, str] = {}
+        self.cause = ""
+        """Why the last conversation failed, one of `Cause`; empty when it did not, or unknown."""
         self._version = version
         self._negotiated = bool(version)
         self._idle: Connection | None = None
@@ -293,6 +298,7 @@ class Client:
     ) -> Response:
         connection.request(head, data)
         response = connection.response(method=method)
+        self.cause = ""
         self._idle = connection
         return response
 
@@ -303,10 +309,13 @@ class Client:
             data = response.read()
         except TransportError as error:
             raise self._failed(method, full, error) from None
+        if response.status == 400 and data.strip() in _WANT_TLS and self.endpoint.tls is None:
+            self.cause = Cause.WANTS_TLS
         raise error_of(response, data, self.endpoint.base_url + full)
 
     def _failed(self, method: str, full: str, error: TransportError) -> ClientError:
         """Put a socket's failure into the words Docker's users know."""
+        self.cause = error.cause
         shown = self.endpoint.shown
         request = f'{method.capitalize()} "{self.endpoint.base_url}{full}": {error}'
         if error.kind == "denied":

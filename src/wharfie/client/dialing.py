@@ -11,9 +11,18 @@ import errno
 import os
 
 from wharfie.client.endpoint import Endpoint
-from wharfie.client.errors import TransportError
+from wharfie.client.errors import Cause, TransportError
 
 RECEIVE = 64 * 1024
+_CAUSES = {
+    errno.ECONNREFUSED: Cause.REFUSED,
+    errno.ENOENT: Cause.NO_SOCKET,
+    errno.EACCES: Cause.DENIED,
+    errno.EPERM: Cause.DENIED,
+    errno.ETIMEDOUT: Cause.TIMED_OUT,
+    errno.EHOSTUNREACH: Cause.UNREACHABLE,
+    errno.ENETUNREACH: Cause.UNREACHABLE,
+}
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ENOENT: "no such file or directory",
@@ -110,7 +119,8 @@ def _dial_unix(path: str) -> _socket.socket:
         sock.close()
         kind = "denied" if error.errno in {errno.EACCES, errno.EPERM} else "dial"
         message = f"dial unix {path}: connect: {error_words(error)}"
-        raise TransportError(message, kind=kind) from None
+        cause = _CAUSES.get(error.errno or 0, "")
+        raise TransportError(message, kind=kind, cause=cause) from None
     return sock
 
 
@@ -121,7 +131,7 @@ def dial_tcp(endpoint: Endpoint) -> _socket.socket:
         found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM)
     except _socket.gaierror:
         message = f"dial tcp: lookup {host}: no such host"
-        raise TransportError(message, kind="lookup") from None
+        raise TransportError(message, kind="lookup", cause=Cause.UNRESOLVED) from None
     last: TransportError | None = None
     for family, kind, protocol, _, address in found:
         sock = _socket.socket(family, kind, protocol)
@@ -135,6 +145,7 @@ def dial_tcp(endpoint: Endpoint) -> _socket.socket:
             last = TransportError(
                 f"dial tcp {where}: connect: {error_words(error)}",
                 kind="dial" if refused else "other",
+                cause=_CAUSES.get(error.errno or 0, ""),
             )
             continue
         return sock

@@ -11,6 +11,26 @@ ClientError
 from __future__ import annotations
 
 
+class Cause:
+    """Why a conversation fails, as far as it can be told; plain text, for quick start-up."""
+
+    REFUSED = "refused"
+    NO_SOCKET = "no socket"
+    DENIED = "denied"
+    UNRESOLVED = "unresolved"
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed out"
+    WANTS_TLS = "wants TLS"
+    SPEAKS_PLAIN = "speaks plain"
+    WRONG_NAME = "wrong name"
+    UNKNOWN_CA = "unknown CA"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    WRONG_USE = "wrong use"
+    CLIENT_REFUSED = "client refused"
+    SSH = "ssh"
+
+
 class ClientError(Exception):
     """Base of the errors of this package; `str()` is what a user reads."""
 
@@ -48,8 +68,14 @@ class NotFound(DaemonError):
 
 
 class TransportError(ClientError):
-    """A socket failed, described in Go's words; `Client` puts it into context."""
+    """A socket failed, described in Go's words; `Client` puts it into context.
 
-    def __init__(self, message: str, *, kind: str = "other") -> None:
+    Attributes:
+        kind: which of Docker's sentences it becomes.
+        cause: one of `Cause`, empty when unknown.
+    """
+
+    def __init__(self, message: str, *, kind: str = "other", cause: str = "") -> None:
         super().__init__(message)
         self.kind = kind
+        self.cause = cause

@@ -7,7 +7,7 @@ belongs to the caller. Limits: a head of 1 MiB.
 from __future__ import annotations
 
 from wharfie.client.dialing import RECEIVE, Stream
-from wharfie.client.errors import TransportError
+from wharfie.client.errors import Cause, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -203,7 +203,9 @@ def _length(text: str) -> int:
 def _malformed(line: bytes) -> TransportError:
     shown = "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\x{b:02x}" for b in line)
     text = f'net/http: HTTP/1.x transport connection broken: malformed HTTP response "{shown}"'
-    return TransportError(text, kind="malformed")
+    # 0x15 begins a TLS alert: the other side waits for a handshake.
+    cause = Cause.WANTS_TLS if line.startswith(b"\x15") else ""
+    return TransportError(text, kind="malformed", cause=cause)
 
 
 __all__ = ["Connection", "Response"]

@@ -19,7 +19,7 @@ import stat
 import sys
 
 from wharfie.client.dialing import RECEIVE, Stream
-from wharfie.client.errors import TransportError
+from wharfie.client.errors import Cause, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class SshStream(Stream):
         if not data and self._pid:
             code = self._reap()
             if code:
-                raise TransportError(self._failure(code), kind="ssh")
+                raise TransportError(self._failure(code), kind="ssh", cause=Cause.SSH)
         return data
 
     def _reap(self) -> int:
@@ -94,7 +94,7 @@ def dial_ssh(endpoint: Endpoint) -> Stream:
     program = shutil.which("ssh")
     if program is None:
         message = 'exec: "ssh": executable file not found in $PATH'
-        raise TransportError(message, kind="ssh")
+        raise TransportError(message, kind="ssh", cause=Cause.SSH)
     plain = ssh_words(endpoint)
     command = ["ssh", *_sharing(plain), *plain[1:], *remote_words(endpoint)]
     ours, theirs = _socket.socketpair()

@@ -14,7 +14,7 @@ import ssl
 
 from wharfie.client.dialing import RECEIVE, Stream, dial_tcp, error_words
 from wharfie.client.endpoint import Endpoint, TlsOptions
-from wharfie.client.errors import EndpointError, TransportError
+from wharfie.client.errors import Cause, EndpointError, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class SecureStream(Stream):
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
             except ssl.SSLError as error:
-                raise TransportError(alert_words(error), kind="tls") from None
+                raise alert(error) from None
             return data
 
     def send(self, data: bytes) -> None:
@@ -70,7 +70,7 @@ class SecureStream(Stream):
                 with self._lock:
                     self._session.write(piece)
             except ssl.SSLError as error:
-                raise TransportError(alert_words(error), kind="tls") from None
+                raise alert(error) from None
             self._flush()
             view = view[len(piece) :]
 
@@ -106,11 +106,12 @@ def secure(sock: _socket.socket, endpoint: Endpoint, options: TlsOptions) -> Str
         return _handshake(sock, context, endpoint.host)
     except ssl.SSLCertVerificationError as error:
         sock.close()
-        reason = _verification_words(endpoint, options, error)
-        raise TransportError(f"tls: failed to verify certificate: {reason}", kind="tls") from None
+        reason, cause = _verification_words(endpoint, options, error)
+        message = f"tls: failed to verify certificate: {reason}"
+        raise TransportError(message, kind="tls", cause=cause) from None
     except ssl.SSLError as error:
         sock.close()
-        raise TransportError(_handshake_words(error), kind="tls") from None
+        raise _handshake_failure(error) from None
 
 
 def make_context(options: TlsOptions) -> ssl.SSLContext:
@@ -186,7 +187,7 @@ def _handshake(sock: _socket.socket, context: ssl.SSLContext, host: str) -> Secu
             if not data:
                 raise TransportError("EOF", kind="tls") from None
             if first and data[0] not in {0x15, 0x16}:
-                raise TransportError(_not_tls(data), kind="tls") from None
+                raise TransportError(_not_tls(data), kind="tls", cause=Cause.SPEAKS_PLAIN) from None
             first = False
             incoming.write(data)
             continue
@@ -229,6 +230,19 @@ _ALERTS = {
 }
 
 
+# alerts with which a server refuses the client's certificate, or its absence
+_US = {
+    "certificate required",
+    "bad certificate",
+    "unknown certificate authority",
+    "unknown certificate",
+    "expired certificate",
+    "revoked certificate",
+    "unsupported certificate",
+    "access denied",
+}
+
+
 def alert_words(error: ssl.SSLError) -> str:
     """Word an alert of the other side as Go does."""
     reason = (error.reason or "").upper()
@@ -239,25 +253,35 @@ def alert_words(error: ssl.SSLError) -> str:
     return f"tls: {(error.reason or str(error)).lower().replace('_', ' ')}"
 
 
-def _handshake_words(error: ssl.SSLError) -> str:
+def alert(error: ssl.SSLError) -> TransportError:
+    """Make our error of one of TLS."""
+    words = alert_words(error)
+    refused = words.startswith("remote error") and words.removeprefix("remote error: tls: ") in _US
+    return TransportError(words, kind="tls", cause=Cause.CLIENT_REFUSED if refused else "")
+
+
+def _handshake_failure(error: ssl.SSLError) -> TransportError:
     if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
-        return "tls: first record does not look like a TLS handshake"
-    return alert_words(error)
+        words = "tls: first record does not look like a TLS handshake"
+        return TransportError(words, kind="tls", cause=Cause.SPEAKS_PLAIN)
+    return alert(error)
 
 
 def _verification_words(
     endpoint: Endpoint, options: TlsOptions, error: ssl.SSLCertVerificationError
-) -> str:
-    """Say what is wrong with the server's certificate, in the order Go looks at it."""
+) -> tuple[str, str]:
+    """Say what is wrong with the server's certificate, in the order Go looks at it; and why."""
     certificate = _peer_certificate(endpoint, options)
     if certificate is None:
-        return f"x509: {error.verify_message}"
-    problem = validity_problem(certificate) or name_problem(certificate, endpoint.host)
-    if problem:
-        return problem
+        return f"x509: {error.verify_message}", ""
+    if problem := validity_problem(certificate):
+        early = " is before " in problem
+        return problem, Cause.NOT_YET_VALID if early else Cause.EXPIRED
+    if problem := name_problem(certificate, endpoint.host):
+        return problem, Cause.WRONG_NAME
     if error.verify_code == 26:
-        return "x509: certificate specifies an incompatible key usage"
-    return "x509: certificate signed by unknown authority"
+        return "x509: certificate specifies an incompatible key usage", Cause.WRONG_USE
+    return "x509: certificate signed by unknown authority", Cause.UNKNOWN_CA
 
 
 def _peer_certificate(endpoint: Endpoint, options: TlsOptions) -> Certificate | None:

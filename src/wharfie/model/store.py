@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from wharfie.model.container import Container
-from wharfie.model.ids import ChainId, ContainerId, ImageId, NetworkId, SnapshotKey
+from wharfie.model.exec import Exec
+from wharfie.model.ids import ChainId, ContainerId, ExecId, ImageId, NetworkId, SnapshotKey
 from wharfie.model.image import Image
 from wharfie.model.network import Connection, Network
 from wharfie.model.snapshot import LayerRecord
@@ -103,6 +104,19 @@ class VolumeRepository(Protocol):
         """Every volume."""
 
 
+class ExecRepository(Protocol):
+    """Exec instances; a container's go with it."""
+
+    def put(self, exec_: Exec) -> None:
+        """Insert or replace."""
+
+    def delete(self, exec_id: ExecId) -> None:
+        """Remove."""
+
+    def all(self) -> Sequence[Exec]:
+        """Every instance."""
+
+
 class Transaction(Protocol):
     """One transaction's repositories; valid only inside `Store.write` or `Store.read`."""
 
@@ -116,6 +130,8 @@ class Transaction(Protocol):
     def networks(self) -> NetworkRepository: ...
     @property
     def volumes(self) -> VolumeRepository: ...
+    @property
+    def execs(self) -> ExecRepository: ...
 
 
 class Store(Protocol):

@@ -35,9 +35,10 @@ class SqliteContainers:
             raise NameInUse(container.name, self._holder(container.name)) from None
 
     def delete(self, container_id: ContainerId) -> None:
-        """Remove a container and its connection."""
+        """Remove a container, its connection and its exec instances."""
         self._db.execute("DELETE FROM container WHERE id = ?", (container_id,))
         self._db.execute("DELETE FROM connection WHERE container_id = ?", (container_id,))
+        self._db.execute("DELETE FROM exec WHERE container_id = ?", (container_id,))
 
     def all(self) -> Sequence[Container]:
         """Every container, oldest first."""

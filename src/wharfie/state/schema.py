@@ -9,6 +9,7 @@
     counter(name PK, value)                              directory numbers never given twice
     network(id PK, name, body)                           body: model.Network as JSON
     volume(name PK, body)                                body: model.Volume as JSON
+    exec(id PK, container_id, body)                      body: model.Exec as JSON
 
 What is searched by is a column of its own, the rest is one JSON document. Rows point to files,
 never the other way round. `user_version` counts migrations; a file from a newer engine is
@@ -39,6 +40,11 @@ _MIGRATIONS = (
     CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE network(id TEXT PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE volume(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE exec(
+        id TEXT PRIMARY KEY, container_id TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+    CREATE INDEX exec_container ON exec(container_id);
     """,
 )
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 from wharfie.model.errors import Unavailable
 from wharfie.model.store import Transaction
 from wharfie.state.containers import SqliteContainers
+from wharfie.state.execs import SqliteExecs
 from wharfie.state.images import SqliteImages
 from wharfie.state.networks import SqliteNetworks
 from wharfie.state.schema import migrate
@@ -35,6 +36,7 @@ class SqliteTransaction:
         self.snapshots = SqliteSnapshots(db)
         self.networks = SqliteNetworks(db)
         self.volumes = SqliteVolumes(db)
+        self.execs = SqliteExecs(db)
 
 
 class _Request(NamedTuple):

@@ -241,3 +241,24 @@ def test_unusable_endpoints_are_described(argv: list[str], world: World) -> None
     docker_cli_28(since_changed=argv == ["-H", "a", "-H", "b"])
     theirs, ours = both(argv, world.home)
     assert ours == theirs
+
+
+HINTS = {
+    "other address": "use a name that the certificate has",
+    "expired": "wharfie cert renew --server",
+    "early": "one of the two clocks is wrong",
+    "right": "was not signed by",
+}
+
+
+@pytest.mark.parametrize("server", list(HINTS))
+def test_called_by_our_own_name_we_add_what_mends_it(server: str, world: World) -> None:
+    with serving(server_context(world.servers[server])) as port:
+        ca = world.other_ca if server == "right" else world.ca
+        host = "127.0.0.1" if server == "other address" else "localhost"
+        argv = ["--tlsverify", "--tlscacert", ca, "-H", f"tcp://{host}:{port}"]
+        _, as_docker = words(command("docker"), argv, world.home)
+        code, as_wharfie = words(command(), argv, world.home)
+    assert code == 1
+    assert as_wharfie.startswith(as_docker + "hint: ")
+    assert HINTS[server] in as_wharfie

@@ -67,9 +67,9 @@ def start(context: Context, command: Start) -> Outcome | Awaitable[Outcome]:
         return _start_detached(context, exec_)
 
     async def take(connection: int, head: bytes) -> None:
-        await execs.start_attached(exec_, connection, head)
+        await execs.start_attached(exec_, command.body, connection, head)
 
-    return Hijack(take, RAW if exec_.config.tty else MULTIPLEXED)
+    return Hijack(take, RAW if command.body.tty else MULTIPLEXED)
 
 
 async def _start_detached(context: Context, exec_: Exec) -> Outcome:

@@ -1,7 +1,7 @@
 """Verbs on exec instances. Source: behaviours 72–77.
 
-An instance lives in memory for `KEPT` seconds after its end. Streams of an attached client are
-closed by `settle`, after the exit code can be read.
+Streams of an attached client are closed by `settle`, after the exit code is recorded and can be
+read.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
+from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
 from wharfie.engine.containers import Containers
 from wharfie.engine.containers.create.environment import exec_environment
 from wharfie.engine.events import EventBus
+from wharfie.engine.exec.records import LOST, ExecHandle, ExecRecords
 from wharfie.formats import detach_keys
 from wharfie.formats.stdcopy import encode
 from wharfie.model.container import Container
@@ -24,7 +25,7 @@ from wharfie.model.errors import (
     EngineError,
     Internal,
     InvalidArgument,
-    NoSuchExec,
+    NotFound,
     StartFailed,
 )
 from wharfie.model.exec import Exec, ExecConfig
@@ -32,9 +33,9 @@ from wharfie.model.ids import ContainerId, ExecId, generate_id, short
 from wharfie.model.lifecycle import Verb, check
 from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import Runtime
-from wharfie.model.task import AttachmentEnd, AttachSpec, TaskExit, TaskSupervisor
+from wharfie.model.store import Store
+from wharfie.model.task import AttachmentEnd, AttachSpec, TaskExit, TaskStatus, TaskSupervisor
 
-KEPT = 600.0
 _START_BOUND = 10.0
 _SIGKILL = 9
 
@@ -47,16 +48,6 @@ class ExecStart(Struct, rename="pascal", frozen=True, kw_only=True):
     console_size: list[int] | None = None
 
 
-class ExecHandle:
-    """One exec instance as it changes."""
-
-    def __init__(self, record: Exec) -> None:
-        self.record = record
-        self.started = asyncio.Event()
-        self.ended = asyncio.Event()
-        self.ended_at = 0.0
-
-
 class Execs:
     """Verbs on exec instances; IDs are exact."""
 
@@ -64,6 +55,7 @@ class Execs:
         self,
         *,
         containers: Containers,
+        store: Store,
         runtime: Runtime,
         supervisor: TaskSupervisor,
         events: EventBus,
@@ -74,33 +66,41 @@ class Execs:
         self._supervisor = supervisor
         self._events = events
         self._nursery = nursery
-        self._handles: dict[str, ExecHandle] = {}
+        self._records = ExecRecords(store, containers.get)
+
+    async def load(self, tasks: Mapping[str, TaskStatus]) -> None:
+        """At start: take up instances of the daemon before; `tasks` are the supervisor's."""
+        await self._records.load(tasks)
+
+    def __contains__(self, exec_id: object) -> bool:
+        return exec_id in self._records
 
     def get(self, exec_id: str) -> Exec:
         """The present record; NoSuchExec for an unknown or collected one."""
-        return self._find(exec_id).record
+        return self._records.find(exec_id).record
 
     def running_in(self, container_id: ContainerId) -> list[ExecId]:
         """IDs of a container's instances, for its inspect."""
-        records = [handle.record for handle in self._handles.values()]
-        return [r.id for r in records if r.container_id == container_id and r.exit_code is None]
+        return self._records.running_in(container_id)
 
     async def create(self, ref: str, config: ExecConfig) -> Exec:
         """Record an exec instance in a running container."""
-        self._collect()
+        return await self._create(ref, config)
+
+    async def _create(self, ref: str, config: ExecConfig, *, is_probe: bool = False) -> Exec:
         container = self._containers.get(ref)
         if not config.cmd:
             raise InvalidArgument("No exec command specified")
         check(Verb.EXEC, container)
         _keys(config.detach_keys)
         record = Exec(id=ExecId(generate_id()), container_id=container.id, config=config)
-        self._handles[record.id] = ExecHandle(record)
+        await self._records.add(ExecHandle(record, is_probe=is_probe))
         self._publish(container, f"exec_create: {' '.join(config.cmd)}", record)
         return record
 
     def check_start(self, exec_id: str, start: ExecStart) -> Exec:
         """Everything that can be refused, before the connection is taken over."""
-        handle = self._find(exec_id)
+        handle = self._records.find(exec_id)
         record = handle.record
         if record.started:
             state = "is already running" if record.exit_code is None else "has already run"
@@ -112,7 +112,9 @@ class Execs:
         handle.record = structs.replace(record, started=True)
         return handle.record
 
-    async def start_attached(self, exec_: Exec, connection: int, head: bytes) -> None:
+    async def start_attached(
+        self, exec_: Exec, start: ExecStart, connection: int, head: bytes
+    ) -> None:
         """Start with a taken-over connection as its stdio; returns when it runs.
 
         A process that cannot start is told on the connection, with exit code 126 or 127.
@@ -123,7 +125,7 @@ class Execs:
             stdin=stdin,
             stdout=config.attach_stdout or config.tty,
             stderr=config.attach_stderr and not config.tty,
-            framed=not config.tty,
+            framed=not start.tty,
             detach_keys=_keys(config.detach_keys) if stdin and config.tty else b"",
             head=head if stdin else b"",
         )
@@ -146,7 +148,8 @@ class Execs:
         Raises:
             EngineError: it cannot start.
         """
-        exec_ = self.check_start((await self.create(ref, config)).id, ExecStart())
+        made = await self._create(ref, config, is_probe=True)
+        exec_ = self.check_start(made.id, ExecStart())
         spec = AttachSpec(stdout=True, stderr=True, framed=False)
         try:
             await self._supervisor.attach(exec_.id, connection, spec)
@@ -158,19 +161,19 @@ class Execs:
 
     async def end_of_probe(self, exec_: Exec) -> int:
         """The exit code, once there is one."""
-        handle = self._find(exec_.id)
+        handle = self._records.find(exec_.id)
         await handle.ended.wait()
         return handle.record.exit_code or 0
 
     def drop_probe(self, exec_: Exec) -> None:
         """Forget an instance that ended, or kill it and forget it some time after its end."""
-        handle = self._handles.get(exec_.id)
+        handle = self._records.get(exec_.id)
         if handle is None:
             return
         if handle.record.running:
             self._nursery.start(self._kill(exec_), f"end of probe {short(exec_.id)}")
             return
-        del self._handles[exec_.id]
+        self._records.drop(exec_.id)
         if not handle.record.pid:  # its attachment waits for a start that failed
             settle = self._supervisor.settle(exec_.id)
             self._nursery.start(settle, f"end of probe {short(exec_.id)}")
@@ -180,7 +183,7 @@ class Execs:
 
     async def resize(self, exec_id: str, *, rows: int, columns: int) -> None:
         """Set the terminal's size; waits up to 10 s for a start under way."""
-        handle = self._find(exec_id)
+        handle = self._records.find(exec_id)
         try:
             async with asyncio.timeout(_START_BOUND):
                 await handle.started.wait()
@@ -192,30 +195,42 @@ class Execs:
 
     def on_exit(self, exit_: TaskExit) -> bool:
         """Take up an exit; False when it is not an exec's."""
-        handle = self._handles.get(exit_.id)
+        handle = self._records.get(exit_.id)
         if handle is None:
             return False
-        if handle.record.exit_code is None:
-            code = exit_.code if exit_.code >= 0 else 255
-            self._end(handle, code)
-            container = self._containers.get(handle.record.container_id)
-            self._publish(container, "exec_die", handle.record, exitCode=str(code))
-        settle = self._supervisor.settle(exit_.id)
-        self._nursery.start(settle, f"end of exec {short(exit_.id)}")
+        is_news = handle.record.exit_code is None
+        if is_news:
+            handle.end(exit_.code if exit_.code >= 0 else LOST)
+        self._nursery.start(self._settle(handle, is_news), f"end of exec {short(exit_.id)}")
         return True
+
+    async def _settle(self, handle: ExecHandle, is_news: bool) -> None:
+        """Commit an end, tell of it, let its streams be closed."""
+        record = handle.record
+        if is_news:
+            await self._records.save(handle)
+            try:
+                container = self._containers.get(record.container_id)
+            except NotFound:
+                pass  # removed meanwhile: nobody asks any more
+            else:
+                self._publish(container, "exec_die", record, exitCode=str(record.exit_code))
+        await self._supervisor.settle(record.id)
 
     def attachment_ended(self, end: AttachmentEnd) -> None:
         """An attached client left; publish it when it was by the detach keys."""
-        handle = self._handles.get(end.task_id)
+        handle = self._records.get(end.task_id)
         if handle is not None and end.detached:
             container = self._containers.get(handle.record.container_id)
             self._publish(container, "exec_detach", handle.record)
 
     async def _launch(self, exec_: Exec) -> None:
-        handle = self._find(exec_.id)
+        handle = self._records.find(exec_.id)
         container = self._containers.get(exec_.container_id)
         self._publish(container, f"exec_start: {' '.join(exec_.config.cmd)}", exec_)
         handle.record = structs.replace(handle.record, running=True)
+        # The intent: without it the next daemon could not tell "lost" from "never started".
+        await self._records.save(handle)
         try:
             environment = exec_environment(
                 container.config.env,
@@ -226,34 +241,11 @@ class Execs:
             )
             pid = await self._runtime.launch_exec(exec_, container, environment=environment)
         except EngineError as error:
-            self._end(handle, error.exit_code if isinstance(error, StartFailed) else 128)
+            handle.end(error.exit_code if isinstance(error, StartFailed) else 128)
+            await self._records.save(handle)
             raise
-        finally:
-            handle.started.set()
         handle.record = structs.replace(handle.record, pid=pid)
-
-    def _end(self, handle: ExecHandle, code: int) -> None:
-        handle.record = structs.replace(handle.record, running=False, exit_code=code)
-        handle.ended_at = time.monotonic()
-        handle.ended.set()
-
-    def _find(self, exec_id: str) -> ExecHandle:
-        handle = self._handles.get(exec_id)
-        if handle is None:
-            raise NoSuchExec(exec_id)
-        try:
-            self._containers.get(handle.record.container_id)
-        except EngineError:
-            del self._handles[exec_id]
-            raise NoSuchExec(exec_id) from None
-        return handle
-
-    def _collect(self) -> None:
-        """Forget instances that ended long ago."""
-        limit = time.monotonic() - KEPT
-        old = [key for key, h in self._handles.items() if 0 < h.ended_at < limit]
-        for key in old:
-            del self._handles[key]
+        handle.started.set()
 
     def _publish(self, container: Container, action: str, exec_: Exec, **facts: str) -> None:
         attributes = dict(container.config.labels)

@@ -30,6 +30,7 @@ class World:
         self.connections: dict[str, int] = {}
         self.execs = Execs(
             containers=bench.verbs,
+            store=bench.store,
             runtime=bench.runtime,
             supervisor=bench.supervisor,
             events=bench.events,

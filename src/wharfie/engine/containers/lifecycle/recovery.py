@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container as KnownIds
 
 from msgspec import structs
 
@@ -77,17 +78,25 @@ class Recovery:
                 live[handle.id] = (task.pid, handle.connection)
         return live
 
-    async def reconcile(self, listen: Callable[[], None]) -> None:
+    @property
+    def tasks(self) -> Mapping[str, TaskStatus]:
+        """What the supervisor held at the time of `load`; empty once all is settled."""
+        return self._tasks
+
+    async def reconcile(
+        self, listen: Callable[[], None], execs: KnownIds[object] = frozenset()
+    ) -> None:
         """Settle every difference; called once networks are restored, before requests.
 
-        `listen` subscribes to exits. It is called last: an exit taken up while the tasks seen by
-        `load` are still being compared would be undone by its own, older, picture. The
-        supervisor repeats what nobody heard.
+        `execs` holds the IDs of tasks that are no containers but known all the same. `listen`
+        subscribes to exits. It is called last: an exit taken up while the tasks seen by `load`
+        are still being compared would be undone by its own, older, picture. The supervisor
+        repeats what nobody heard.
         """
         for handle in self._catalogue:
             await self._reconcile(handle, self._tasks.get(handle.id))
         for task in self._tasks.values():
-            if ContainerId(task.id) not in self._catalogue:
+            if ContainerId(task.id) not in self._catalogue and task.id not in execs:
                 await self._end_stranger(task)
         self._tasks = {}
         listen()
