@@ -58,7 +58,9 @@ from wharfie.engine.events import EventBus, EventRecorder
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
+from wharfie.engine.images.remote import RemoteImages
 from wharfie.engine.images.service import ImageUse
+from wharfie.engine.images.slots import Slots
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
@@ -149,6 +151,11 @@ class _Builder:
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
         self.bridges: Callable[[], set[str]] = set
+        self._registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._downloads = Slots(config.max_concurrent_downloads)
+        self._uploads = Slots(config.max_concurrent_uploads)
         self._adoption: Adoption | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
@@ -259,6 +266,7 @@ class _Builder:
             ),
             execs=execs,
             images=images,
+            registries=RemoteImages(self._registries),
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
@@ -279,25 +287,24 @@ class _Builder:
             cgroup_version=self._cgroups.version,
             encryption=encryption,
             server=server,
+            registries=self._registries,
+            transfers=(self._downloads, self._uploads),
         )
         return self._adoption
 
     def _images(
         self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
     ) -> Images:
-        config = self._config
-        registries = RemoteRegistries(
-            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
-        )
-        self._stack.push_async_callback(registries.close)
+        self._stack.push_async_callback(self._registries.close)
         return Images(
             store,
-            LocalContentStore(config.data_root),
+            LocalContentStore(self._config.data_root),
             snapshotter,
             archiver,
             self._events,
-            registries=registries,
-            downloads=config.max_concurrent_downloads,
+            registries=self._registries,
+            downloads=self._downloads,
+            uploads=self._uploads,
         )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
