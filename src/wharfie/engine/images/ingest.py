@@ -142,7 +142,9 @@ async def ingest(
     content: ContentStore,
     lease: Lease,
     limits: Limits,
+    *,
     known: Known = lambda _: None,
+    arrived: Callable[[Stored], None] = lambda _: None,
 ) -> Archive:
     """Read an image archive (tar, plain or compressed) to its end.
 
@@ -152,12 +154,13 @@ async def ingest(
         lease: holds them.
         limits: against bombs.
         known: finds a layer that is here, by diff ID.
+        arrived: told of each member kept as a blob, while others still come in.
 
     Raises:
         InvalidArgument: not a tar, truncated, or beyond the limits.
     """
     archive = Archive(content, lease, known)
-    intake = _Intake(archive, content, lease, limits)
+    intake = _Intake(archive, content, lease, limits, arrived)
     try:
         async for data in inflated(source, content, limits):
             for event in intake.reader.feed(data):
@@ -174,9 +177,15 @@ class _Intake:
     """Turns the reader's events into members."""
 
     def __init__(
-        self, archive: Archive, content: ContentStore, lease: Lease, limits: Limits
+        self,
+        archive: Archive,
+        content: ContentStore,
+        lease: Lease,
+        limits: Limits,
+        arrived: Callable[[Stored], None],
     ) -> None:
         self.reader = Reader()
+        self._arrived = arrived
         self._archive = archive
         self._content = content
         self._lease = lease
@@ -237,6 +246,7 @@ class _Intake:
             stored = await self._sink.finish()
             self._sink = None
             self._archive.add(self._path, stored)
+            self._arrived(stored)
 
 
 class BlobSink:
