@@ -112,6 +112,7 @@ class FakeRuntime:
         self.deleted: list[str] = []
         self.paused: set[str] = set()
         self.oom: set[str] = set()
+        self.watched: dict[str, Callable[[], None]] = {}
 
     def check(self, host: object) -> None:
         return None
@@ -151,6 +152,10 @@ class FakeRuntime:
 
     async def kill_all(self, container: Container) -> None:
         return None
+
+    def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
+        self.watched[container.id] = on_kill
+        return lambda: self.watched.pop(container.id, None) and None
 
     async def was_oom_killed(self, container: Container) -> bool:
         return container.id in self.oom

@@ -18,6 +18,7 @@ from wharfie.api.bodies import (
     BODY_TIMEOUT,
     MAX_BODY,
     Document,
+    check_content_encoding,
     check_content_type,
     parse_document,
 )
@@ -224,6 +225,7 @@ class _Exchange:
         body = request.body
         content_type = request.headers.get("content-type", "")
         check_content_type(content_type, has_body=body.length != 0)
+        check_content_encoding(request.headers.get("content-encoding", ""))
         data = await body.read(limit=MAX_BODY, timeout=BODY_TIMEOUT)
         log_request(request, self._names, data)
         if not data and operation.body is BodyKind.OPTIONAL_JSON:

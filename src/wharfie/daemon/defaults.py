@@ -10,15 +10,22 @@ from wharfie.drivers.network import NetworkSettings
 from wharfie.drivers.network.settings import AddressPool, default_pools
 from wharfie.drivers.registry import InvalidSetting, RegistrySettings, settings_of
 from wharfie.drivers.runtime import Defaults, find_init
+from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.networks import DefaultBridge
+from wharfie.kernel.hostinfo import HostInfo
 
 _PROFILE_LIMIT = 8 << 20
 _DOCKER_CERTS = "/etc/docker/certs.d"
 
 
 def container_defaults(
-    config: Config, *, runtime: str, cgroup_version: int, cpus: int
+    config: Config,
+    *,
+    runtime: str,
+    cgroup_version: int,
+    cpus: int,
+    abilities: HostAbilities,
 ) -> ContainerDefaults:
     """What the engine fills in for containers that do not say otherwise.
 
@@ -27,6 +34,7 @@ def container_defaults(
         runtime: name of the default runtime that was found.
         cgroup_version: of this host; decides the default cgroup namespace.
         cpus: processors of this host.
+        abilities: which limits this host can set.
     """
     return ContainerDefaults(
         runtime=runtime,
@@ -38,11 +46,17 @@ def container_defaults(
         or ("private" if cgroup_version == 2 else "host"),
         stop_timeout=config.default_stop_timeout,
         cpus=cpus,
+        abilities=abilities,
         dns=config.dns,
         dns_options=config.dns_opts,
         dns_search=config.dns_search,
         host_gateway=next((ip for ip in config.host_gateway_ips if ":" not in ip), ""),
     )
+
+
+def host_abilities(host: HostInfo) -> HostAbilities:
+    """Which limits this host can set."""
+    return HostAbilities(limits=host.limits, cpus=host.cpuset, memory_nodes=host.memory_nodes)
 
 
 def runtime_defaults(config: Config) -> Defaults:

@@ -23,6 +23,7 @@ from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
     container_defaults,
     default_bridge,
+    host_abilities,
     network_settings,
     read_seccomp_profile,
     registry_settings,
@@ -51,12 +52,15 @@ from wharfie.engine.containers import (
 )
 from wharfie.engine.containers.create.assembly import ContainerEngine, ContainerPorts, assemble
 from wharfie.engine.containers.create.defaults import DefaultsHandle
+from wharfie.engine.containers.lifecycle.memory import MemoryWatches
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
-from wharfie.engine.events import EventBus
+from wharfie.engine.events import EventBus, EventRecorder
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
+from wharfie.engine.images.remote import RemoteImages
 from wharfie.engine.images.service import ImageUse
+from wharfie.engine.images.slots import Slots
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
@@ -141,19 +145,24 @@ class _Builder:
         self._config = config
         self._stack = stack
         self._nursery = Nursery()
+        self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
         self.bridges: Callable[[], set[str]] = set
+        self._registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._downloads = Slots(config.max_concurrent_downloads)
+        self._uploads = Slots(config.max_concurrent_uploads)
         self._adoption: Adoption | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
         config, stack = self._config, self._stack
-        store = SqliteStore(os.path.join(config.data_root, "engine.db"))
-        stack.callback(store.close)
+        store = self._open_store()
         supervisor = await open_supervisor(config.exec_root)
         stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
@@ -192,6 +201,7 @@ class _Builder:
                     runtime=runtime.default_runtime,
                     cgroup_version=self._cgroups.version,
                     cpus=self._host.cpus,
+                    abilities=host_abilities(self._host),
                 ),
                 data_root=config.data_root,
             )
@@ -211,12 +221,6 @@ class _Builder:
             events=self._events,
             nursery=self._nursery,
         )
-        health = HealthMonitors(
-            catalogue=engine.catalogue,
-            ledger=engine.ledger,
-            execs=execs,
-            nursery=self._nursery,
-        )
         await self._recover(
             engine,
             execs,
@@ -231,8 +235,7 @@ class _Builder:
         running = [h.id for h in engine.catalogue if has_process(h.record.state.status)]
         await runtime.sweep(running)
         engine.directories.sweep({handle.id for handle in engine.catalogue})
-        health.open()
-        stack.callback(health.close)
+        self._watch(engine, runtime, execs)
         engine.recovery.start_policies()
         self._collect_images(images, snapshotter)
         stack.push_async_callback(self._stop_containers, engine, supervisor)
@@ -259,9 +262,11 @@ class _Builder:
                 ledger=engine.ledger,
                 runtime=runtime,
                 cpus=self._host.cpus,
+                abilities=host_abilities(self._host),
             ),
             execs=execs,
             images=images,
+            registries=RemoteImages(self._registries),
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
@@ -282,25 +287,24 @@ class _Builder:
             cgroup_version=self._cgroups.version,
             encryption=encryption,
             server=server,
+            registries=self._registries,
+            transfers=(self._downloads, self._uploads),
         )
         return self._adoption
 
     def _images(
         self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
     ) -> Images:
-        config = self._config
-        registries = RemoteRegistries(
-            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
-        )
-        self._stack.push_async_callback(registries.close)
+        self._stack.push_async_callback(self._registries.close)
         return Images(
             store,
-            LocalContentStore(config.data_root),
+            LocalContentStore(self._config.data_root),
             snapshotter,
             archiver,
             self._events,
-            registries=registries,
-            downloads=config.max_concurrent_downloads,
+            registries=self._registries,
+            downloads=self._downloads,
+            uploads=self._uploads,
         )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
@@ -312,6 +316,36 @@ class _Builder:
             keeper = Nursery()
             keeper.start(collector.run(), "collection of unused images")
             self._stack.push_async_callback(keeper.close, grace=0)
+
+    def _watch(self, engine: ContainerEngine, runtime: OciRuntime, execs: Execs) -> None:
+        """Look after running containers: their memory, their health."""
+        memory = MemoryWatches(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            runtime=runtime,
+            nursery=self._nursery,
+        )
+        health = HealthMonitors(
+            catalogue=engine.catalogue,
+            ledger=engine.ledger,
+            execs=execs,
+            nursery=self._nursery,
+        )
+        for watching in (memory, health):
+            watching.open()
+            self._stack.callback(watching.close)
+
+    def _open_store(self) -> SqliteStore:
+        """The state, and the events it keeps; closed last, after the last event."""
+        stack = self._stack
+        store = SqliteStore(os.path.join(self._config.data_root, "engine.db"))
+        stack.callback(store.close)
+        recorder = EventRecorder(store, self._events)
+        recorder.open()
+        stack.push_async_callback(recorder.flush)
+        self._watches.start(recorder.run(), "keeping events")
+        stack.push_async_callback(self._watches.close, grace=0)
+        return store
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""

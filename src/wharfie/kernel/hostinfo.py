@@ -44,6 +44,8 @@ class HostInfo(NamedTuple):
         cgroup_version: "1" or "2".
         limits: which limits this kernel can set, by the API's names.
         security_options: as the API spells them.
+        cpuset: processors containers may run on ("0-3"), "" when that is not known.
+        memory_nodes: memory nodes likewise.
     """
 
     name: str
@@ -57,6 +59,8 @@ class HostInfo(NamedTuple):
     limits: dict[str, bool]
     security_options: list[str]
     ipv4_forwarding: bool
+    cpuset: str = ""
+    memory_nodes: str = ""
 
 
 def parse_os_release(text: str) -> dict[str, str]:
@@ -145,7 +149,16 @@ def read_host_info(host: CgroupHost, *, seccomp_profile: str = "builtin") -> Hos
             cgroup_namespaces=version_2 and os.path.exists("/proc/self/ns/cgroup"),
         ),
         ipv4_forwarding=_read("/proc/sys/net/ipv4/ip_forward").strip() == "1",
+        cpuset=_cpuset(host, "cpus"),
+        memory_nodes=_cpuset(host, "mems"),
     )
+
+
+def _cpuset(host: CgroupHost, kind: str) -> str:
+    """What the root of the cpuset tree may use."""
+    root = host.root("cpuset") or ""
+    name = f"cpuset.{kind}.effective" if host.version == 2 else f"cpuset.effective_{kind}"
+    return _read(f"{root}/{name}").strip() if root else ""
 
 
 def _in_container() -> bool:

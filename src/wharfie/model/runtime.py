@@ -6,7 +6,7 @@ driver writes the bundle and asks the supervisor to run it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -171,6 +171,13 @@ class Runtime(Protocol):
 
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup; needed where pid is shared."""
+
+    def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
+        """Be told, on the event loop, of each time the kernel kills for want of memory.
+
+        Returns:
+            What ends the watch. A host that cannot tell never calls.
+        """
 
     async def was_oom_killed(self, container: Container) -> bool:
         """Tell whether the kernel's OOM killer struck in the container's cgroup."""

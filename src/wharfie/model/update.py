@@ -44,6 +44,13 @@ class UpdateSpec(Struct, rename="pascal", frozen=True, kw_only=True):
         """Whether any limit is to change."""
         return bool(self._changes())
 
+    def fitted(self, limits: HostConfig) -> UpdateSpec:
+        """With these limits instead: what this host cannot set is dropped."""
+        names = [name for name in self.__struct_fields__ if name != "restart_policy"]
+        values = {name: getattr(limits, name) for name in names}
+        fitted: UpdateSpec = structs.replace(self, **values)
+        return fitted
+
     def applied_to(self, host: HostConfig) -> HostConfig:
         """A container's host config after the update."""
         changed: HostConfig = structs.replace(host, **self._changes())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import platform
 import stat
@@ -40,6 +41,7 @@ from wharfie.drivers.runtime.seccomp import SeccompFilters
 from wharfie.drivers.runtime.security_options import parse_security_options
 from wharfie.kernel.cgroups import Cgroup, CgroupHost, FreezeFailed
 from wharfie.kernel.hostinfo import parse_kernel_version
+from wharfie.kernel.oom import OomNotifier
 from wharfie.model.container import Container, HostConfig
 from wharfie.model.errors import Internal, InvalidArgument, NotRunning, StartFailed
 from wharfie.model.exec import Exec
@@ -47,6 +49,7 @@ from wharfie.model.runtime import BundleMount, LaunchPlan, RuntimeInfo
 from wharfie.model.task import LaunchFailed, TaskSpec, TaskSupervisor
 from wharfie.model.usage import Usage
 
+_log = logging.getLogger(__name__)
 FREEZE_TIMEOUT = 10.0
 """Seconds; a process stuck in the kernel holds a freeze up."""
 UPDATE_TIMEOUT = 10.0
@@ -216,6 +219,26 @@ class OciRuntime:
     async def kill_all(self, container: Container) -> None:
         """SIGKILL every process in the container's cgroup."""
         await asyncio.to_thread(self._group(container).kill)
+
+    def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
+        """Be told when the kernel kills for want of memory; see the port."""
+        try:
+            notifier = OomNotifier(self._cgroups, self._cgroup_path(container))
+        except OSError as error:
+            _log.debug("memory of %s is not watched: %s", container.id, error)
+            return lambda: None
+        loop = asyncio.get_running_loop()
+
+        def on_readable() -> None:
+            if notifier.take():
+                on_kill()
+
+        def end() -> None:
+            loop.remove_reader(notifier.fd)
+            notifier.close()
+
+        loop.add_reader(notifier.fd, on_readable)
+        return end
 
     async def was_oom_killed(self, container: Container) -> bool:
         """Tell whether the kernel's OOM killer struck in the container's cgroup."""

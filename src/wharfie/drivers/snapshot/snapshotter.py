@@ -91,12 +91,18 @@ class OverlaySnapshotter:
         """Absolute path of a layer's files, overlay whiteouts included."""
         return self._path(layer.number, "diff")
 
-    async def begin_layer(self, parent: ChainId | None) -> LayerWriter:
-        """Begin to unpack a layer; its parent need not be there before the commit."""
+    async def begin_layer(self) -> LayerWriter:
+        """Begin to unpack a layer; where it stands is told at its commit."""
         number = await self._next_number()
         self._filling.add(number)
-        await asyncio.to_thread(self._make_layer, number)
-        return _OverlayLayerWriter(self, number, parent)
+        making = asyncio.get_running_loop().run_in_executor(None, self._make_layer, number)
+        try:
+            await asyncio.shield(making)
+        except BaseException:
+            # Cancelled, the thread goes on: what it makes is dropped when it is there.
+            making.add_done_callback(lambda _: self._throw_filling(number))
+            raise
+        return _OverlayLayerWriter(self, number)
 
     async def remove_layer(self, chain_id: ChainId) -> None:
         """Delete a layer nothing refers to; idempotent.
@@ -248,8 +254,11 @@ class OverlaySnapshotter:
 
     async def drop_layer(self, number: int) -> None:
         """Delete a directory that did not become a layer; for `_OverlayLayerWriter`."""
+        await asyncio.to_thread(self._throw_filling, number)
+
+    def _throw_filling(self, number: int) -> None:
         self._filling.discard(number)
-        await asyncio.to_thread(self._trash.throw, self._path(number))
+        self._trash.throw(self._path(number))
 
     def _get(self, key: SnapshotKey) -> tuple[int, ChainId | None]:
         try:
@@ -310,15 +319,12 @@ class OverlaySnapshotter:
 class _OverlayLayerWriter:
     """A layer's directory on its way to become a layer."""
 
-    def __init__(
-        self, snapshotter: OverlaySnapshotter, number: int, parent: ChainId | None
-    ) -> None:
+    def __init__(self, snapshotter: OverlaySnapshotter, number: int) -> None:
         self._snapshotter = snapshotter
         self._number = number
-        self._parent = parent
         self._open = True
         record = LayerRecord(
-            chain_id=ChainId(""), diff_id=Digest(""), parent=parent, number=number, size=0
+            chain_id=ChainId(""), diff_id=Digest(""), parent=None, number=number, size=0
         )
         self._directory = snapshotter.layer_directory(record)
 
@@ -327,14 +333,16 @@ class _OverlayLayerWriter:
         """Absolute path of the directory to fill."""
         return self._directory
 
-    async def commit(self, *, chain_id: ChainId, diff_id: Digest, size: int) -> LayerRecord:
+    async def commit(
+        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+    ) -> LayerRecord:
         """Publish the layer; if another writer was first, its layer is kept and ours dropped."""
         if not self._open:
             raise Internal("the layer was already committed or dropped")
         record = LayerRecord(
             chain_id=chain_id,
             diff_id=diff_id,
-            parent=self._parent,
+            parent=parent,
             number=self._number,
             size=size,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from wharfie.engine.containers.catalogue import Catalogue
+from wharfie.engine.containers.create.abilities import HostAbilities, fit_limits
 from wharfie.engine.containers.create.validation import check_limits, check_restart_policy
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.model.container import Container, HostConfig, Status
@@ -21,13 +22,28 @@ class ContainerUpdates:
     """The update verb on containers."""
 
     def __init__(
-        self, *, catalogue: Catalogue, ledger: Ledger, runtime: Runtime, cpus: int
+        self,
+        *,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        runtime: Runtime,
+        cpus: int,
+        abilities: HostAbilities | None = None,
     ) -> None:
-        """Take what it stands on; `cpus` is the number of processors of this host."""
+        """Take what it stands on.
+
+        Args:
+            catalogue: all containers.
+            ledger: commits changes.
+            runtime: changes limits of what runs.
+            cpus: processors of this host.
+            abilities: what this host can limit, None for everything.
+        """
         self._catalogue = catalogue
         self._ledger = ledger
         self._runtime = runtime
         self._cpus = cpus
+        self._abilities = abilities or HostAbilities()
 
     async def update(self, ref: str, spec: UpdateSpec) -> list[str]:
         """Change limits (those of running processes at once) and restart policy.
@@ -42,6 +58,8 @@ class ContainerUpdates:
         """
         check_restart_policy(spec.restart_policy)
         check_limits(spec.limits, cpus=self._cpus, is_update=True)
+        limits, warnings = fit_limits(spec.limits, self._abilities)
+        spec = spec.fitted(limits)
         handle = self._catalogue.find(ref)
         async with handle.lock:
             record = handle.record
@@ -54,7 +72,7 @@ class ContainerUpdates:
             changed = structs.replace(record, host_config=spec.applied_to(record.host_config))
             await self._ledger.save(handle, changed, durable=True)
         self._ledger.publish(changed, "update")
-        return []
+        return warnings
 
 
 def _check_allowed(record: Container, spec: UpdateSpec) -> None:

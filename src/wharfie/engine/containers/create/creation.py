@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import UNSET, Struct, structs
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
+from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
@@ -75,7 +76,7 @@ class Creator:
         name = self._take_name(spec.name, container_id)
         try:
             image = ports.images.get(spec.config.image, platform=spec.platform)
-            spec = self._complete(spec, image, container_id)
+            spec, warnings = self._complete(spec, image, container_id)
             record = await self._make(spec, image, container_id, name)
             ports.images.note_use(image)
             handle = ContainerHandle(record)
@@ -87,7 +88,7 @@ class Creator:
                 await self._take_back(container_id)
             raise
         ports.ledger.publish(record, "create")
-        return Created(record.id, _warnings(spec))
+        return Created(record.id, [*warnings, *_warnings(spec)])
 
     def _take_name(self, wanted: str, container_id: ContainerId) -> str:
         catalogue = self._ports.catalogue
@@ -98,10 +99,17 @@ class Creator:
         catalogue.reserve(name, container_id)
         return name
 
-    def _complete(self, spec: CreateSpec, image: Image, container_id: str) -> CreateSpec:
-        """The request with the image's and the engine's defaults; refused if it cannot run."""
+    def _complete(
+        self, spec: CreateSpec, image: Image, container_id: str
+    ) -> tuple[CreateSpec, list[str]]:
+        """The request with the image's and the engine's defaults; refused if it cannot run.
+
+        Returns:
+            It, and warnings of what this host cannot do and was dropped.
+        """
         config = merge_image_config(spec.config, image.document.config)
-        host = self._ports.defaults.now.fill(spec.host_config)
+        defaults = self._ports.defaults.now
+        host, warnings = fit_limits(defaults.fill(spec.host_config), defaults.abilities)
         shares_hostname = parse_mode(host.network_mode).kind == "container" or (
             host.uts_mode == "host"
         )
@@ -110,9 +118,9 @@ class Creator:
             hostname = os.uname().nodename if is_host else short(container_id)
             config = structs.replace(config, hostname=hostname)
         complete = structs.replace(spec, config=config, host_config=host)
-        check_create(complete, cpus=self._ports.defaults.now.cpus)
+        check_create(complete, cpus=defaults.cpus)
         self._ports.runtime.check(host)
-        return complete
+        return complete, warnings
 
     async def _make(
         self, spec: CreateSpec, image: Image, container_id: ContainerId, name: str

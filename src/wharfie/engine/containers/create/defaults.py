@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, field, structs
 
+from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.networking import parse_mode
 from wharfie.model.container import HostConfig, LogConfig, RestartPolicy
 
@@ -17,6 +18,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
         cgroupns_mode: "private" or "host".
         stop_timeout: seconds between the stop signal and SIGKILL.
         cpus: processors of this host.
+        abilities: which limits this host can set.
         host_gateway: address that `host-gateway` stands for in extra hosts, "" for the
             gateway of the container's own network.
     """
@@ -33,6 +35,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
     dns_options: list[str] = field(default_factory=list)
     dns_search: list[str] = field(default_factory=list)
     host_gateway: str = ""
+    abilities: HostAbilities = HostAbilities()
 
     def fill(self, host: HostConfig) -> HostConfig:
         """A host config with the engine's defaults where the creator left gaps."""

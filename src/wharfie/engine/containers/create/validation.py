@@ -135,6 +135,8 @@ def _check_memory(host: HostConfig, *, is_update: bool) -> None:
         raise InvalidArgument(
             f"Invalid value: {host.memory_swappiness}, valid memory swappiness range is 0-100"
         )
+    if 0 < host.memory_reservation < _MINIMUM_MEMORY:
+        raise InvalidArgument("Minimum memory reservation allowed is 6MB")
     if host.memory_reservation and host.memory and host.memory < host.memory_reservation:
         raise InvalidArgument(
             "Minimum memory limit can not be less than memory reservation limit, see usage"

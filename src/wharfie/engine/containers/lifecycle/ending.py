@@ -133,7 +133,7 @@ class Endings:
             self._starter.bring_down(handle), self._ledger.save_ended(handle, record)
         )
         handle.connection = None
-        if oom:
+        if oom and not state.oom_killed:
             self._ledger.publish(record, "oom")
         duration = str(max(0, int(lasted)))
         self._ledger.publish(record, "die", exitCode=str(code), execDuration=duration)
