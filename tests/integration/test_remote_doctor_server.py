@@ -152,7 +152,7 @@ def test_something_else_in_the_sockets_place(server: Server) -> None:
     assert "is no socket" in text
 
 
-@pytest.mark.parametrize("text", ['{"debug": tru}', '{"debugg": true}', '{"mtu": -1}'])
+@pytest.mark.parametrize("text", ['{"debug": tru}', '{"dbug": true}', '{"mtu": -1}'])
 def test_settings_that_are_wrong(server: Server, text: str) -> None:
     server.start()
     server.machine.write("/etc/wharfie/daemon.json", text)
