@@ -81,6 +81,9 @@ class Host(Protocol):
     ) -> None:
         """Run a coroutine as a task of the server; `on_error` is called if it fails."""
 
+    def lasts(self, task: asyncio.Task[object] | None) -> None:
+        """A task of `start` goes on as long as its client: it ends with the server, at once."""
+
     def opened(self, connection: Connection) -> None:
         """A connection lives."""
 
@@ -483,6 +486,8 @@ class Connection(asyncio.Protocol):
             raise
         self._is_lost = True
         with connection:
+            if reply.is_lasting:
+                self._host.lasts(asyncio.current_task())
             await reply.take(connection.fileno(), behind)
 
     def _finish(self) -> None:

@@ -55,6 +55,7 @@ class Server:
         self.handle = handler
         self._listening: list[asyncio.AbstractServer] = []
         self._paths: list[tuple[str, int]] = []
+        self._lasting: set[asyncio.Task[object]] = set()
         self._connections: set[Connection] = set()
         self._layers: set[TlsLayer] = set()
         self._shaking: dict[TlsLayer, float] = {}
@@ -111,6 +112,8 @@ class Server:
             connection.stop()
         for layer in list(self._shaking):
             layer.abort()
+        for task in self._lasting:
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
         for task in self._tasks:
@@ -172,6 +175,12 @@ class Server:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks[task] = on_error
         task.add_done_callback(self._ended)
+
+    def lasts(self, task: asyncio.Task[object] | None) -> None:
+        """A task of `start` goes on as long as its client: it ends with the server, at once."""
+        if task is not None:
+            self._lasting.add(task)
+            task.add_done_callback(self._lasting.discard)
 
     def opened(self, connection: Connection) -> None:
         """A connection lives."""

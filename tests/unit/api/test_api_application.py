@@ -462,7 +462,7 @@ async def test_version_and_info(app):
         ("POST", "/session", 501),
         ("POST", "/build", 501),
         ("GET", "/plugins", 200),
-        ("GET", "/containers/web1/attach/ws", 501),
+        ("GET", "/containers/web1/attach/ws", 400),
         ("GET", "/containers/nope/stats", 404),
     ],
 )
