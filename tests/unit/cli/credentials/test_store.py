@@ -51,14 +51,14 @@ def kept(tmp_path: Path) -> dict[str, object]:
     return json.loads((tmp_path / "config.json").read_text())
 
 
-JOE = {"username": "joe", "password": "s:ecret"}
+JOE = {"username": "joe", "password": "se:cret"}
 
 
 def test_what_stands_in_the_file_is_told_and_not_told_twice(tmp_path: Path) -> None:
     file = config(tmp_path, {"psFormat": "x"})
     assert store_credentials(file, "reg:5000", JOE)
     assert not store_credentials(file, "reg:5000", JOE)
-    encoded = base64.b64encode(b"joe:s:ecret").decode()
+    encoded = base64.b64encode(b"joe:se:cret").decode()
     assert kept(tmp_path) == {"auths": {"reg:5000": {"auth": encoded}}, "psFormat": "x"}
     again = ConfigFile(str(tmp_path))
     assert load_credentials(again, "reg:5000") == {**JOE, "serveraddress": "reg:5000"}
