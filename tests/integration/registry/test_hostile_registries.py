@@ -358,7 +358,7 @@ async def test_a_name_that_changes_its_mind_is_not_asked_twice(
     with Registry() as storage:
         storage.add_image("app", "1", [LAYER], blobs=[BLOB])
         where = f"http://storage.test:{storage.port}/v2/app/blobs/"
-        registry.rules.append(on(digest_of(BLOB), lambda h: redirect(where + digest_of(BLOB))(h)))
+        registry.rules.append(on(digest_of(BLOB), redirect(where + digest_of(BLOB))))
         await engine.pull(f"{registry.host}/app:1")
     assert asked == ["storage.test"]
     await engine.close()
