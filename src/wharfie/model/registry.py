@@ -82,6 +82,9 @@ class RegistryMisbehaves(InvalidArgument):
 class Repository(Protocol):
     """One repository."""
 
+    def distrust(self) -> bool:
+        """What came was wrong: ask no mirror any more; False when none was asked."""
+
     async def manifest(self, ref: str) -> RemoteManifest:
         """A manifest by tag or digest.
 

@@ -74,7 +74,7 @@ def store_credentials(config: ConfigFile, key: str, document: Mapping[str, objec
     helper = helper_of(config, key)
     auths = dict(config.mapping("auths"))
     if helper:
-        from wharfie.cli.credentials.helper import CredentialHelper
+        from wharfie.cli.credentials.program import CredentialHelper
 
         program = CredentialHelper(helper)
         if token:
@@ -110,7 +110,7 @@ def erase_credentials(config: ConfigFile, key: str) -> None:
         names = [key]
     helper = helper_of(config, key)
     if helper:
-        from wharfie.cli.credentials.helper import CredentialHelper
+        from wharfie.cli.credentials.program import CredentialHelper
 
         program = CredentialHelper(helper)
         for name in names:
@@ -121,7 +121,7 @@ def erase_credentials(config: ConfigFile, key: str) -> None:
 
 
 def _ask_helper(helper: str, key: str) -> Document:
-    from wharfie.cli.credentials.helper import CredentialHelper
+    from wharfie.cli.credentials.program import CredentialHelper
 
     found = CredentialHelper(helper).get(key)
     if found is None:

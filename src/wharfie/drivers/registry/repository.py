@@ -55,6 +55,10 @@ class RemoteRepository:
         self._push = push
         self._scope = f"repository:{reference.path}:{'pull,push' if push else 'pull'}"
 
+    def distrust(self) -> bool:
+        """Ask no mirror any more; False when none was asked."""
+        return self._asker.distrust()
+
     async def manifest(self, ref: str) -> RemoteManifest:
         """A manifest by tag or digest."""
 
