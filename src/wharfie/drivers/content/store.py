@@ -16,13 +16,17 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from wharfie.drivers.content.partial import Partials
 from wharfie.formats.digest import DigestError, hex_of, parse_sha256
 from wharfie.model.content import BlobWriter, PartialBlob
 from wharfie.model.errors import Internal, InvalidArgument, NotFound
 from wharfie.model.ids import Digest
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 _BATCH = 1 << 20
 """Bytes collected before a thread is bothered."""
@@ -125,7 +129,11 @@ class LocalContentStore:
 
 
 class _LocalBlobWriter:
-    """One blob being written; the plain methods block and belong in a thread."""
+    """One blob being written; the plain methods block and belong in a thread.
+
+    A batch is hashed and written while the next one comes in. Somebody who is cancelled leaves his
+    thread at work: the file is not closed under it.
+    """
 
     def __init__(self, tmp: str, blobs: str) -> None:
         self._fd, self._path = tempfile.mkstemp(prefix="blob-", dir=tmp)
@@ -134,25 +142,42 @@ class _LocalBlobWriter:
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._open = True
+        self._busy: asyncio.Future[None] | asyncio.Future[Digest] | None = None
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""
         self._pending.append(data)
         self._pending_size += len(data)
         if self._pending_size >= _BATCH:
-            await asyncio.to_thread(self._flush)
+            await self._settle()
+            pending, self._pending, self._pending_size = self._pending, [], 0
+            self._busy = _in_thread(self._append_all, pending)
 
     async def commit(self, expected: Digest | None = None) -> Digest:
         """Sync, verify and publish."""
         try:
-            return await asyncio.to_thread(self._finish, expected)
+            await self._settle()
+            if not self._open:
+                raise Internal("the blob was already committed or dropped")
+            self._busy = finishing = _in_thread(self._finish, expected)
+            return await asyncio.shield(finishing)
         finally:
             await self.abort()
 
     async def abort(self) -> None:
         """Drop what was written; after a commit nothing happens."""
+        busy, self._busy = self._busy, None
+        if busy is not None:
+            await asyncio.wait({busy})
+            busy.exception()  # somebody heard of it, or was cancelled
         if self._open:
             await asyncio.to_thread(self.drop)
+
+    async def _settle(self) -> None:
+        if self._busy is not None:
+            busy = self._busy
+            await asyncio.shield(busy)
+            self._busy = None
 
     def append(self, data: bytes) -> None:
         """Hash and write, now."""
@@ -182,16 +207,18 @@ class _LocalBlobWriter:
             os.close(self._fd)
             _unlink(self._path)
 
-    def _flush(self) -> None:
-        pending, self._pending, self._pending_size = self._pending, [], 0
+    def _append_all(self, pending: list[bytes]) -> None:
         for data in pending:
             self.append(data)
 
     def _finish(self, expected: Digest | None) -> Digest:
-        if not self._open:
-            raise Internal("the blob was already committed or dropped")
-        self._flush()
+        pending, self._pending = self._pending, []
+        self._append_all(pending)
         return self.publish(expected)
+
+
+def _in_thread(work: Callable[[A], T], argument: A) -> asyncio.Future[T]:
+    return asyncio.get_running_loop().run_in_executor(None, work, argument)
 
 
 def _missing(digest: Digest) -> NotFound:
