@@ -26,9 +26,10 @@ ENVIRONMENT = {
 }
 
 
-def command(url: str, examples: int, *more: str) -> list[str]:
-    """A run of schemathesis that is the same every time."""
+def command(directory: Path, url: str, examples: int, *more: str) -> list[str]:
+    """A run of schemathesis that is the same every time; it writes into its directory."""
     return [
+        *("env", "-C", str(directory)),
         *(str(BIN / "st"), "run", str(SCHEMA), "--url", url),
         *("--phases", "examples,coverage,fuzzing", "--checks", "caused"),
         *("--max-examples", str(examples), "--seed", "1", "--no-shrink"),
@@ -46,7 +47,7 @@ def test_no_generated_request_finds_a_bug() -> None:
             done = daemon.docker("run", "-d", "-t", "--name", name, "busybox", "sleep", "600")
             assert done.returncode == 0, done.stderr
         done = daemon.namespaces.run(
-            *command("http://127.0.0.1:2375", EXAMPLES),
+            *command(daemon.directory, "http://127.0.0.1:2375", EXAMPLES),
             timeout=100 + 8 * EXAMPLES,
             environment=ENVIRONMENT,
         )
@@ -70,14 +71,15 @@ class Broken(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_5xx_without_a_cause_is_found() -> None:
+def test_a_5xx_without_a_cause_is_found(tmp_path: Path) -> None:
     """The check itself can fail."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
         try:
             done = subprocess.run(
-                command(f"http://127.0.0.1:{server.server_port}", 2, "--include-path", "/version"),
+                command(tmp_path, url, 2, "--include-path", "/version"),
                 env=os.environ | ENVIRONMENT,
                 capture_output=True,
                 text=True,
