@@ -34,6 +34,7 @@ from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
+from wharfie.daemon.service_manager import is_machine_stopping
 from wharfie.daemon.stuck import StuckReport
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
@@ -363,7 +364,7 @@ class _Builder:
 
     async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
         config = self._adoption.config if self._adoption else self._config
-        if not config.live_restore:
+        if not config.live_restore or await is_machine_stopping():
             timeout = float(config.shutdown_timeout)
             await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
 
