@@ -54,7 +54,7 @@ from wharfie.engine.containers.create.assembly import ContainerEngine, Container
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.lifecycle.memory import MemoryWatches
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
-from wharfie.engine.events import EventBus
+from wharfie.engine.events import EventBus, EventRecorder
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
@@ -145,6 +145,7 @@ class _Builder:
         self._config = config
         self._stack = stack
         self._nursery = Nursery()
+        self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
@@ -161,8 +162,7 @@ class _Builder:
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
         config, stack = self._config, self._stack
-        store = SqliteStore(os.path.join(config.data_root, "engine.db"))
-        stack.callback(store.close)
+        store = self._open_store()
         supervisor = await open_supervisor(config.exec_root)
         stack.push_async_callback(self._close_supervisor, supervisor)
         snapshotter = OverlaySnapshotter(config.data_root, store)
@@ -334,6 +334,18 @@ class _Builder:
         for watching in (memory, health):
             watching.open()
             self._stack.callback(watching.close)
+
+    def _open_store(self) -> SqliteStore:
+        """The state, and the events it keeps; closed last, after the last event."""
+        stack = self._stack
+        store = SqliteStore(os.path.join(self._config.data_root, "engine.db"))
+        stack.callback(store.close)
+        recorder = EventRecorder(store, self._events)
+        recorder.open()
+        stack.push_async_callback(recorder.flush)
+        self._watches.start(recorder.run(), "keeping events")
+        stack.push_async_callback(self._watches.close, grace=0)
+        return store
 
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""
