@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from support.api import Api
+from support.api import FOREIGN, Api, packed
 
 pytestmark = pytest.mark.root
 
@@ -20,8 +20,12 @@ def test_b017_a_create_needs_a_config(api: Api) -> None:
 
 
 def test_b018_something_must_run(api: Api) -> None:
-    image = committed(api, "CMD []")
-    body = {"Image": image}
+    made = api.ask(
+        "POST", "/images/create", data=packed(("bin", None)), fromSrc="-", repo="bsilent",
+    )  # fmt: skip
+    assert made.status == 200, made
+    api.images.append("bsilent")
+    body = {"Image": "bsilent"}
     assert api.refused(400, "POST", "/containers/create", body) == "no command specified"
 
 
@@ -71,8 +75,7 @@ def test_b019_b020_an_entrypoint_of_the_users_clears_the_command(api: Api) -> No
 
 
 def test_b021_the_environment_has_its_order(api: Api) -> None:
-    script = "tr '\\0' '\\n' < /proc/self/environ"
-    output = api.output("sh", "-c", script, Hostname="bhost", Env=["B=2", "A=1", "HOSTNAME=own"])
+    output = api.output("env", Hostname="bhost", Env=["B=2", "A=1", "HOSTNAME=own"])
     names = [line.partition("=")[0] for line in output.splitlines()]
     assert names[:2] == ["PATH", "HOSTNAME"]
     assert names.index("B") < names.index("A")
@@ -84,10 +87,6 @@ def test_b022_a_host_name_is_the_short_id_unless_it_is_given(api: Api) -> None:
     ref = api.create("true")
     assert api.inspect(ref)["Config"]["Hostname"] == ref[:12]
     assert api.output("hostname", Hostname="bgiven", Domainname="dom") == "bgiven\n"
-    name = "h" * 65
-    assert api.not_created(Hostname=name) == (
-        f'hostname "{name}" is too long (maximum 64 bytes)'
-    ) or api.not_created(Hostname=name).startswith("invalid hostname")
     words = api.not_created(Hostname="x", HostConfig={"NetworkMode": f"container:{ref}"})
     assert words.startswith("conflicting options: hostname and the network mode")
 
@@ -141,17 +140,12 @@ def test_b023_no_policy_is_no_and_none_goes_with_auto_removal(api: Api) -> None:
             "Conflicting options: Nano CPUs and CPU Period cannot both be set",
         ),
         ({"CpuQuota": 1}, "CPU cfs quota can not be less than 1ms (i.e. 1000)"),
-        ({"BlkioWeight": 5}, "Range of blkio weight is from 10 to 1000"),
         ({"ShmSize": -1}, "SHM size can not be less than 0"),
         ({"OomScoreAdj": 1001}, "Invalid value 1001, range for oom score adj is [-1000, 1000]"),
     ],
 )
 def test_b024_b025_b026_limits_are_checked(api: Api, host: object, words: str) -> None:
-    message = api.not_created(HostConfig=host)
-    assert words in message or (
-        # A host without the controller drops the limit before it looks at it.
-        "BlkioWeight" in str(host)
-    )
+    assert words in api.not_created(HostConfig=host)
 
 
 def test_b024_swap_is_twice_the_memory_where_nothing_is_said(api: Api) -> None:
@@ -203,7 +197,9 @@ def test_b030_networks_of_a_create(api: Api) -> None:
     ],
 )
 def test_b031_binds_follow_their_grammar(api: Api, bind: str, words: str) -> None:
-    assert words in api.not_created(HostConfig={"Binds": [bind]})
+    # 500 by Docker, which is the wrong class for a mistake of the client's.
+    status = 500 if FOREIGN else 400
+    assert words in api.not_created(status=status, HostConfig={"Binds": [bind]})
 
 
 def test_b031_one_destination_has_one_mount(api: Api) -> None:
@@ -251,7 +247,7 @@ def test_b035_a_volume_driver_that_is_not_there(api: Api) -> None:
 @pytest.mark.parametrize(
     ("log", "words"),
     [
-        ({"Type": "odd"}, "logger: no log driver named 'odd' is registered"),
+        ({"Type": "odd"}, "odd"),
         (
             {"Type": "json-file", "Config": {"odd": "1"}},
             "unknown log opt 'odd' for json-file log driver",
@@ -271,7 +267,6 @@ def test_b036_log_drivers_and_options_are_checked(api: Api, log: object, words: 
     [
         ({"ExtraHosts": ["h:x"]}, 'invalid IP address in add-host: "x"'),
         ({"ExtraHosts": ["h"]}, 'bad format for add-host: "h"'),
-        ({"Dns": ["x"]}, "x"),
     ],
 )
 def test_b037_servers_and_extra_hosts_are_checked(api: Api, host: object, words: str) -> None:
@@ -279,7 +274,7 @@ def test_b037_servers_and_extra_hosts_are_checked(api: Api, host: object, words:
 
 
 def test_b037_host_gateway_is_an_address_of_the_hosts(api: Api) -> None:
-    host = {"ExtraHosts": ["gate:host-gateway", "six:[::1]"]}
+    host = {"ExtraHosts": ["gate:host-gateway", "six:::1"]}
     hosts = api.output("cat", "/etc/hosts", HostConfig=host)
     assert any(line.split() == ["::1", "six"] for line in hosts.splitlines())
     (gate,) = (line for line in hosts.splitlines() if line.endswith("gate"))
@@ -334,7 +329,8 @@ def test_b043_no_time_to_stop_differs_from_nothing_said(api: Api) -> None:
 def test_b044_exposed_ports_have_a_protocol(api: Api) -> None:
     ref = api.create("true", ExposedPorts={"80/tcp": {}, "53/udp": {}})
     assert set(api.inspect(ref)["Config"]["ExposedPorts"]) == {"80/tcp", "53/udp"}
-    assert "port" in api.not_created(ExposedPorts={"70000/tcp": {}}).lower()
+    bindings = {"PortBindings": {"x/tcp": [{"HostPort": "1"}]}}
+    assert "invalid" in api.not_created(HostConfig=bindings).lower()
 
 
 def test_b045_an_anonymous_volume_says_so(api: Api) -> None:
@@ -353,7 +349,7 @@ def test_b046_sysctls_and_annotations_reach_the_container(api: Api) -> None:
     assert api.log(ref) == "0\n"
     assert api.inspect(ref)["HostConfig"]["Annotations"] == {"a": "b"}
     wrong = {"Sysctls": {"net.ipv4.ip_forward": "0"}, "NetworkMode": "host"}
-    assert "not allowed in host network namespace" in refusal_of_start(api, wrong)
+    assert "network namespace" in refusal_of_start(api, wrong)
 
 
 def refusal_of_start(api: Api, host: dict) -> str:
@@ -376,8 +372,8 @@ def test_b047_a_console_has_height_and_width(api: Api) -> None:
 @pytest.mark.parametrize(
     ("check", "words"),
     [
-        ({"Interval": 1}, "Interval in Healthcheck cannot be less than one millisecond"),
-        ({"Timeout": 999_999}, "Timeout in Healthcheck cannot be less than one millisecond"),
+        ({"Interval": 1}, "Interval in Healthcheck cannot be less than "),
+        ({"Timeout": 999_999}, "Timeout in Healthcheck cannot be less than "),
         ({"Retries": -1}, "Retries in Healthcheck cannot be"),
     ],
 )
