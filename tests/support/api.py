@@ -76,7 +76,7 @@ class Api:
         """One request; `body` is sent as JSON, `data` as it is."""
         words = urlencode({k: v for k, v in query.items() if v is not None}, doseq=True)
         prefix = f"/v{self.version}" if self.version else ""
-        target = f"{prefix}{quote(path, safe='/:@%')}{'?' + words if words else ''}"
+        target = f"{prefix}{quote(path, safe='/:@%?&=')}{'?' + words if words else ''}"
         sent = dict(headers or {})
         if body is not None:
             data = json.dumps(body).encode()

@@ -78,10 +78,10 @@ def test_b006_a_failed_create_gives_its_name_back(api: Api) -> None:
 
 
 def test_b006_a_rename_leaves_the_host_name(api: Api) -> None:
-    ref = api.run("sleep", "600", name="bbefore")
+    ref = api.run("sleep", "600", name="bfirst")
     api.do("POST", f"/containers/{ref}/rename", name="bafter")
     assert api.inspect("bafter")["Config"]["Hostname"] == ref[:12]
-    assert api.refused(404, "GET", "/containers/bbefore/json")
+    assert api.refused(404, "GET", "/containers/bfirst/json")
 
 
 def test_b007_renames_are_refused_in_these_words(api: Api) -> None:

@@ -284,6 +284,7 @@ class Containers:
                 reclaimed += size
         finally:
             self._pruning = False
+        self._ports.ledger.publish_prune(reclaimed)
         return Pruned(list(deleted), reclaimed)
 
     def wait(self, ref: str, condition: WaitCondition) -> Awaitable[ExitStatus]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
@@ -68,6 +69,7 @@ class MountOpener:
                     opened[-1] = await self._by_descriptor(mount, point, record)
                 else:
                     opened[-1] = _of_volume(mount, ready)
+                opened[-1] = _flat_if_file(opened[-1])
             if donor is not None and all(m.destination != SHARED_MEMORY for m in opened):
                 opened.append(await self._shared_memory(donor))
         except BaseException:
@@ -163,6 +165,14 @@ def _of_volume(mount: BundleMount, ready: VolumeMount) -> BundleMount:
         options = ["rro" if word == "rw" else word for word in options]
     tree = -1 if ready.descriptor is None else os.dup(ready.descriptor)
     return structs.replace(mount, source=ready.source, options=options, tree=tree)
+
+
+def _flat_if_file(mount: BundleMount) -> BundleMount:
+    """A file has nothing below it; crun 1.8 takes "rro" for directories only."""
+    if mount.tree < 0 or "rro" not in mount.options or stat.S_ISDIR(os.fstat(mount.tree).st_mode):
+        return mount
+    options = ["ro" if word == "rro" else word for word in mount.options]
+    return structs.replace(mount, options=options)
 
 
 def close_mounts(opened: Sequence[BundleMount]) -> None:
