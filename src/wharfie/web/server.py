@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -91,9 +92,7 @@ class Server:
             bound = str(name[0]) if isinstance(name, tuple) else ""
             factory = self._factory(listener.url, bound, tls_of(listener, one))
             if one.family == socket.AF_UNIX:
-                listening: asyncio.AbstractServer = await loop.create_unix_server(
-                    factory, sock=one, backlog=BACKLOG
-                )
+                listening = await _serve_path(factory, one)
             else:
                 listening = await loop.create_server(factory, sock=one, backlog=BACKLOG)
             # uvloop collects a server nobody holds.
@@ -269,6 +268,21 @@ class _Newcomer(asyncio.Protocol):
             return
         plain.set_protocol(protocol)
         protocol.connection_made(transport)
+
+
+async def _serve_path(
+    factory: Callable[[], asyncio.Protocol], opened: socket.socket
+) -> asyncio.AbstractServer:
+    """Serve a unix socket; whoever made its path unlinks it.
+
+    From 3.13 on, event loops unlink it at their server's end, be it systemd's.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 13):
+        return await loop.create_unix_server(
+            factory, sock=opened, backlog=BACKLOG, cleanup_socket=False
+        )
+    return await loop.create_unix_server(factory, sock=opened, backlog=BACKLOG)
 
 
 async def _turns() -> None:

@@ -266,6 +266,11 @@ class BlobSink:
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""
+        if self._writer is not None and self._compressor is None:
+            self._size += len(data)
+            self._stored_size += len(data)
+            await self._writer.write(data)  # which collects and hashes for itself
+            return
         self._pending.append(data)
         self._pending_size += len(data)
         if self._pending_size >= _BATCH:
@@ -278,8 +283,8 @@ class BlobSink:
             tail = await asyncio.to_thread(self._compressor.flush)
             self._stored_size += len(tail)
             await writer.write(tail)
-        digest = Digest("sha256:" + self._hash.hexdigest())
-        stored = await self._lease.commit(writer, None if self._compressor else digest)
+        stored = await self._lease.commit(writer)
+        digest = Digest("sha256:" + self._hash.hexdigest()) if self._compressor else stored
         blob = Descriptor(media_type=self._media_type, digest=stored, size=self._stored_size)
         return Stored(digest=digest, size=self._size, blob=blob)
 
@@ -299,15 +304,17 @@ class BlobSink:
 
                 self._media_type = OCI_LAYER_ZSTD
                 self._compressor = zstandard.ZstdCompressor(level=1).compressobj()
-        out = await asyncio.to_thread(self._digest, data)
         self._size += len(data)
+        # As it comes it is hashed by the writer.
+        out = data if self._compressor is None else await asyncio.to_thread(self._pack, data)
         self._stored_size += len(out)
         await self._writer.write(out)
         return self._writer
 
-    def _digest(self, data: bytes) -> bytes:
+    def _pack(self, data: bytes) -> bytes:
+        assert self._compressor is not None
         self._hash.update(data)
-        return data if self._compressor is None else self._compressor.compress(data)
+        return self._compressor.compress(data)
 
 
 async def inflated_file(fd: int, limits: Limits) -> AsyncIterator[bytes]:
