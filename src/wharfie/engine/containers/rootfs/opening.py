@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
@@ -68,6 +69,7 @@ class MountOpener:
                     opened[-1] = await self._by_descriptor(mount, point, record)
                 else:
                     opened[-1] = _of_volume(mount, ready)
+                opened[-1] = _flat_if_file(opened[-1])
             if donor is not None and all(m.destination != SHARED_MEMORY for m in opened):
                 opened.append(await self._shared_memory(donor))
         except BaseException:
@@ -80,12 +82,12 @@ class MountOpener:
     ) -> BundleMount:
         spec = record.mount_specs.get(point.destination)
         if point.type == "image" and spec is not None:
-            return structs.replace(mount, tree=await self._image(spec))
+            return _with_tree(mount, await self._image(spec))
         if point.type == "bind":
             if point.propagation in (*_SHARED, *_SLAVE):
                 await self._check_propagation(point)
             # By descriptor, for the supervisor's view of the host's mounts may be another.
-            return structs.replace(mount, tree=await self._bind(mount, spec))
+            return _with_tree(mount, await self._bind(mount, spec))
         return mount
 
     async def _bind(self, mount: BundleMount, spec: MountSpec | None) -> int:
@@ -156,13 +158,31 @@ def bundle_mount(point: MountPoint, spec: MountSpec | None) -> BundleMount:
     )
 
 
+def _with_tree(mount: BundleMount, tree: int) -> BundleMount:
+    """The mount by descriptor. A file has nothing below it, and runtimes refuse it "rro"."""
+    options = mount.options
+    if not stat.S_ISDIR(os.fstat(tree).st_mode):
+        options = ["ro" if word == "rro" else word for word in options]
+    return structs.replace(mount, options=options, tree=tree)
+
+
 def _of_volume(mount: BundleMount, ready: VolumeMount) -> BundleMount:
     """A volume's mount from where its driver made it ready."""
     options = mount.options
     if ready.read_only:
         options = ["rro" if word == "rw" else word for word in options]
-    tree = -1 if ready.descriptor is None else os.dup(ready.descriptor)
-    return structs.replace(mount, source=ready.source, options=options, tree=tree)
+    mount = structs.replace(mount, source=ready.source, options=options)
+    if ready.descriptor is None:
+        return mount
+    return _with_tree(mount, os.dup(ready.descriptor))
+
+
+def _flat_if_file(mount: BundleMount) -> BundleMount:
+    """A file has nothing below it; crun 1.8 takes "rro" for directories only."""
+    if mount.tree < 0 or "rro" not in mount.options or stat.S_ISDIR(os.fstat(mount.tree).st_mode):
+        return mount
+    options = ["ro" if word == "rro" else word for word in mount.options]
+    return structs.replace(mount, options=options)
 
 
 def close_mounts(opened: Sequence[BundleMount]) -> None:
