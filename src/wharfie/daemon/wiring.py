@@ -352,7 +352,7 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=runtime_defaults(config),
+            defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
         )
@@ -453,7 +453,7 @@ def _base_info(
         memory=host.memory,
         data_root=config.data_root,
         server_version=__version__,
-        cgroup_driver="cgroupfs",
+        cgroup_driver=runtime.cgroup_driver,
         cgroup_version=str(cgroups.version),
         default_runtime=runtime.default_runtime,
         runtimes={name: info.path for name, info in runtime.runtimes.items()},

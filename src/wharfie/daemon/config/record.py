@@ -73,6 +73,7 @@ class Config(Struct, frozen=True, kw_only=True):
     min_api_version: str = "1.24"
     runtimes: dict[str, RuntimeInfo] = field(default_factory=dict)
     default_runtime: str = "crun"
+    exec_opts: list[str] = field(default_factory=list)
     cgroup_parent: str = ""
     default_cgroupns_mode: str = ""
     default_ipc_mode: str = "private"

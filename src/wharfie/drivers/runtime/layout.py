@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct, field
 
+from wharfie.drivers.runtime.cgroup.placing import group_path
 from wharfie.model.ids import is_full_id
 
 _BUNDLE_FILES = ("config.json", "log", "pid")
@@ -68,10 +69,11 @@ class Layout:
         return os.path.join(self.consoles, task_id[:16])
 
     def cgroup_path(self, container_id: str) -> str:
-        """The cgroup path a bundle was written with, "" without a readable bundle."""
+        """The cgroup a bundle was written for, "" without a readable bundle."""
         try:
             with open(os.path.join(self.bundle(container_id), "config.json"), "rb") as file:
-                return msgspec.json.decode(file.read(), type=_SpecPart).linux.cgroups_path
+                spec = msgspec.json.decode(file.read(), type=_SpecPart)
+                return group_path(spec.linux.cgroups_path)
         except (OSError, msgspec.MsgspecError):
             return ""
 

@@ -30,6 +30,12 @@ from wharfie.drivers.runtime.bundle import (
     seccomp_choice,
 )
 from wharfie.drivers.runtime.cgroup import read_usage
+from wharfie.drivers.runtime.cgroup.placing import (
+    CGROUPFS_PARENT,
+    CgroupDriver,
+    check_parent,
+    group_path,
+)
 from wharfie.drivers.runtime.commands import RuntimeCommands
 from wharfie.drivers.runtime.devices import check_devices
 from wharfie.drivers.runtime.failures import start_failed
@@ -126,6 +132,11 @@ class OciRuntime:
         self._default_runtime = default_runtime
         self._remover.adopt(self._runtimes, default_runtime)
 
+    @property
+    def cgroup_driver(self) -> str:
+        """Who makes containers' groups: "cgroupfs" or "systemd"."""
+        return self._defaults.cgroup_driver.value
+
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
 
@@ -138,8 +149,7 @@ class OciRuntime:
         self._filters.check(security.seccomp)
         check_devices(host)
         container_rlimits(host, self._defaults.ulimits)
-        if any(part in (".", "..") for part in host.cgroup_parent.split("/")):
-            raise InvalidArgument(f"invalid cgroup parent: {host.cgroup_parent}")
+        check_parent(self._defaults.cgroup_driver, host.cgroup_parent)
 
     async def launch(self, plan: LaunchPlan) -> int:
         """Write the bundle and start the container; see the port."""
@@ -262,7 +272,9 @@ class OciRuntime:
 
     def close(self) -> None:
         """Remove the parent of our groups if nobody uses it; at the end of the daemon."""
-        parent = cgroup_path_parent(self._defaults)
+        if self._defaults.cgroup_driver is CgroupDriver.SYSTEMD:
+            return  # slices are systemd's
+        parent = self._defaults.cgroup_parent or CGROUPFS_PARENT
         with contextlib.suppress(ValueError):
             self._cgroups.group(parent).remove(timeout=0)
 
@@ -276,7 +288,7 @@ class OciRuntime:
     def _cgroup_path(self, container: Container) -> str:
         """As the bundle says: the daemon's default parent may have changed since the start."""
         written = self._layout.cgroup_path(container.id)
-        return written or cgroup_path(container, self._defaults.cgroup_parent)
+        return written or group_path(cgroup_path(container, self._defaults))
 
     def _group(self, container: Container) -> Cgroup:
         return self._cgroups.group(self._cgroup_path(container))
@@ -334,7 +346,10 @@ class OciRuntime:
         bundle = self._layout.bundle(container.id)
         pid_file, log = f"{bundle}/pid", f"{bundle}/log"
         console = self._layout.console(container.id) if config.tty else ""
-        argv = [*self._command(runtime, log), "run", "--detach", "--bundle", bundle]
+        command = self._command(runtime, log)
+        if self._defaults.cgroup_driver is CgroupDriver.SYSTEMD:
+            command.append("--systemd-cgroup")
+        argv = [*command, "run", "--detach", "--bundle", bundle]
         argv += ["--pid-file", pid_file]
         if console:
             argv += ["--console-socket", console]
@@ -409,11 +424,6 @@ def check_default(runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> 
     """
     if default_runtime not in runtimes:
         raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
-
-
-def cgroup_path_parent(defaults: Defaults) -> str:
-    """The group our containers' groups lie in, unless they name another."""
-    return os.path.normpath("/" + (defaults.cgroup_parent or "docker").lstrip("/"))
 
 
 def _kind(runtime: RuntimeInfo) -> str:
