@@ -16,6 +16,7 @@ from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.networks import DefaultBridge
 from wharfie.kernel.hostinfo import HostInfo
 from wharfie.model.errors import EngineError
+from wharfie.model.remapping import Remapping
 
 _PROFILE_LIMIT = 8 << 20
 _DOCKER_CERTS = "/etc/docker/certs.d"
@@ -49,6 +50,7 @@ def container_defaults(
         stop_timeout=config.default_stop_timeout,
         cpus=cpus,
         abilities=abilities,
+        remaps=bool(config.userns_remap),
         dns=config.dns,
         dns_options=config.dns_opts,
         dns_search=config.dns_search,
@@ -61,7 +63,9 @@ def host_abilities(host: HostInfo) -> HostAbilities:
     return HostAbilities(limits=host.limits, cpus=host.cpuset, memory_nodes=host.memory_nodes)
 
 
-def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
+def runtime_defaults(
+    config: Config, *, cgroup_version: int, remapping: Remapping | None = None
+) -> Defaults:
     """What the runtime driver adds to containers.
 
     Raises:
@@ -79,6 +83,7 @@ def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
         raise ConfigError(f"init-path {config.init_path}: no such program")
     return Defaults(
         cgroup_driver=driver,
+        remapping=remapping,
         cgroup_parent=config.cgroup_parent,
         ulimits=config.default_ulimits,
         init=config.init,

@@ -6,6 +6,7 @@ loading the records and restoring the networks, the API last. Closing goes the o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import platform
@@ -34,6 +35,7 @@ from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
+from wharfie.daemon.remapping import open_remapping
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
@@ -69,6 +71,7 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
+from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
 from wharfie.state import SqliteStore
 from wharfie.web import Server
@@ -149,6 +152,7 @@ class _Builder:
         self.graph: Graph = NoGraph()
         self.bridges: Callable[[], set[str]] = set
         self._adoption: Adoption | None = None
+        self._remapping: Remapping | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -158,10 +162,7 @@ class _Builder:
         stack.callback(store.close)
         supervisor = await open_supervisor(config.exec_root)
         stack.push_async_callback(self._close_supervisor, supervisor)
-        snapshotter = OverlaySnapshotter(config.data_root, store)
-        await snapshotter.open()
-        self.graph = SnapshotGraph(snapshotter)
-        stack.push_async_callback(snapshotter.close)
+        snapshotter = await self._open_snapshotter(store)
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
@@ -186,7 +187,8 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
                 runtime=runtime,
-                trees=KernelTrees(),
+                trees=KernelTrees(self._remapping),
+                remapping=self._remapping,
                 supervisor=supervisor,
                 nursery=self._nursery,
                 defaults=container_defaults(
@@ -310,6 +312,16 @@ class _Builder:
             keeper.start(collector.run(), "collection of unused images")
             self._stack.push_async_callback(keeper.close, grace=0)
 
+    async def _open_snapshotter(self, store: SqliteStore) -> OverlaySnapshotter:
+        self._remapping = await asyncio.to_thread(open_remapping, self._config.userns_remap)
+        if self._remapping is not None:
+            self._stack.callback(os.close, self._remapping.namespace)
+        snapshotter = OverlaySnapshotter(self._config.data_root, store, remapping=self._remapping)
+        await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
+        self._stack.push_async_callback(snapshotter.close)
+        return snapshotter
+
     def _watch(self, engine: ContainerEngine, runtime: OciRuntime, execs: Execs) -> None:
         """Look after running containers: their memory, their health."""
         memory = MemoryWatches(
@@ -352,7 +364,9 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
+            defaults=runtime_defaults(
+                config, cgroup_version=self._cgroups.version, remapping=self._remapping
+            ),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
         )
@@ -457,7 +471,10 @@ def _base_info(
         cgroup_version=str(cgroups.version),
         default_runtime=runtime.default_runtime,
         runtimes={name: info.path for name, info in runtime.runtimes.items()},
-        security_options=host.security_options,
+        security_options=[
+            *host.security_options,
+            *(["name=userns"] if config.userns_remap else []),
+        ],
         storage_driver="overlay2",
         storage_status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")],
         log_driver=config.log_driver,

@@ -83,6 +83,7 @@ class Config(Struct, frozen=True, kw_only=True):
     init: bool = False
     init_path: str = ""
     seccomp_profile: str = "builtin"
+    userns_remap: str = ""
     no_new_privileges: bool = False
     log_driver: str = "json-file"
     log_opts: dict[str, str] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from wharfie.formats.oci.runtime import (
     DEFAULT_READONLY_PATHS,
     OCI_VERSION,
     ConsoleSize,
+    IdMapping,
     Linux,
     Mount,
     Namespace,
@@ -35,19 +36,23 @@ from wharfie.formats.oci.runtime import (
     Root,
     Spec,
 )
+from wharfie.formats.subids import IdRange
 from wharfie.model.container import Container, HostConfig, Ulimit
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.exec import ExecConfig
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import LaunchPlan, Namespaces
 
 ROOTFS = "rootfs"
 TREES = "trees"
 """Where in a bundle mounts that come by descriptor are attached for the start, by number."""
-_PRIVATE_NETWORK_SYSCTLS = {
+PRIVATE_NETWORK_SYSCTLS = {
     "net.ipv4.ip_unprivileged_port_start": "0",
     "net.ipv4.ping_group_range": "0 2147483647",
 }
-_NAMESPACES = ("network", "pid", "ipc", "uts", "cgroup")
+_SUBGROUP_ANNOTATION = "run.oci.systemd.subgroup"
+"""Empty, crun puts processes into the scope itself, as runc does."""
+_NAMESPACES = ("network", "pid", "ipc", "uts", "cgroup", "user")
 
 
 class Defaults(Struct, frozen=True, kw_only=True):
@@ -59,6 +64,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
         ulimits: resource limits.
         init: run a small init as pid 1.
         init_path: that program on the host, "" when there is none.
+        remapping: of new user namespaces.
         apparmor: this host enforces AppArmor profiles.
         no_new_privileges: processes gain none by setuid programs.
     """
@@ -69,6 +75,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
     init: bool = False
     init_path: str = ""
     apparmor: bool = False
+    remapping: Remapping | None = None
     no_new_privileges: bool = False
 
 
@@ -132,7 +139,10 @@ def build_spec(
     else:
         annotations.pop(BPF_ANNOTATION, None)
         section = None if seccomp is None else seccomp.section
+    if defaults.cgroup_driver is CgroupDriver.SYSTEMD:
+        annotations.setdefault(_SUBGROUP_ANNOTATION, "")
     private_uts = plan.namespaces.uts is None
+    remapping = defaults.remapping
     return Spec(
         oci_version=OCI_VERSION,
         process=_process(plan, who, security, defaults, has_init=has_init),
@@ -151,6 +161,8 @@ def build_spec(
             masked_paths=_masked(host, security),
             readonly_paths=_readonly(host, security),
             mount_label=container.mount_label,
+            uid_mappings=_mappings(remapping.uids if remapping else (), plan),
+            gid_mappings=_mappings(remapping.gids if remapping else (), plan),
         ),
     )
 
@@ -279,17 +291,32 @@ def _namespaces(namespaces: Namespaces) -> tuple[Namespace, ...]:
     return tuple(found)
 
 
+def has_private_network(host: HostConfig, namespaces: Namespaces) -> bool:
+    """Tell whether a container has a network namespace that is its alone."""
+    mode = host.network_mode
+    return namespaces.network != "" and mode != "host" and not mode.startswith("container:")
+
+
 def _sysctls(container: Container, *, private_uts: bool, namespaces: Namespaces) -> dict[str, str]:
     host = container.host_config
     sysctls: dict[str, str] = {}
-    mode = host.network_mode
-    if namespaces.network != "" and mode != "host" and not mode.startswith("container:"):
-        sysctls.update(_PRIVATE_NETWORK_SYSCTLS)
+    if has_private_network(host, namespaces) and namespaces.user == "":
+        sysctls.update(PRIVATE_NETWORK_SYSCTLS)
     if private_uts and container.config.domainname:
         sysctls["kernel.domainname"] = container.config.domainname
     if host.sysctls is not UNSET:
-        sysctls.update(host.sysctls)
+        outside = namespaces.user != ""  # then those of the network are set there
+        sysctls.update(
+            {k: v for k, v in host.sysctls.items() if not (outside and k.startswith("net."))}
+        )
     return sysctls
+
+
+def _mappings(ranges: Sequence[IdRange], plan: LaunchPlan) -> tuple[IdMapping, ...]:
+    """Maps of a new user namespace; one that is joined has its own."""
+    if plan.namespaces.user is not None:
+        return ()
+    return tuple(IdMapping(*one) for one in ranges)
 
 
 def _propagation(plan: LaunchPlan) -> str:

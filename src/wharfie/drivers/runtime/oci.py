@@ -20,6 +20,7 @@ import msgspec
 from msgspec import structs
 
 from wharfie.drivers.runtime.bundle import (
+    PRIVATE_NETWORK_SYSCTLS,
     ROOTFS,
     TREES,
     Defaults,
@@ -27,6 +28,7 @@ from wharfie.drivers.runtime.bundle import (
     build_spec,
     capabilities_of,
     cgroup_path,
+    has_private_network,
     seccomp_choice,
 )
 from wharfie.drivers.runtime.cgroup import read_usage
@@ -45,6 +47,7 @@ from wharfie.drivers.runtime.removal import Remover
 from wharfie.drivers.runtime.resources import container_resources, container_rlimits
 from wharfie.drivers.runtime.seccomp import SeccompFilters
 from wharfie.drivers.runtime.security_options import parse_security_options
+from wharfie.kernel import netns
 from wharfie.kernel.cgroups import Cgroup, CgroupHost, FreezeFailed
 from wharfie.kernel.hostinfo import parse_kernel_version
 from wharfie.kernel.oom import OomNotifier
@@ -158,6 +161,10 @@ class OciRuntime:
         trees = [mount.tree for mount in plan.mounts if mount.tree >= 0]
         if len(trees) > _MAX_TREES:
             raise InvalidArgument(f"{len(trees)} mounts of this kind are more than {_MAX_TREES}")
+        if plan.namespaces.user != "" and has_private_network(
+            container.host_config, plan.namespaces
+        ):
+            await asyncio.to_thread(_set_network_sysctls, plan)
         targets = await asyncio.to_thread(self._write_bundle, plan, runtime)
         spec = self._task(plan, runtime, targets)
         try:
@@ -433,6 +440,29 @@ def _kind(runtime: RuntimeInfo) -> str:
 
 def _terminal_size(size: Sequence[int] | None) -> tuple[int, int]:
     return (size[0], size[1]) if size and len(size) == 2 else (0, 0)
+
+
+def _set_network_sysctls(plan: LaunchPlan) -> None:
+    """Set what the container may not: its network namespace is not its user namespace's."""
+    if not plan.namespaces.network:
+        return
+    wanted = dict(PRIVATE_NETWORK_SYSCTLS)
+    asked = plan.container.host_config.sysctls
+    wanted.update({k: v for k, v in (asked or {}).items() if k.startswith("net.")})
+
+    def write() -> None:
+        for name, value in wanted.items():
+            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+                file.write(value)
+
+    namespace = os.open(plan.namespaces.network, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        netns.call_inside(namespace, write)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgument(f"write sysctl of {plan.container.id}: {reason}") from None
+    finally:
+        os.close(namespace)
 
 
 def _place_trees(plan: LaunchPlan, directory: str) -> tuple[LaunchPlan, list[str]]:
