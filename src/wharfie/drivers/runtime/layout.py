@@ -48,9 +48,13 @@ class Layout:
         self.filters = os.path.join(exec_root, "seccomp")
 
     def prepare(self) -> None:
-        """Make the directories; only root may look."""
-        for directory in (self.root, self.bundles, self.execs, self.consoles):
-            os.makedirs(directory, mode=0o711 if directory == self.root else 0o700, exist_ok=True)
+        """Make the directories; only root may look.
+
+        The root of a user namespace passes through on its way to its own root file system.
+        """
+        passed = (self.root, self.bundles)
+        for directory in (*passed, self.execs, self.consoles):
+            os.makedirs(directory, mode=0o711 if directory in passed else 0o700, exist_ok=True)
 
     def state_root(self, kind: str) -> str:
         """State directory of a runtime."""

@@ -240,7 +240,8 @@ class OciRuntime:
     def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
         """Be told when the kernel kills for want of memory; see the port."""
         try:
-            notifier = OomNotifier(self._cgroups, self._cgroup_path(container))
+            path = self._cgroup_path(container)
+            notifier = OomNotifier(self._cgroups, path, known=container.state.oom_killed)
         except OSError as error:
             _log.debug("memory of %s is not watched: %s", container.id, error)
             return lambda: None
@@ -255,6 +256,8 @@ class OciRuntime:
             notifier.close()
 
         loop.add_reader(notifier.fd, on_readable)
+        if notifier.check():
+            on_kill()  # it was quicker than we
         return end
 
     async def was_oom_killed(self, container: Container) -> bool:
@@ -336,15 +339,16 @@ class OciRuntime:
             compiled_seccomp=_kind(runtime) in _COMPILED_SECCOMP,
             defaults=self._defaults,
         )
+        mode = 0o700 if plan.namespaces.user == "" else 0o711
         try:
-            os.mkdir(bundle, 0o700)
+            os.mkdir(bundle, mode)
         except FileExistsError:
             # An earlier start was cut short; a runtime refuses an ID it still knows.
             self._remover.remove_now(container.id, self._cgroup_path(container), _kind(runtime))
-            os.mkdir(bundle, 0o700)
+            os.mkdir(bundle, mode)
         os.mkdir(os.path.join(bundle, ROOTFS), 0o755)
         for mount, target in zip((m for m in plan.mounts if m.tree >= 0), targets, strict=True):
-            _make_target(target, mount.tree)
+            _make_target(target, mount.tree, mode)
         _write(os.path.join(bundle, "config.json"), self._encode(spec))
         return targets
 
@@ -478,9 +482,9 @@ def _place_trees(plan: LaunchPlan, directory: str) -> tuple[LaunchPlan, list[str
     return (structs.replace(plan, mounts=mounts) if targets else plan), targets
 
 
-def _make_target(path: str, tree: int) -> None:
+def _make_target(path: str, tree: int, mode: int) -> None:
     """Make a place of the kind a tree can be attached to."""
-    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    os.makedirs(os.path.dirname(path), mode, exist_ok=True)
     if stat.S_ISDIR(os.fstat(tree).st_mode):
         os.mkdir(path, 0o700)
     else:

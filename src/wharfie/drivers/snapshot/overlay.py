@@ -26,7 +26,10 @@ from typing import TypeVar
 from msgspec import Struct
 
 from wharfie.kernel import mounts
+from wharfie.kernel.mount_clones import map_ids
+from wharfie.kernel.privileges import become_for_files
 from wharfie.model.errors import Internal
+from wharfie.model.remapping import Remapping
 
 T = TypeVar("T")
 
@@ -57,7 +60,12 @@ class Mounter:
     """Makes detached overlay mounts of directories below one directory."""
 
     def __init__(
-        self, directory: str, tmp: str, *, legacy: bool | None = None, userns: int = -1
+        self,
+        directory: str,
+        tmp: str,
+        *,
+        legacy: bool | None = None,
+        remapping: Remapping | None = None,
     ) -> None:
         """Begin.
 
@@ -65,9 +73,9 @@ class Mounter:
             directory: absolute path of the snapshots directory.
             tmp: directory for the mount point of the old way, on the same machine only.
             legacy: force the old way (True) or the new one (False); None tries.
-            userns: descriptor of a user namespace whose maps all mounts get, -1 for none.
+            remapping: of the IDs in all mounts, None for none.
         """
-        self._userns = userns
+        self._remapping = remapping
         self._directory = directory
         self._tmp = tmp
         self._fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -86,7 +94,7 @@ class Mounter:
             Internal: the kernel refused.
         """
         try:
-            if self._userns >= 0:
+            if self._remapping is not None:
                 return await self._in_own_thread(lambda: self._mount_mapped(stack))
             if self._legacy:
                 return await self._in_own_thread(lambda: self._mount_old(stack))
@@ -98,7 +106,7 @@ class Mounter:
         """Let go; mounts made live on."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
-            if self._userns >= 0 and self._directory.startswith(self._tmp):
+            if self._remapping is not None and self._directory.startswith(self._tmp):
                 os.rmdir(self._directory)  # a place nobody but the thread saw used
         os.close(self._fd)
 
@@ -169,11 +177,13 @@ class Mounter:
         mounts.unshare(mounts.CLONE_NEWNS)
         # Slave, not private: what the host unmounts must not stay busy because of us.
         mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SLAVE)
-        if self._userns >= 0:
-            self._directory = self._attach_mapped()
+        if self._remapping is not None:
+            self._directory = self._attach_mapped(self._remapping)
+            # Overlay makes files as whoever mounted it, and the host's root has no ID in there.
+            become_for_files(*self._remapping.root)
         os.chdir(self._directory)
 
-    def _attach_mapped(self) -> str:
+    def _attach_mapped(self, remapping: Remapping) -> str:
         """Attach an ID-mapped copy of the directory, for this thread alone to see.
 
         Overlay takes layers by path, and a mount that is nowhere has none.
@@ -181,7 +191,7 @@ class Mounter:
         place = tempfile.mkdtemp(prefix="mapped-", dir=self._tmp)
         tree = mounts.clone_tree(self._directory)
         try:
-            mounts.mount_setattr(tree, attr_set=mounts.MOUNT_ATTR_IDMAP, userns=self._userns)
+            map_ids(tree, remapping.namespace)
             mounts.move_mount(tree, "", mounts.AT_FDCWD, place)
         finally:
             os.close(tree)

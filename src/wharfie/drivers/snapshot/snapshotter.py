@@ -84,7 +84,7 @@ class OverlaySnapshotter:
                 self._directory,
                 self._tmp,
                 legacy=self._mounter.is_legacy,
-                userns=self._remapping.namespace,
+                remapping=self._remapping,
             )
 
     async def close(self) -> None:
