@@ -63,9 +63,7 @@ def host_abilities(host: HostInfo) -> HostAbilities:
     return HostAbilities(limits=host.limits, cpus=host.cpuset, memory_nodes=host.memory_nodes)
 
 
-def runtime_defaults(
-    config: Config, *, cgroup_version: int, remapping: Remapping | None = None
-) -> Defaults:
+def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
     """What the runtime driver adds to containers.
 
     Raises:
@@ -83,7 +81,6 @@ def runtime_defaults(
         raise ConfigError(f"init-path {config.init_path}: no such program")
     return Defaults(
         cgroup_driver=driver,
-        remapping=remapping,
         cgroup_parent=config.cgroup_parent,
         ulimits=config.default_ulimits,
         init=config.init,
@@ -111,7 +108,7 @@ def read_seccomp_profile(config: Config) -> str:
         raise ConfigError(f"opening seccomp profile ({path}) failed: {why}") from None
 
 
-def network_settings(config: Config) -> NetworkSettings:
+def network_settings(config: Config, remapping: Remapping | None = None) -> NetworkSettings:
     """How the network driver works."""
     pools = [
         AddressPool(IPv4Network(pool.base, strict=False), pool.size)
@@ -121,6 +118,7 @@ def network_settings(config: Config) -> NetworkSettings:
         exec_root=config.exec_root,
         pools=pools or default_pools(),
         forwarding=config.ip_forward,
+        userns=-1 if remapping is None else remapping.namespace,
     )
 
 

@@ -166,7 +166,7 @@ class _Builder:
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(network_settings(config))
+        driver = BridgeNetworks(network_settings(config, self._remapping))
         stack.callback(driver.close)
         self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
@@ -364,9 +364,7 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=runtime_defaults(
-                config, cgroup_version=self._cgroups.version, remapping=self._remapping
-            ),
+            defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
         )

@@ -39,7 +39,7 @@ class BundleMount(Struct, frozen=True, kw_only=True):
 class Namespaces(Struct, frozen=True, kw_only=True):
     """Which namespaces are shared; None makes a new one, "" uses the host's, a path joins.
 
-    A new `user` namespace has the engine's mapping.
+    A user namespace is never made anew: the engine's own, with its mapping, is joined.
     """
 
     network: str | None = None

@@ -28,7 +28,6 @@ from wharfie.formats.oci.runtime import (
     DEFAULT_READONLY_PATHS,
     OCI_VERSION,
     ConsoleSize,
-    IdMapping,
     Linux,
     Mount,
     Namespace,
@@ -36,11 +35,9 @@ from wharfie.formats.oci.runtime import (
     Root,
     Spec,
 )
-from wharfie.formats.subids import IdRange
 from wharfie.model.container import Container, HostConfig, Ulimit
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.exec import ExecConfig
-from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import LaunchPlan, Namespaces
 
 ROOTFS = "rootfs"
@@ -64,7 +61,6 @@ class Defaults(Struct, frozen=True, kw_only=True):
         ulimits: resource limits.
         init: run a small init as pid 1.
         init_path: that program on the host, "" when there is none.
-        remapping: of new user namespaces.
         apparmor: this host enforces AppArmor profiles.
         no_new_privileges: processes gain none by setuid programs.
     """
@@ -75,7 +71,6 @@ class Defaults(Struct, frozen=True, kw_only=True):
     init: bool = False
     init_path: str = ""
     apparmor: bool = False
-    remapping: Remapping | None = None
     no_new_privileges: bool = False
 
 
@@ -142,7 +137,6 @@ def build_spec(
     if defaults.cgroup_driver is CgroupDriver.SYSTEMD:
         annotations.setdefault(_SUBGROUP_ANNOTATION, "")
     private_uts = plan.namespaces.uts is None
-    remapping = defaults.remapping
     return Spec(
         oci_version=OCI_VERSION,
         process=_process(plan, who, security, defaults, has_init=has_init),
@@ -161,8 +155,6 @@ def build_spec(
             masked_paths=_masked(host, security),
             readonly_paths=_readonly(host, security),
             mount_label=container.mount_label,
-            uid_mappings=_mappings(remapping.uids if remapping else (), plan),
-            gid_mappings=_mappings(remapping.gids if remapping else (), plan),
         ),
     )
 
@@ -310,13 +302,6 @@ def _sysctls(container: Container, *, private_uts: bool, namespaces: Namespaces)
             {k: v for k, v in host.sysctls.items() if not (outside and k.startswith("net."))}
         )
     return sysctls
-
-
-def _mappings(ranges: Sequence[IdRange], plan: LaunchPlan) -> tuple[IdMapping, ...]:
-    """Maps of a new user namespace; one that is joined has its own."""
-    if plan.namespaces.user is not None:
-        return ()
-    return tuple(IdMapping(*one) for one in ranges)
 
 
 def _propagation(plan: LaunchPlan) -> str:

@@ -5,12 +5,15 @@ Source: behaviours 71, 186; moby's daemon/container_operations_unix.go.
 
 from __future__ import annotations
 
+import os
+
 from wharfie.engine.containers.catalogue import Catalogue
 from wharfie.engine.containers.networking import parse_mode
 from wharfie.model.container import Container, HostConfig, Status
 from wharfie.model.errors import Conflict, InvalidArgument, NotFound
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import Namespaces
 
 JOINS = "container:"
@@ -27,14 +30,14 @@ def check_joined(host: HostConfig, catalogue: Catalogue) -> None:
 class Sharing:
     """Finds the containers whose namespaces another one joins; all must be running."""
 
-    def __init__(self, catalogue: Catalogue, *, remaps: bool = False) -> None:
-        """Take all containers, and whether the engine maps users."""
+    def __init__(self, catalogue: Catalogue, remapping: Remapping | None = None) -> None:
+        """Take all containers, and how the engine maps users, if it does."""
         self._catalogue = catalogue
-        self._remaps = remaps
+        self._remapping = remapping
 
     def is_remapped(self, host: HostConfig) -> bool:
         """Tell whether a container runs in a user namespace."""
-        return self._remaps and host.userns_mode != "host"
+        return self._remapping is not None and host.userns_mode != "host"
 
     def namespaces(self, record: Container, connection: Connection | None) -> Namespaces:
         """Which namespaces a container is started in.
@@ -46,7 +49,10 @@ class Sharing:
         host = record.host_config
         mode = parse_mode(host.network_mode)
         network: str | None = ""
-        user: str | None = None if self.is_remapped(host) else ""
+        user = ""
+        if self._remapping is not None and self.is_remapped(host):
+            # One for all: it owns the network namespaces that were prepared, too.
+            user = f"/proc/{os.getpid()}/fd/{self._remapping.namespace}"
         if mode.kind == "container":
             network_donor = self.network_donor(mode.target)
             network = f"/proc/{network_donor.state.pid}/ns/net"
@@ -72,7 +78,7 @@ class Sharing:
             user=user,
         )
 
-    def _user_of(self, donor: Container, user: str | None) -> str | None:
+    def _user_of(self, donor: Container, user: str) -> str:
         """Who joins a namespace joins the user namespace that owns it, too."""
         if user == "" or not self.is_remapped(donor.host_config):
             return user

@@ -234,14 +234,6 @@ class Seccomp(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=T
     syscalls: tuple[SyscallRule, ...] = ()
 
 
-class IdMapping(Struct, frozen=True):
-    """IDs of a user namespace."""
-
-    container_id: int = field(name="containerID")
-    host_id: int = field(name="hostID")
-    size: int
-
-
 class Linux(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """What is particular to Linux."""
 
@@ -255,8 +247,6 @@ class Linux(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tru
     masked_paths: tuple[str, ...] = ()
     readonly_paths: tuple[str, ...] = ()
     mount_label: str = ""
-    uid_mappings: tuple[IdMapping, ...] = ()
-    gid_mappings: tuple[IdMapping, ...] = ()
 
 
 class Spec(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):

@@ -73,7 +73,7 @@ class Starter:
 
     def __init__(self, ports: StartPorts) -> None:
         self._ports = ports
-        self._sharing = Sharing(ports.catalogue, remaps=ports.remapping is not None)
+        self._sharing = Sharing(ports.catalogue, ports.remapping)
         self._links = Links(ports.catalogue)
         self._mounts = MountOpener(MountPorts(ports.trees, ports.images, ports.snapshotter))
 
