@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,78 @@ async def test_one_holder_at_a_time(store: ContentStore) -> None:
     second = await waiting
     assert second.present == 10
     await second.drop()
+
+
+async def test_a_cancelled_writer_does_not_write_into_somebody_elses_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalContentStore(str(tmp_path))
+    began, goes_on, written = threading.Event(), threading.Event(), threading.Event()
+    write = os.write
+
+    def held_up(fd: int, data: bytes) -> int:
+        began.set()
+        goes_on.wait(10)
+        try:
+            return write(fd, data)
+        finally:
+            written.set()
+
+    writer = await store.writer()
+    monkeypatch.setattr(os, "write", held_up)
+
+    async def write_two() -> None:
+        await writer.write(b"x" * (2 << 20))
+        await writer.write(b"y" * (2 << 20))
+
+    writing = asyncio.ensure_future(write_two())
+    await asyncio.to_thread(began.wait, 10)
+    writing.cancel()
+    abort = asyncio.ensure_future(writer.abort())
+    await asyncio.wait({abort}, timeout=0.2)
+    # Would take the number of the writer's file, had that been closed under its thread.
+    others = [os.open(tmp_path / f"other{number}", os.O_CREAT | os.O_RDWR) for number in range(8)]
+    goes_on.set()
+    await abort
+    await asyncio.to_thread(written.wait, 10)
+    for number, fd in enumerate(others):
+        assert os.fstat(fd).st_size == 0, f"other{number}"
+        os.close(fd)
+    assert os.listdir(tmp_path / "tmp") == []
+
+
+async def test_a_sync_covers_what_was_published_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr("wharfie.drivers.content.store.sync_file_system", synced.append)
+    store = LocalContentStore(str(tmp_path))
+    await store.sync()
+    assert synced == []  # nothing to do
+    await store.put(b"one")
+    await asyncio.gather(store.sync(), store.sync())
+    assert len(synced) == 1
+    await store.put(b"one")
+    await store.sync()
+    assert len(synced) == 1  # it was there already
+    writer = await store.writer()
+    await writer.write(b"two")
+    await writer.commit()
+    await store.sync()
+    assert len(synced) == 2
+
+
+async def test_a_failed_sync_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> None:
+        raise OSError(5, path)
+
+    store = LocalContentStore(str(tmp_path))
+    await store.put(b"one")
+    with monkeypatch.context() as patch:
+        patch.setattr("wharfie.drivers.content.store.sync_file_system", fails)
+        for _ in range(2):
+            with pytest.raises(OSError, match="5"):
+                await store.sync()
+    await store.sync()

@@ -33,15 +33,15 @@ async def snapshots(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 
 
 async def add(snapshots: Snapshotter, chain: ChainId, parent: ChainId | None = None) -> LayerRecord:
-    writer = await snapshots.begin_layer(parent)
-    return await writer.commit(chain_id=chain, diff_id=Digest(chain), size=7)
+    writer = await snapshots.begin_layer()
+    return await writer.commit(chain_id=chain, diff_id=Digest(chain), parent=parent, size=7)
 
 
 async def test_a_layer_is_invisible_until_committed(snapshots: Snapshotter) -> None:
-    writer = await snapshots.begin_layer(None)
+    writer = await snapshots.begin_layer()
     assert snapshots.layer(A) is None
     assert not snapshots.layers()
-    record = await writer.commit(chain_id=A, diff_id=Digest("sha256:d"), size=7)
+    record = await writer.commit(chain_id=A, diff_id=Digest("sha256:d"), parent=None, size=7)
     assert snapshots.layer(A) == record
     assert list(snapshots.layers()) == [record]
     assert (record.parent, record.size, record.diff_id) == (None, 7, "sha256:d")
@@ -49,24 +49,24 @@ async def test_a_layer_is_invisible_until_committed(snapshots: Snapshotter) -> N
 
 
 async def test_an_aborted_layer_is_gone(snapshots: Snapshotter) -> None:
-    writer = await snapshots.begin_layer(None)
+    writer = await snapshots.begin_layer()
     await writer.abort()
     with pytest.raises(Internal):
-        await writer.commit(chain_id=A, diff_id=Digest("d"), size=0)
+        await writer.commit(chain_id=A, diff_id=Digest("d"), parent=None, size=0)
     assert not snapshots.layers()
 
 
 async def test_the_first_of_two_equal_layers_is_kept(snapshots: Snapshotter) -> None:
-    slow = await snapshots.begin_layer(None)
+    slow = await snapshots.begin_layer()
     first = await add(snapshots, A)
-    assert await slow.commit(chain_id=A, diff_id=Digest("d"), size=0) == first
+    assert await slow.commit(chain_id=A, diff_id=Digest("d"), parent=None, size=0) == first
     assert list(snapshots.layers()) == [first]
 
 
 async def test_a_child_may_be_filled_before_its_parent_is_committed(snapshots: Snapshotter) -> None:
-    child = await snapshots.begin_layer(A)
+    child = await snapshots.begin_layer()
     await add(snapshots, A)
-    assert (await child.commit(chain_id=B, diff_id=Digest("b"), size=0)).parent == A
+    assert (await child.commit(chain_id=B, diff_id=Digest("b"), parent=A, size=0)).parent == A
 
 
 async def test_a_layer_without_its_parent_is_refused(snapshots: Snapshotter) -> None:
@@ -147,7 +147,7 @@ async def test_removing_twice_is_removing_once(snapshots: Snapshotter) -> None:
 async def test_a_damaged_layer_is_replaced(snapshots: Snapshotter) -> None:
     damaged = await add(snapshots, A)
     child = await add(snapshots, B, A)
-    writer = await snapshots.begin_layer(None)
+    writer = await snapshots.begin_layer()
     replaced = await writer.replace(damaged)
     await writer.abort()
     assert snapshots.layer(A) == replaced
@@ -159,7 +159,7 @@ async def test_a_damaged_layer_is_replaced(snapshots: Snapshotter) -> None:
 async def test_a_layer_that_went_meanwhile_is_not_replaced(snapshots: Snapshotter) -> None:
     damaged = await add(snapshots, A)
     await snapshots.remove_layer(A)
-    writer = await snapshots.begin_layer(None)
+    writer = await snapshots.begin_layer()
     with pytest.raises(NotFound):
         await writer.replace(damaged)
     await writer.abort()

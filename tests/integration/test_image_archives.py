@@ -203,7 +203,7 @@ async def test_a_layer_without_its_blob_is_packed_again_or_refused(bench: ImageB
         await bench.save("test")
     layer = bench.snapshotter.layer(image.chain_ids[0])
     assert layer is not None
-    archiver = bench.images._saver._archiver
+    archiver = bench.images._saver._tars._archiver
     packed = b"".join(
         [data async for data in archiver.pack_layer(bench.snapshotter.layer_directory(layer))]
     )

@@ -74,7 +74,8 @@ def test_an_unreachable_daemon_is_named(daemons: tuple[Daemon, Daemon], tmp_path
 def test_an_archive_that_leaves_out_what_is_not_there_is_refused(
     daemons: tuple[Daemon, Daemon],
 ) -> None:
-    _, there = daemons
+    here, there = daemons
+    assert here.wharfie("image", "copy", "-q", "app:1", there.host).returncode == 0
     unknown = tar({"unknown": b"x"})
     document = config([BASE, unknown])
     entry = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -40,7 +42,7 @@ async def layer(
     parent: ChainId | None = None,
 ) -> None:
     """Add a layer; None makes a whiteout, a name ending in "/" a directory."""
-    writer = await snapshots.begin_layer(parent)
+    writer = await snapshots.begin_layer()
     for name, content in files.items():
         path = Path(writer.directory, name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +52,7 @@ async def layer(
             os.mknod(path, stat.S_IFCHR, 0)
         else:
             path.write_text(content)
-    await writer.commit(chain_id=chain, diff_id=Digest(chain), size=0)
+    await writer.commit(chain_id=chain, diff_id=Digest(chain), parent=parent, size=0)
 
 
 class Mounted:
@@ -131,10 +133,10 @@ async def test_a_kernel_that_refuses_is_quoted(snapshots: OverlaySnapshotter) ->
 
 
 async def test_the_root_directory_looks_like_the_images(snapshots: OverlaySnapshotter) -> None:
-    writer = await snapshots.begin_layer(None)
+    writer = await snapshots.begin_layer()
     os.chmod(writer.directory, 0o1750)
     os.chown(writer.directory, 7, 8)
-    await writer.commit(chain_id=TOP, diff_id=Digest("d"), size=0)
+    await writer.commit(chain_id=TOP, diff_id=Digest("d"), parent=None, size=0)
     await snapshots.prepare(KEY, TOP)
     with Mounted(await snapshots.mount(KEY)) as root:
         status = root.stat()
@@ -217,7 +219,7 @@ async def test_the_sweep_deletes_what_no_row_knows(
     await layer(snapshots, {"a": "1"})
     await snapshots.prepare(KEY, TOP)
     await snapshots.prepare(SnapshotKey("stale"), TOP)
-    abandoned = Path((await snapshots.begin_layer(None)).directory)
+    abandoned = Path((await snapshots.begin_layer()).directory)
     unknown = tmp_path / "snapshots/4711/diff"
     unknown.mkdir(parents=True)
     (tmp_path / "tmp/blob-x").write_text("half")
@@ -261,3 +263,22 @@ async def test_this_kernel_is_told_apart(tmp_path: Path) -> None:
     release = tuple(int(part) for part in os.uname().release.split(".")[:2])
     assert real._mounter.is_legacy == (release < (6, 5))
     await real.close()
+
+
+async def test_a_layer_begun_by_somebody_cancelled_leaves_nothing(
+    snapshots: OverlaySnapshotter, tmp_path: Path
+) -> None:
+    before = sorted(os.listdir(tmp_path / "snapshots"))
+    for _ in range(20):
+        task = asyncio.ensure_future(snapshots.begin_layer())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await task).abort()
+    for _ in range(500):
+        await snapshots.settle()
+        if sorted(os.listdir(tmp_path / "snapshots")) == before:
+            break
+        await asyncio.sleep(0.01)
+    assert sorted(os.listdir(tmp_path / "snapshots")) == before

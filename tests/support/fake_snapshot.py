@@ -30,10 +30,10 @@ class FakeSnapshotter:
     def layer_directory(self, layer: LayerRecord) -> str:
         return f"/fake/{layer.number}/diff"
 
-    async def begin_layer(self, parent: ChainId | None) -> LayerWriter:
+    async def begin_layer(self) -> LayerWriter:
         self.number += 1
         self.filling.add(self.number)
-        return _FakeLayerWriter(self, self.number, parent)
+        return _FakeLayerWriter(self, self.number)
 
     async def remove_layer(self, chain_id: ChainId) -> None:
         if any(layer.parent == chain_id for layer in self.rows.values()):
@@ -94,25 +94,26 @@ class FakeSnapshotter:
 
 
 class _FakeLayerWriter:
-    def __init__(self, owner: FakeSnapshotter, number: int, parent: ChainId | None) -> None:
+    def __init__(self, owner: FakeSnapshotter, number: int) -> None:
         self._owner = owner
         self._number = number
-        self._parent = parent
 
     @property
     def directory(self) -> str:
         return f"/fake/{self._number}/diff"
 
-    async def commit(self, *, chain_id: ChainId, diff_id: Digest, size: int) -> LayerRecord:
+    async def commit(
+        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+    ) -> LayerRecord:
         if self._number not in self._owner.filling:
             raise Internal("the layer was already committed or dropped")
         self._owner.filling.discard(self._number)
-        if self._parent is not None and self._parent not in self._owner.rows:
-            raise NotFound(f"layer {self._parent} does not exist")
+        if parent is not None and parent not in self._owner.rows:
+            raise NotFound(f"layer {parent} does not exist")
         record = LayerRecord(
             chain_id=chain_id,
             diff_id=diff_id,
-            parent=self._parent,
+            parent=parent,
             number=self._number,
             size=size,
         )

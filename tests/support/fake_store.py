@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from wharfie.model.container import Container
 from wharfie.model.errors import Conflict, Unavailable
+from wharfie.model.event import Event
 from wharfie.model.ids import ChainId, ContainerId, ImageId, NetworkId, SnapshotKey
 from wharfie.model.image import Image
 from wharfie.model.network import Connection, Network
@@ -102,6 +103,17 @@ class _Rows:
         return dict(self.joined)
 
 
+class _Events:
+    def __init__(self) -> None:
+        self.rows: list[Event] = []
+
+    def append(self, events: Sequence[Event], *, keep: int) -> None:
+        self.rows = [*self.rows, *events][-keep:]
+
+    def last(self, count: int) -> Sequence[Event]:
+        return self.rows[-count:]
+
+
 class _Tables:
     def __init__(self) -> None:
         self.containers = _Rows("id")
@@ -109,6 +121,7 @@ class _Tables:
         self.snapshots = _Snapshots()
         self.networks = _Rows("id")
         self.volumes = _Rows("name")
+        self.events = _Events()
 
 
 class FakeStore:

@@ -18,6 +18,7 @@ from wharfie.api.bodies import (
     BODY_TIMEOUT,
     MAX_BODY,
     Document,
+    check_content_encoding,
     check_content_type,
     parse_document,
 )
@@ -38,6 +39,7 @@ from wharfie.api.routes import ALL
 from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Services, admit
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
+from wharfie.model.waits import WaitList
 from wharfie.web import (
     Hijack,
     HttpError,
@@ -63,6 +65,7 @@ def application(
     gate: Gate = admit,
     graph: Graph | None = None,
     rules: ApiRules | None = None,
+    waits: WaitList | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Application:
     """Build the handler a `web.Server` serves.
@@ -72,6 +75,7 @@ def application(
         gate: asked before every command is executed.
         graph: knows the directories of layers; None shows none.
         rules: what the administrator says; None serves all versions.
+        waits: where requests under way are noted.
         clock: nanoseconds since the epoch.
     """
     context = Context(
@@ -80,14 +84,17 @@ def application(
         listing=ContainerListing(services.images, clock=lambda: clock() / 1e9),
         rules=rules or ApiRules(),
     )
-    return Application(context, gate, clock)
+    return Application(context, gate, waits or WaitList(), clock)
 
 
 class Application:
     """All operations of the Engine API as one handler."""
 
-    def __init__(self, context: Context, gate: Gate, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, context: Context, gate: Gate, waits: WaitList, clock: Callable[[], int]
+    ) -> None:
         self._context = context
+        self.waits = waits
         self._gate = gate
         self._origins = context.rules.origins
         self._clock = clock
@@ -203,6 +210,8 @@ class _Exchange:
 
     async def _with_document(self) -> Reply:
         request = self._request
+        waits = self._application.waits
+        wait = waits.begin("request", f"{request.method} {request.path}")
         try:
             document = await self._read_document()
             outcome = self._execute(document)
@@ -210,13 +219,20 @@ class _Exchange:
                 outcome = await outcome
         except Exception as error:  # noqa: BLE001 # the one edge where errors become answers
             return self._application.answer_error(request, error)
+        finally:
+            waits.end(wait)
         return self._reply(outcome)
 
     async def _finish(self, pending: Awaitable[Outcome]) -> Reply:
+        request = self._request
+        waits = self._application.waits
+        wait = waits.begin("request", f"{request.method} {request.path}")
         try:
             outcome = await pending
         except Exception as error:  # noqa: BLE001 # the one edge where errors become answers
-            return self._application.answer_error(self._request, error)
+            return self._application.answer_error(request, error)
+        finally:
+            waits.end(wait)
         return self._reply(outcome)
 
     async def _read_document(self) -> Document:
@@ -224,6 +240,7 @@ class _Exchange:
         body = request.body
         content_type = request.headers.get("content-type", "")
         check_content_type(content_type, has_body=body.length != 0)
+        check_content_encoding(request.headers.get("content-encoding", ""))
         data = await body.read(limit=MAX_BODY, timeout=BODY_TIMEOUT)
         log_request(request, self._names, data)
         if not data and operation.body is BodyKind.OPTIONAL_JSON:

@@ -40,6 +40,12 @@ def check_content_type(value: str, *, has_body: bool) -> None:
         )
 
 
+def check_content_encoding(value: str) -> None:
+    """Refuse a body that says it is compressed: others on its way may have believed it."""
+    if value.strip().lower() not in ("", "identity"):
+        raise InvalidArgument(f"unsupported Content-Encoding header ({value[:80]})")
+
+
 def parse_document(data: bytes) -> Document:
     """Parse a body that has to be a JSON object; null counts as an empty one.
 

@@ -21,6 +21,7 @@ from wharfie.engine.containers import (
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
+from wharfie.engine.images.remote import RemoteImages
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System
 from wharfie.engine.volumes import VolumeArchives, Volumes
@@ -44,6 +45,7 @@ class Services(Struct, frozen=True, kw_only=True):
     commits: ContainerCommits
     execs: Execs
     images: Images
+    registries: RemoteImages
     networks: Networks
     attachments: ContainerNetworks
     volumes: Volumes

@@ -49,10 +49,10 @@ class Relay:
             self._copy()
 
     def _copy(self) -> None:
+        # Without input nothing is ended either: proxies such as nginx take the end of one direction
+        # for the end of both, and the output would be lost.
         if self._stdin:
             _thread.start_new_thread(self._send_input, ())
-        else:
-            self._hijacked.stream.close_write()
         try:
             self._receive_output()
         except TransportError:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from wharfie.daemon import logrus
 from wharfie.daemon.config import Config
-from wharfie.daemon.defaults import container_defaults
+from wharfie.daemon.defaults import container_defaults, registry_settings
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.reload import Adopt
+from wharfie.drivers.registry import RemoteRegistries
 from wharfie.drivers.runtime import OciRuntime, check_default, find_runtimes
 from wharfie.engine.containers.create.defaults import DefaultsHandle
+from wharfie.engine.images.slots import Slots
 from wharfie.engine.system import System
 from wharfie.model.errors import Unavailable
 from wharfie.model.runtime import RuntimeInfo
@@ -47,6 +49,8 @@ class Adoption:
         cgroup_version: int,
         encryption: Encryption,
         server: Server,
+        registries: RemoteRegistries,
+        transfers: tuple[Slots, Slots],
     ) -> None:
         self.config = config
         self._runtime = runtime
@@ -55,6 +59,8 @@ class Adoption:
         self._cgroup_version = cgroup_version
         self._encryption = encryption
         self._server = server
+        self._registries = registries
+        self._downloads, self._uploads = transfers
 
     async def prepare(self, config: Config) -> Adopt:
         """Make ready for `config`; what is returned takes it up and cannot fail.
@@ -71,12 +77,16 @@ class Adoption:
             cpus=self._defaults.now.cpus,
             abilities=self._defaults.now.abilities,
         )
+        registries = registry_settings(config)
         material = await self._encryption.load()
 
         async def adopt() -> None:
             self.config = config
             self._runtime.adopt(runtimes, default)
             self._defaults.adopt(values)
+            self._registries.adopt(registries)
+            self._downloads.resize(config.max_concurrent_downloads)
+            self._uploads.resize(config.max_concurrent_uploads)
             logrus.set_level(config.log_level)
             await self._encryption.adopt(material, self._server)
 

@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Mapping
 
+from wharfie.formats.printable import make_printable
 from wharfie.model.clock import rfc3339
 
 _LEVELS = {
@@ -36,6 +37,7 @@ _PRIORITIES = {
     logging.CRITICAL: 2,
 }
 _PADDED = 44
+_LAYOUT = "\n\t"
 _BARE = re.compile(r"[A-Za-z0-9\-._/@^+]+")
 _NAMES = {"warn": "WARNING", "trace": "DEBUG", "fatal": "CRITICAL", "panic": "CRITICAL"}
 
@@ -62,7 +64,7 @@ class TextFormatter(logging.Formatter):
         """The line."""
         message = json.dumps(record.getMessage(), ensure_ascii=False)
         line = f'time="{_time(record)}" level={_level(record)} msg={message}'
-        return line + _spell(_fields(self, record))
+        return make_printable(line + _spell(_fields(self, record)))
 
 
 class JsonFormatter(logging.Formatter):
@@ -75,9 +77,10 @@ class JsonFormatter(logging.Formatter):
             for key, value in _fields(self, record).items()
         }
         found |= {"level": _level(record), "msg": record.getMessage(), "time": _time(record)}
-        return json.dumps(
+        line = json.dumps(
             found, sort_keys=True, default=str, ensure_ascii=False, separators=(",", ":")
         )
+        return make_printable(line)
 
 
 class TerminalFormatter(logging.Formatter):
@@ -95,9 +98,10 @@ class TerminalFormatter(logging.Formatter):
             head = f"\x1b[{_COLOURS.get(level, _RED)}m{head}\x1b[0m"
         fields = _fields(self, record)
         trace = fields.pop("error", "") if record.exc_info else ""
-        message = record.getMessage()
-        line = f"{head}[{_time(record)}] {message:<{_PADDED if fields else 0}}{_spell(fields)}"
-        return f"{line}\n{trace}" if trace else line
+        message = make_printable(record.getMessage(), keep=_LAYOUT)
+        rest = make_printable(_spell(fields))
+        line = f"{head}[{_time(record)}] {message:<{_PADDED if fields else 0}}{rest}"
+        return f"{line}\n{make_printable(str(trace), keep=_LAYOUT)}" if trace else line
 
 
 class JournalFormatter(logging.Formatter):

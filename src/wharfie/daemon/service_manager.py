@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
 from collections.abc import MutableMapping
 
 _MICROSECONDS = 1_000_000
+_ANSWER_TIMEOUT = 5.0
+_log = logging.getLogger(__name__)
 
 
 class ServiceManager:
@@ -74,3 +77,26 @@ class ServiceManager:
         ):
             end.setblocking(False)
             end.sendto(message, self._address)
+
+
+async def is_machine_stopping(marker: str = "/run/systemd/system") -> bool:
+    """Tell whether this machine goes down or reboots, and not we alone end.
+
+    Args:
+        marker: there while systemd is the service manager. Source: sd_booted(3).
+    """
+    if not os.path.isdir(marker):
+        return False
+    try:
+        async with asyncio.timeout(_ANSWER_TIMEOUT):
+            asked = await asyncio.create_subprocess_exec(
+                "systemctl",
+                "is-system-running",
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            answer, _ = await asked.communicate()
+    except (OSError, TimeoutError) as error:
+        _log.warning("systemd does not say whether the machine stops: %s", repr(error))
+        return False
+    return answer.strip() == b"stopping"

@@ -36,6 +36,8 @@ from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
 from wharfie.daemon.remapping import open_remapping
+from wharfie.daemon.service_manager import is_machine_stopping
+from wharfie.daemon.stuck import StuckReport
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
@@ -56,11 +58,13 @@ from wharfie.engine.containers.create.assembly import ContainerEngine, Container
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.lifecycle.memory import MemoryWatches
 from wharfie.engine.containers.lifecycle.shutdown import stop_all
-from wharfie.engine.events import EventBus
+from wharfie.engine.events import EventBus, EventRecorder
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
+from wharfie.engine.images.remote import RemoteImages
 from wharfie.engine.images.service import ImageUse
+from wharfie.engine.images.slots import Slots
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo
@@ -73,6 +77,7 @@ from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
+from wharfie.model.waits import WaitList
 from wharfie.state import SqliteStore
 from wharfie.web import Server
 
@@ -100,7 +105,7 @@ class Daemon:
         await self._stack.aclose()
 
 
-async def open_daemon(config: Config) -> Daemon:
+async def open_daemon(config: Config, report: StuckReport) -> Daemon:
     """Build everything and recover; ready to serve.
 
     Raises:
@@ -110,7 +115,7 @@ async def open_daemon(config: Config) -> Daemon:
     listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
         stack.callback(listening.close)
-        builder = _Builder(config, stack)
+        builder = _Builder(config, stack, report)
         services = await _open(
             builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
         )
@@ -123,7 +128,7 @@ async def open_daemon(config: Config) -> Daemon:
             origins=origin_policy(config),
         )
         server = Server(
-            application(services, graph=builder.graph, rules=rules),
+            application(services, graph=builder.graph, rules=rules, waits=builder.requests),
             limits=connection_limits(),
             barrier=container_barrier(config, builder.bridges),
         )
@@ -142,15 +147,23 @@ async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Ser
 class _Builder:
     """Opens driver after driver, each with its closing pushed on the stack."""
 
-    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
+    def __init__(self, config: Config, stack: AsyncExitStack, report: StuckReport) -> None:
         self._config = config
         self._stack = stack
+        self._report = report
         self._nursery = Nursery()
+        self.requests = WaitList()
+        self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
         self.bridges: Callable[[], set[str]] = set
+        self._registries = RemoteRegistries(
+            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
+        )
+        self._downloads = Slots(config.max_concurrent_downloads)
+        self._uploads = Slots(config.max_concurrent_uploads)
         self._adoption: Adoption | None = None
         self._remapping: Remapping | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
@@ -158,10 +171,11 @@ class _Builder:
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
         """Open everything and recover."""
         config, stack = self._config, self._stack
-        store = SqliteStore(os.path.join(config.data_root, "engine.db"))
-        stack.callback(store.close)
+        store = self._open_store()
         supervisor = await open_supervisor(config.exec_root)
         stack.push_async_callback(self._close_supervisor, supervisor)
+        for source in (self.requests, self._nursery, supervisor):
+            self._report.add(source)
         snapshotter = await self._open_snapshotter(store)
         archiver = JailArchiver()
         await archiver.open()
@@ -201,6 +215,7 @@ class _Builder:
                 data_root=config.data_root,
             )
         )
+        self._report.add(engine.catalogue)
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,
@@ -261,6 +276,7 @@ class _Builder:
             ),
             execs=execs,
             images=images,
+            registries=RemoteImages(self._registries),
             networks=networks,
             attachments=engine.attachments,
             volumes=volumes,
@@ -281,25 +297,24 @@ class _Builder:
             cgroup_version=self._cgroups.version,
             encryption=encryption,
             server=server,
+            registries=self._registries,
+            transfers=(self._downloads, self._uploads),
         )
         return self._adoption
 
     def _images(
         self, store: SqliteStore, snapshotter: OverlaySnapshotter, archiver: JailArchiver
     ) -> Images:
-        config = self._config
-        registries = RemoteRegistries(
-            registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
-        )
-        self._stack.push_async_callback(registries.close)
+        self._stack.push_async_callback(self._registries.close)
         return Images(
             store,
-            LocalContentStore(config.data_root),
+            LocalContentStore(self._config.data_root),
             snapshotter,
             archiver,
             self._events,
-            registries=registries,
-            downloads=config.max_concurrent_downloads,
+            registries=self._registries,
+            downloads=self._downloads,
+            uploads=self._uploads,
         )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
@@ -340,6 +355,18 @@ class _Builder:
             watching.open()
             self._stack.callback(watching.close)
 
+    def _open_store(self) -> SqliteStore:
+        """The state, and the events it keeps; closed last, after the last event."""
+        stack = self._stack
+        store = SqliteStore(os.path.join(self._config.data_root, "engine.db"))
+        stack.callback(store.close)
+        recorder = EventRecorder(store, self._events)
+        recorder.open()
+        stack.push_async_callback(recorder.flush)
+        self._watches.start(recorder.run(), "keeping events")
+        stack.push_async_callback(self._watches.close, grace=0)
+        return store
+
     async def _close_supervisor(self, supervisor: SupervisorClient) -> None:
         """Leave the supervisor to its tasks; without any it is not needed."""
         if await supervisor.tasks():
@@ -349,7 +376,7 @@ class _Builder:
 
     async def _stop_containers(self, engine: ContainerEngine, supervisor: TaskSupervisor) -> None:
         config = self._adoption.config if self._adoption else self._config
-        if not config.live_restore:
+        if not config.live_restore or await is_machine_stopping():
             timeout = float(config.shutdown_timeout)
             await stop_all(engine.catalogue, engine.endings, supervisor, timeout=timeout)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple
 
 STDIN, STDOUT, STDERR, SYSTEM_ERROR = range(4)
@@ -55,10 +55,14 @@ _MAX_HEADERS = 1 << 14
 _headers = [_Headers(stream) for stream in range(SYSTEM_ERROR + 1)]
 
 
-def encode_all(stream: int, payloads: Sequence[bytes]) -> bytes:
-    """Many frames of one stream, a payload each."""
-    headers = map(_headers[stream].__getitem__, map(len, payloads))
-    return b"".join(chain.from_iterable(zip(headers, payloads, strict=True)))
+def encode_all(stream: int, payloads: Sequence[bytes], end: bytes = b"") -> bytes:
+    """Many frames of one stream, a payload and `end` each."""
+    sizes = map(len, payloads)
+    if end:
+        sizes = map(len(end).__add__, sizes)
+    headers = map(_headers[stream].__getitem__, sizes)
+    parts = zip(headers, payloads, repeat(end, len(payloads)), strict=True)
+    return b"".join(chain.from_iterable(parts))
 
 
 class Decoder:

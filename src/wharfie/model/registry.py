@@ -47,8 +47,32 @@ class RemoteManifest(Struct, frozen=True):
     data: bytes
 
 
+class Login(Struct, frozen=True):
+    """A successful login; the token is "" unless the registry hands one out."""
+
+    status: str
+    identity_token: str = ""
+
+
+class SearchResult(Struct, frozen=True):
+    """One repository a search found."""
+
+    name: str
+    description: str = ""
+    star_count: int = 0
+    is_official: bool = False
+    is_automated: bool = False
+
+
 class RegistryUnreachable(Internal):
     """No registry could be asked; another try may succeed."""
+
+
+class AccessRefused(Internal):
+    """A registry wants credentials, or others. Not `Unauthorized`: this engine let the caller in.
+
+    Clients answer 401 by asking the user for a password for the engine. Source: behaviours 130.
+    """
 
 
 class RegistryMisbehaves(InvalidArgument):
@@ -58,12 +82,15 @@ class RegistryMisbehaves(InvalidArgument):
 class Repository(Protocol):
     """One repository."""
 
+    def distrust(self) -> bool:
+        """What came was wrong: ask no mirror any more; False when none was asked."""
+
     async def manifest(self, ref: str) -> RemoteManifest:
         """A manifest by tag or digest.
 
         Raises:
             NotFound: in Docker's words: no such tag, no such repository, access denied.
-            Unauthorized: credentials are missing or wrong.
+            AccessRefused: credentials are missing or wrong.
             RegistryUnreachable: nobody answers.
             RegistryMisbehaves: not what it is called.
         """
@@ -91,8 +118,10 @@ class Repository(Protocol):
     async def mount(self, digest: Digest, source: str) -> bool:
         """Have a blob taken over from another repository of the registry; False: not possible."""
 
-    async def upload(self, descriptor: Descriptor, source: AsyncIterator[bytes]) -> None:
-        """Send a blob of known digest and size."""
+    async def upload(
+        self, descriptor: Descriptor, source: Callable[[], AsyncIterator[bytes]]
+    ) -> None:
+        """Send a blob of known digest and size; `source` opens it, for every try anew."""
 
     async def put_manifest(self, ref: str, media_type: str, data: bytes) -> Digest:
         """Publish a manifest under a tag (or its digest); the digest."""
@@ -105,3 +134,16 @@ class Registries(Protocol):
         self, reference: Reference, credentials: Credentials, *, push: bool = False
     ) -> Repository:
         """A repository to pull from (mirrors are asked first) or to push to."""
+
+    async def login(self, credentials: Credentials) -> Login:
+        """Check credentials with the registry they are for.
+
+        Raises:
+            Unauthorized: the registry refuses them.
+            RegistryUnreachable: it does not answer.
+        """
+
+    async def search(
+        self, term: str, credentials: Credentials, *, limit: int
+    ) -> Sequence[SearchResult]:
+        """Ask a registry's search for repositories."""

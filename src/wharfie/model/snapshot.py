@@ -56,8 +56,14 @@ class LayerWriter(Protocol):
     def directory(self) -> str:
         """Absolute path of the directory to fill."""
 
-    async def commit(self, *, chain_id: ChainId, diff_id: Digest, size: int) -> LayerRecord:
-        """Publish the layer; if another writer was first, its layer is kept and ours dropped."""
+    async def commit(
+        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+    ) -> LayerRecord:
+        """Publish the layer; if another writer was first, its layer is kept and ours dropped.
+
+        Raises:
+            NotFound: its parent is not there.
+        """
 
     async def replace(self, damaged: LayerRecord) -> LayerRecord:
         """Publish in place of a layer whose files are damaged; those are deleted.
@@ -84,8 +90,8 @@ class Snapshotter(Protocol):
     def layer_directory(self, layer: LayerRecord) -> str:
         """Absolute path of a layer's files, overlay whiteouts included."""
 
-    async def begin_layer(self, parent: ChainId | None) -> LayerWriter:
-        """Begin to unpack a layer."""
+    async def begin_layer(self) -> LayerWriter:
+        """Begin to unpack a layer; where it stands is told at its commit."""
 
     async def remove_layer(self, chain_id: ChainId) -> None:
         """Delete a layer nothing refers to; idempotent."""

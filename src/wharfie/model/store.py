@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from wharfie.model.container import Container
+from wharfie.model.event import Event
 from wharfie.model.exec import Exec
 from wharfie.model.ids import ChainId, ContainerId, ExecId, ImageId, NetworkId, SnapshotKey
 from wharfie.model.image import Image
@@ -117,6 +118,16 @@ class ExecRepository(Protocol):
         """Every instance."""
 
 
+class EventRepository(Protocol):
+    """The last events."""
+
+    def append(self, events: Sequence[Event], *, keep: int) -> None:
+        """Insert events behind all others, and delete all but the last `keep`."""
+
+    def last(self, count: int) -> Sequence[Event]:
+        """The last `count` events, oldest first."""
+
+
 class Transaction(Protocol):
     """One transaction's repositories; valid only inside `Store.write` or `Store.read`."""
 
@@ -132,6 +143,8 @@ class Transaction(Protocol):
     def volumes(self) -> VolumeRepository: ...
     @property
     def execs(self) -> ExecRepository: ...
+    @property
+    def events(self) -> EventRepository: ...
 
 
 class Store(Protocol):

@@ -81,13 +81,8 @@ class View:
         self.links = {alias.lower(): target.lower() for alias, target in links.items()}
         self.host = host
 
-    def resolve(self, query: dns.Query, turn: int) -> Records | None:
-        """Records for a question; an empty list for a known name, None for an unknown one.
-
-        Args:
-            query: the question.
-            turn: rotates several addresses, so that everybody is asked in turn.
-        """
+    def resolve(self, query: dns.Query) -> Records | None:
+        """Records for a question; an empty list for a known name, None for an unknown one."""
         type_ = query.type
         if type_ == dns.PTR:
             return self._reverse(query.name)
@@ -96,15 +91,10 @@ class View:
         if not members:
             return None
         if type_ == dns.A:
-            records = [one for member in members for one in member.ipv4]
-        elif type_ == dns.AAAA:
-            records = [one for member in members for one in member.ipv6]
-        else:
-            return []
-        if len(records) > 1:
-            start = turn % len(records)
-            return records[start:] + records[:start]
-        return records
+            return [one for member in members for one in member.ipv4]
+        if type_ == dns.AAAA:
+            return [one for member in members for one in member.ipv6]
+        return []
 
     def _find(self, name: str) -> list[Member]:
         """By name in the first network that knows it; or "name.network"."""

@@ -30,7 +30,6 @@ class NameServer:
         self._sandboxes: dict[str, Sandbox] = {}
         self._control: socket.socket | None = None
         self._buffer = bytearray(protocol.MAX_MESSAGE)
-        self._turn = 0
         self._handlers: dict[str, Callable[[Message, list[int]], None]] = {
             "begin": self._begin,
             "sandbox": self._sandbox,
@@ -62,6 +61,8 @@ class NameServer:
                 self._hang_up()
                 return
             message = protocol.decode(data)
+            for sandbox in self._sandboxes.values():
+                sandbox.answers.clear()
             handler = self._handlers.get(protocol.text(message, "type"))
             if handler is None:
                 close_all(fds)
@@ -83,6 +84,7 @@ class NameServer:
     def _sandbox(self, message: Message, fds: list[int]) -> None:
         id_ = protocol.text(message, "id")
         sandbox = self._sandboxes.setdefault(id_, Sandbox(id_))
+        sandbox.listen = self.listen
         networks = protocol.mapping(message, "networks")
         host = Member(HOST_NAMES, protocol.texts(message, "host"))
         sandbox.view = View(
@@ -152,7 +154,6 @@ class NameServer:
             self._loop.stop()
 
     def _ask(self, sandbox: Sandbox, data: bytes, reply: Reply, limit: int) -> None:
-        self.listen()
         view = sandbox.view
         try:
             query = dns.parse_query(data)
@@ -160,11 +161,15 @@ class NameServer:
             if refusal := dns.format_error(data):
                 reply(refusal)
             return
-        self._turn += 1
-        records = view.resolve(query, self._turn) if view is not None else None
+        records = view.resolve(query) if view is not None else None
         if records is not None:
             query.limit = limit or query.limit
-            reply(dns.limited(query, records))
+            variants = [records[at:] + records[:at] for at in range(len(records))] or [records]
+            answers = [dns.limited(query, variant) for variant in variants]
+            if not limit:
+                sandbox.remember(data, answers)
+            sandbox.turn += 1
+            reply(answers[sandbox.turn % len(answers)])
         else:
             self._pass_on(sandbox, query, data, reply, tcp=bool(limit))
 

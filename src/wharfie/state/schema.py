@@ -10,6 +10,7 @@
     network(id PK, name, body)                           body: model.Network as JSON
     volume(name PK, body)                                body: model.Volume as JSON
     exec(id PK, container_id, body)                      body: model.Exec as JSON
+    event(number PK, body)                               body: model.Event as JSON; the last ones
 
 What is searched by is a column of its own, the rest is one JSON document. Rows point to files,
 never the other way round. `user_version` counts migrations; a file from a newer engine is
@@ -45,6 +46,9 @@ _MIGRATIONS = (
     CREATE TABLE exec(
         id TEXT PRIMARY KEY, container_id TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
     CREATE INDEX exec_container ON exec(container_id);
+    """,
+    """
+    CREATE TABLE event(number INTEGER PRIMARY KEY, body BLOB NOT NULL);
     """,
 )
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 from wharfie.model.errors import Unavailable
 from wharfie.model.store import Transaction
 from wharfie.state.containers import SqliteContainers
+from wharfie.state.events import SqliteEvents
 from wharfie.state.execs import SqliteExecs
 from wharfie.state.images import SqliteImages
 from wharfie.state.networks import SqliteNetworks
@@ -37,6 +38,7 @@ class SqliteTransaction:
         self.networks = SqliteNetworks(db)
         self.volumes = SqliteVolumes(db)
         self.execs = SqliteExecs(db)
+        self.events = SqliteEvents(db)
 
 
 class _Request(NamedTuple):

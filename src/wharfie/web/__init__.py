@@ -21,6 +21,7 @@ from wharfie.web.reply import Hijack, Reply, Response, Stream, encode_fields
 from wharfie.web.request import Body, Request
 from wharfie.web.routing import Match, Router, split_version
 from wharfie.web.server import Handler, Limits, Server
+from wharfie.web.websocket import bridge, handshake_fields
 
 __all__ = [
     "Barrier",
@@ -44,8 +45,10 @@ __all__ = [
     "Stream",
     "TcpListener",
     "UnixListener",
+    "bridge",
     "close_all",
     "encode_fields",
+    "handshake_fields",
     "open_all",
     "split_version",
 ]

@@ -81,6 +81,9 @@ class Host(Protocol):
     ) -> None:
         """Run a coroutine as a task of the server; `on_error` is called if it fails."""
 
+    def lasts(self, task: asyncio.Task[object] | None) -> None:
+        """A task of `start` goes on as long as its client: it ends with the server, at once."""
+
     def opened(self, connection: Connection) -> None:
         """A connection lives."""
 
@@ -137,12 +140,12 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed."""
         self.deadline = None
-        if self._is_lingering:
+        if self._is_lingering or self._is_write_paused:
             self._transport.abort()
         elif self._buffer:
             self._refuse(408, "the request's head took too long")
         else:
-            self._transport.close()
+            self._close()
 
     def abort(self) -> None:
         """Close without ceremony."""
@@ -396,6 +399,9 @@ class Connection(asyncio.Protocol):
                 await self._hijack(request, reply)
 
     def _respond(self, request: Request, reply: Response) -> None:
+        if request.upgrade:
+            # Declined: what stands behind may be meant for the other protocol.
+            self._keep_alive = False
         close = self._must_close()
         head = response_head(reply, date=self._host.date(), close=close)
         if reply.body and request.method != "HEAD" and reply.status not in (204, 304):
@@ -480,6 +486,8 @@ class Connection(asyncio.Protocol):
             raise
         self._is_lost = True
         with connection:
+            if reply.is_lasting:
+                self._host.lasts(asyncio.current_task())
             await reply.take(connection.fileno(), behind)
 
     def _finish(self) -> None:
@@ -490,7 +498,9 @@ class Connection(asyncio.Protocol):
         elif not self._keep_alive or self._has_eof or self._host.is_closing:
             self._close()
         else:
-            self.deadline = self._host.now + self._host.limits.idle_timeout
+            limits = self._host.limits
+            patience = limits.head_timeout if self._is_write_paused else limits.idle_timeout
+            self.deadline = self._host.now + patience
             self._resume_reading()
             if self._buffer:
                 self._advance()
@@ -523,6 +533,11 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def _close(self) -> None:
+        # What stands behind the last request is nobody's.
+        self._is_lingering = True
+        self._buffer, self._start = b"", 0
+        # A client that does not read its answer is not waited for much longer.
+        self.deadline = self._host.now + self._host.limits.head_timeout
         if not self._is_lost:
             self._transport.close()
 

@@ -107,6 +107,9 @@ class ChunkedFraming:
         if not line.endswith(b"\r"):
             raise HttpError(400, "malformed chunked encoding")
         line = line[:-1]
+        if b"\r" in line or b"\0" in line:
+            # Other readers end lines there.
+            raise HttpError(400, "malformed chunked encoding")
         if self._at is _At.SIZE:
             self._left = _parse_size(line)
             self._at = _At.DATA if self._left else _At.TRAILER
@@ -123,7 +126,7 @@ class ChunkedFraming:
 
 
 def _parse_size(line: bytes) -> int:
-    digits = line.partition(b";")[0].strip(b" \t")
+    digits = line.partition(b";")[0].rstrip(b" \t")
     if not digits or len(digits) > 16 or not _HEX.issuperset(digits):
         raise HttpError(400, "malformed chunk size")
     return int(digits, 16)

@@ -59,11 +59,19 @@ class Hijack(Struct, frozen=True):
     After the head, `take` is called with a connected stream socket (non-blocking) and the bytes
     the client sent behind its request. The descriptor is closed when `take` returns: what must
     live on duplicates it or passes it on.
+
+    Attributes:
+        protocol: "" switches to whatever the client asked for, where it asked; else the name of
+            the protocol switched to.
+        is_lasting: `take` returns only when the connection is done; it is cancelled when the
+            server stops.
     """
 
     take: Callable[[int, bytes], Awaitable[None]]
     content_type: str = ""
     headers: bytes = b""
+    protocol: str = ""
+    is_lasting: bool = False
 
 
 Reply = Response | Stream | Hijack
@@ -110,6 +118,9 @@ def stream_head(reply: Stream, *, date: bytes, chunked: bool, close: bool) -> by
 
 def hijack_head(reply: Hijack, *, upgrade: bool) -> bytes:
     """Spell the head after which the connection carries raw bytes. Source: behaviours 82."""
+    if reply.protocol:
+        switch = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {reply.protocol}\r\n"
+        return switch.encode() + b"Connection: Upgrade\r\n" + reply.headers + b"\r\n"
     parts = [b"HTTP/1.1 101 UPGRADED\r\n" if upgrade else b"HTTP/1.1 200 OK\r\n"]
     if reply.content_type:
         parts.append(f"Content-Type: {reply.content_type}\r\n".encode("latin-1"))

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -55,6 +56,7 @@ class Server:
         self.handle = handler
         self._listening: list[asyncio.AbstractServer] = []
         self._paths: list[tuple[str, int]] = []
+        self._lasting: set[asyncio.Task[object]] = set()
         self._connections: set[Connection] = set()
         self._layers: set[TlsLayer] = set()
         self._shaking: dict[TlsLayer, float] = {}
@@ -90,9 +92,7 @@ class Server:
             bound = str(name[0]) if isinstance(name, tuple) else ""
             factory = self._factory(listener.url, bound, tls_of(listener, one))
             if one.family == socket.AF_UNIX:
-                listening: asyncio.AbstractServer = await loop.create_unix_server(
-                    factory, sock=one, backlog=BACKLOG
-                )
+                listening = await _serve_path(factory, one)
             else:
                 listening = await loop.create_server(factory, sock=one, backlog=BACKLOG)
             # uvloop collects a server nobody holds.
@@ -111,6 +111,8 @@ class Server:
             connection.stop()
         for layer in list(self._shaking):
             layer.abort()
+        for task in self._lasting:
+            task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
         for task in self._tasks:
@@ -172,6 +174,12 @@ class Server:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks[task] = on_error
         task.add_done_callback(self._ended)
+
+    def lasts(self, task: asyncio.Task[object] | None) -> None:
+        """A task of `start` goes on as long as its client: it ends with the server, at once."""
+        if task is not None:
+            self._lasting.add(task)
+            task.add_done_callback(self._lasting.discard)
 
     def opened(self, connection: Connection) -> None:
         """A connection lives."""
@@ -260,6 +268,21 @@ class _Newcomer(asyncio.Protocol):
             return
         plain.set_protocol(protocol)
         protocol.connection_made(transport)
+
+
+async def _serve_path(
+    factory: Callable[[], asyncio.Protocol], opened: socket.socket
+) -> asyncio.AbstractServer:
+    """Serve a unix socket; whoever made its path unlinks it.
+
+    From 3.13 on, event loops unlink it at their server's end, be it systemd's.
+    """
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 13):
+        return await loop.create_unix_server(
+            factory, sock=opened, backlog=BACKLOG, cleanup_socket=False
+        )
+    return await loop.create_unix_server(factory, sock=opened, backlog=BACKLOG)
 
 
 async def _turns() -> None:

@@ -227,8 +227,8 @@ def test_cli_start_stop_and_errors(cli, bench):
 
 def test_cli_logs(cli, bench):
     bench.streams.entries = [
-        LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"to out\n"], {}),
-        LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"to err\n"], {}),
+        LogRun(1, "2026-01-01T00:00:00.000000001Z", [b"to out"], {}),
+        LogRun(2, "2026-01-01T00:00:00.000000002Z", [b"to err"], {}),
     ]
     done = cli("logs", "web1")
     assert (done.stdout, done.stderr) == (b"to out\n", b"to err\n")

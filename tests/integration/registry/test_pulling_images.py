@@ -9,74 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from support.fake_archiver import FakeArchiver
-from support.fake_snapshot import FakeSnapshotter
-from support.fake_store import FakeStore
 from support.image_archives import tar
 from support.registry import Registry, digest_of
-from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.registry import RegistrySettings, RemoteRegistries
-from wharfie.engine.events import EventBus
+from support.registry_engine import Engine, texts
 from wharfie.engine.images import Images
-from wharfie.engine.images.pulling import PullRequest
-from wharfie.formats.oci.descriptor import OCI_MANIFEST, Platform
-from wharfie.model.errors import NotFound, Unauthorized
-from wharfie.model.registry import Credentials
+from wharfie.formats.oci.descriptor import OCI_MANIFEST
+from wharfie.model.errors import NotFound
+from wharfie.model.registry import AccessRefused, Credentials
 
 BASE = tar({"a": b"1" * 100})
 UPPER = tar({"b": b"2" * 50})
-HOST = Platform(os="linux", architecture="amd64")
-
-
-class Engine:
-    """An image service that pulls from registries."""
-
-    def __init__(self, root: Path, **settings: object) -> None:
-        self.root = root
-        self.content = LocalContentStore(str(root))
-        self.snapshotter = FakeSnapshotter()
-        self.archiver = FakeArchiver()
-        self.events = EventBus()
-        self.store = FakeStore()
-        self.registries = RemoteRegistries(
-            RegistrySettings(**{"back_off": 0.01, "certs": (), **settings}),  # type: ignore[arg-type]
-            agent="test",
-        )
-        self.images = Images(
-            self.store,
-            self.content,
-            self.snapshotter,
-            self.archiver,
-            self.events,
-            host=HOST,
-            registries=self.registries,
-        )
-
-    async def pull(self, ref: str, **options: object) -> list[dict[str, object]]:
-        request = PullRequest(ref=ref, **options)  # type: ignore[arg-type]
-        return [message async for message in self.images.pull(request)]
-
-    def left(self) -> list[str]:
-        """Files of blobs and of downloads."""
-        content = self.root / "content"
-        return sorted(path.name for path in content.rglob("*") if path.is_file())
 
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
     engine = Engine(tmp_path)
     yield engine
-    await engine.registries.close()
+    await engine.close()
 
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     with Registry() as registry:
         yield registry
-
-
-def texts(messages: list[dict[str, object]]) -> list[str]:
-    return [str(message["status"]) for message in messages]
 
 
 @pytest.mark.parametrize("oci", [True, False])
@@ -190,11 +145,11 @@ async def test_credentials_are_shown_when_asked_for(tmp_path: Path, auth: str) -
         ref = f"{registry.host}/app:1"
         await engine.pull(ref, credentials=Credentials(username="joe", password="secret"))
         assert "authorization" not in registry.requests[0].headers
-        with pytest.raises(Unauthorized):
+        with pytest.raises(AccessRefused):
             await engine.pull(ref, credentials=Credentials(username="joe", password="wrong"))
-        with pytest.raises(Unauthorized):
+        with pytest.raises(AccessRefused):
             await engine.pull(ref)
-        await engine.registries.close()
+        await engine.close()
 
 
 async def test_a_token_serves_until_it_is_refused(tmp_path: Path) -> None:
@@ -208,7 +163,7 @@ async def test_a_token_serves_until_it_is_refused(tmp_path: Path) -> None:
         registry.tokens.clear()
         await engine.pull(f"{registry.host}/app:1", credentials=joe)
         assert len(registry.tokens) == 1
-        await engine.registries.close()
+        await engine.close()
 
 
 async def test_identity_tokens_are_exchanged(tmp_path: Path) -> None:
@@ -219,7 +174,7 @@ async def test_identity_tokens_are_exchanged(tmp_path: Path) -> None:
             f"{registry.host}/app:1", credentials=Credentials(identitytoken="identity")
         )
         assert "/token" in registry.paths("POST")
-        await engine.registries.close()
+        await engine.close()
 
 
 async def test_large_blobs_come_in_ranges(engine: Engine, registry: Registry) -> None:

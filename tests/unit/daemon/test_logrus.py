@@ -87,3 +87,23 @@ def test_the_journal_is_known_by_device_and_inode(tmp_path: Path) -> None:
         assert is_journal(file.fileno(), {"JOURNAL_STREAM": f"{held.st_dev}:{held.st_ino}"})
         assert not is_journal(file.fileno(), {"JOURNAL_STREAM": f"{held.st_dev}:1"})
         assert not is_journal(file.fileno(), {})
+
+
+HOSTILE = 'x\x1b[2J\x9b31m\u202egpj\r\ntime="forged" level=info msg="all is well"'
+
+
+@pytest.mark.parametrize(
+    "formatter", [TextFormatter(), JsonFormatter(), TerminalFormatter(colour=False)]
+)
+def test_no_text_from_outside_steers_a_terminal_or_forges_a_line(
+    formatter: logging.Formatter,
+) -> None:
+    """A12; the naive formatter beside it would be taken in."""
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "%s", (HOSTILE,), None)
+    record.fields = {"form-data": {"name": HOSTILE}}
+    written = formatter.format(record)
+    bad = "\x1b\x9b\u202e\r"
+    assert not set(written) & set(bad)
+    if not isinstance(formatter, TerminalFormatter):
+        assert "\n" not in written
+        assert set(logging.Formatter().format(record)) >= set(bad)

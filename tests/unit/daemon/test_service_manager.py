@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.daemon.service_manager import ServiceManager
+from wharfie.daemon.service_manager import ServiceManager, is_machine_stopping
 
 
 class Manager:
@@ -90,3 +90,25 @@ async def test_signs_of_life_come_while_the_loop_turns(manager: Manager, tmp_pat
         async with asyncio.timeout(0.1):
             await us.keep_alive()
     assert manager.hear() == manager.hear() == ["WATCHDOG=1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "stopping"), [("stopping", True), ("running", False), ("degraded", False)]
+)
+async def test_a_machine_that_goes_down_is_told_from_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, stopping: bool
+) -> None:
+    program = tmp_path / "systemctl"
+    # As systemd does: states other than "running" are told with an exit status, too.
+    program.write_text(f'#!/bin/sh\n[ "$1" = is-system-running ] && echo {answer}\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert await is_machine_stopping(str(tmp_path)) is stopping
+
+
+async def test_without_systemd_nobody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not await is_machine_stopping(str(tmp_path / "none"))
+    assert not await is_machine_stopping(str(tmp_path)), "no systemctl there"

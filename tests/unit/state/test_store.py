@@ -11,6 +11,7 @@ import pytest
 
 from wharfie.model.container import Config, Container, HostConfig
 from wharfie.model.errors import NameInUse, Unavailable
+from wharfie.model.event import Actor, Event
 from wharfie.model.ids import ChainId, ContainerId, Digest, ImageId, SnapshotKey, generate_id
 from wharfie.model.image import Image, ImageDocument
 from wharfie.model.network import Connection
@@ -131,6 +132,17 @@ async def test_snapshots_keep_number_and_parent(store: SqliteStore) -> None:
     key = SnapshotKey("k")
     await store.write(lambda tx: tx.snapshots.put_snapshot(key, 7, None))
     assert store.read(lambda tx: tx.snapshots.snapshots()) == {key: (7, None)}
+
+
+async def test_the_last_events_are_kept_in_order(store: SqliteStore) -> None:
+    events = [
+        Event(type="container", action=str(n), actor=Actor(id="c", attributes={"a": "é"}), time=n)
+        for n in range(10)
+    ]
+    await store.write(lambda tx: tx.events.append(events[:6], keep=7))
+    await store.write(lambda tx: tx.events.append(events[6:], keep=7))
+    assert store.read(lambda tx: tx.events.last(99)) == events[3:]
+    assert store.read(lambda tx: tx.events.last(2)) == events[8:]
 
 
 def test_a_file_of_a_newer_engine_is_refused(path: str) -> None:

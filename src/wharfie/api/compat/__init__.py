@@ -13,6 +13,7 @@ import msgspec
 
 from wharfie.api.bodies import Document
 from wharfie.api.compat import (
+    v1_28,
     v1_40,
     v1_41,
     v1_42,
@@ -31,6 +32,7 @@ from wharfie.api.versions import Version
 CHANGES = tuple(
     module.CHANGE
     for module in (
+        v1_28,
         v1_40,
         v1_41,
         v1_42,

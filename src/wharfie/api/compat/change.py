@@ -28,6 +28,7 @@ class Change(Struct, frozen=True, kw_only=True):
     content_types: Mapping[str, str] = field(default_factory=dict)
 
 
+ATTACH_WEBSOCKET = "GET /containers/{ref}/attach/ws"
 CREATE = "POST /containers/create"
 INSPECT = "GET /containers/{ref}/json"
 LIST = "GET /containers/json"

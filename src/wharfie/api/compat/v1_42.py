@@ -1,6 +1,7 @@
 """1.42: multiplexed streams say so; stop takes a signal; prune spares named volumes.
 
-Options of another mount type were dropped in silence before, and are refused since.
+Attach over a websocket took all streams before. Options of another mount type were dropped in
+silence, and are refused since.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import msgspec
 
 from wharfie.api.bodies import Document
 from wharfie.api.compat.change import (
+    ATTACH_WEBSOCKET,
     CREATE,
     DISK_USAGE,
     EXEC_CREATE,
@@ -50,6 +52,11 @@ def _any_condition(query: Query) -> None:
         query.values.pop("condition", None)
 
 
+def _all_streams(query: Query) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        query.values[name] = ["1"]
+
+
 def _prune_all(query: Query) -> None:
     try:
         given = msgspec.json.decode(query.text("filters") or "{}", type=dict[str, object])
@@ -80,6 +87,7 @@ CHANGE = Change(
         "POST /containers/{ref}/stop": _drop_signal,
         "POST /containers/{ref}/restart": _drop_signal,
         "POST /containers/{ref}/wait": _any_condition,
+        ATTACH_WEBSOCKET: _all_streams,
         VOLUME_PRUNE: _prune_all,
         DISK_USAGE: _all_types,
     },

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable
 from urllib.parse import quote_plus
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wharfie.api.operations import JSON, MULTIPLEXED, RAW, Incoming, Outcome, Routes
 from wharfie.api.services import Context
 from wharfie.engine.containers import AttachRequest
 from wharfie.formats.logs.runs import LogRun
 from wharfie.formats.stdcopy import encode_all
+from wharfie.formats.websocket import Opcode
 from wharfie.model.container import Container, ExitStatus, WaitCondition
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.logs import LogQuery
-from wharfie.web import Hijack, Stream
+from wharfie.web import Hijack, Stream, bridge, handshake_fields
 from wharfie.wire.containers import WaitReply
 
 routes = Routes()
@@ -55,6 +57,45 @@ def attach(context: Context, command: Attach) -> Outcome:
         await streams.attach(container, command.request, connection, head)
 
     return Hijack(take, RAW if container.config.tty else MULTIPLEXED)
+
+
+class WebSocketAttach(Struct, frozen=True):
+    """Which container to join over a WebSocket, and how.
+
+    Attributes:
+        accept: header fields that accept the handshake.
+        opcode: of the frames that carry output.
+    """
+
+    ref: str
+    request: AttachRequest
+    accept: bytes
+    opcode: Opcode
+
+
+def _attach_websocket(incoming: Incoming) -> WebSocketAttach:
+    attach = _attach(incoming)
+    return WebSocketAttach(
+        attach.ref,
+        structs.replace(attach.request, framed=False),
+        handshake_fields(incoming.request.headers),
+        Opcode.TEXT if incoming.query.flag("text-frames") else Opcode.BINARY,
+    )
+
+
+@routes.add("GET", "/containers/{ref:.*}/attach/ws", _attach_websocket)
+def attach_websocket(context: Context, command: WebSocketAttach) -> Outcome:
+    """ContainerAttachWebsocket: as attach, in the frames of a WebSocket, never multiplexed."""
+    streams = context.services.streams
+    container = streams.check_attach(command.ref, command.request)
+
+    async def take(connection: int, behind: bytes) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            await streams.attach(container, command.request, theirs.fileno(), b"")
+        await bridge(connection, ours, behind, opcode=command.opcode)
+
+    return Hijack(take, headers=command.accept, protocol="websocket", is_lasting=True)
 
 
 class Logs(Struct, frozen=True, kw_only=True):
@@ -107,7 +148,10 @@ async def _spell(
             if command.details:
                 prefix += _details(run.attributes)
             lines = [prefix + line for line in run.lines] if prefix else run.lines
-            pieces.append(encode_all(run.stream, lines) if is_framed else b"".join(lines))
+            if is_framed:
+                pieces.append(encode_all(run.stream, lines, run.end))
+            else:
+                pieces += (line + run.end for line in lines)
         yield b"".join(pieces)
 
 

@@ -337,6 +337,5 @@ def _not_yet(method: str, pattern: str, what: str) -> None:
         raise NotSupported(f"{what} is not supported by this engine yet")
 
 
-_not_yet("GET", "/containers/{ref:.*}/attach/ws", "attaching over a websocket")
 _not_yet("GET", "/containers/{ref:.*}/checkpoints", "listing checkpoints")
 _not_yet("POST", "/containers/{ref:.*}/checkpoints", "making checkpoints")

@@ -1,7 +1,7 @@
 """Parts of the API that this engine does not serve: each answers with a clear error.
 
 Swarm answers as an engine outside any swarm does; plugins, builds and sessions as not
-supported; the registry endpoints name the way that works.
+supported.
 """
 
 from __future__ import annotations
@@ -58,8 +58,6 @@ _refuse("POST", "/session", "BuildKit's session protocol")
 _refuse("POST", "/grpc", "BuildKit's gRPC protocol")
 _refuse("POST", "/build/prune", "building images")
 _refuse("POST", "/build/cancel", "building images")
-_refuse("GET", "/images/search", "searching registries")
-_refuse("GET", "/distribution/{ref:.*}/json", "asking registries")
 _refuse("PUT", "/volumes/{ref:.*}", "updating cluster volumes")
 for _method, _path in (
     ("GET", "/privileges"),

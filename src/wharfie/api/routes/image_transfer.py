@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
-import msgspec
 from msgspec import Struct, field
 
 from wharfie.api.bodies import convert
 from wharfie.api.credentials import registry_credentials
 from wharfie.api.operations import (
-    JSON,
     TAR,
     BodyKind,
     Incoming,
@@ -19,10 +17,10 @@ from wharfie.api.operations import (
     Outcome,
     Routes,
 )
+from wharfie.api.progress import progress_stream
 from wharfie.api.services import Context
 from wharfie.engine.images.pulling import PullRequest
-from wharfie.engine.images.service import Progress
-from wharfie.model.errors import EngineError, InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.ids import Digest
 from wharfie.model.registry import Credentials
 from wharfie.web import Body, Stream
@@ -47,7 +45,7 @@ def _load(incoming: Incoming) -> Load:
 async def load(context: Context, command: Load) -> Outcome:
     """ImageLoad."""
     messages = context.services.images.load(aiter(command.source), quiet=command.quiet)
-    return await _progress(messages)
+    return await progress_stream(messages)
 
 
 class Save(Struct, frozen=True):
@@ -148,7 +146,7 @@ async def create(context: Context, command: Create) -> Outcome:
             platform=command.platform,
             credentials=command.credentials,
         )
-        return await _progress(images.pull(request))
+        return await progress_stream(images.pull(request))
     if command.source_name != "-":
         raise NotSupported(
             f"importing from {command.source_name or 'nowhere'}: only from the request's body "
@@ -162,39 +160,10 @@ async def create(context: Context, command: Create) -> Outcome:
         changes=command.changes,
         platform=command.platform,
     )
-    return await _progress(messages)
+    return await progress_stream(messages)
 
 
 @routes.add("POST", "/build", Nothing.of)
 def build(context: Context, command: Nothing) -> Outcome:  # noqa: ARG001 - the form of handlers
     """ImageBuild: not there yet."""
     raise NotSupported("building images is not supported by this engine yet")
-
-
-async def _progress(messages: AsyncIterator[Progress]) -> Outcome:
-    """Answer with the status of an error that comes first, and in the stream after that.
-
-    Source: behaviours 130: the head is not written before the first message.
-    """
-    first = await anext(messages, None)
-    return Stream(_spell(first, messages), 200, JSON)
-
-
-async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
-    if first is None:
-        return
-    try:
-        yield _line(first)
-        async for message in others:
-            yield _line(message)
-    except EngineError as error:
-        yield _line({"errorDetail": {"message": error.message}, "error": error.message})
-    finally:
-        # The client is gone: what makes the messages is to end now, not when it is collected.
-        close = getattr(others, "aclose", None)
-        if close is not None:
-            await close()
-
-
-def _line(message: Progress) -> bytes:
-    return msgspec.json.encode(message) + b"\r\n"

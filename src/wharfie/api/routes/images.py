@@ -16,7 +16,6 @@ from wharfie.api.operations import (
 )
 from wharfie.api.services import Context
 from wharfie.engine.images.service import Deletion
-from wharfie.model.errors import NotSupported
 from wharfie.model.filters import ImageFilters, PruneFilters
 from wharfie.web import Response
 from wharfie.wire.images import (
@@ -128,13 +127,6 @@ async def prune(context: Context, command: PruneFilters) -> Outcome:
     """ImagePrune."""
     deletions, reclaimed = await context.services.images.prune(command)
     return Json(ImagesPruned(_effects(deletions) or None, reclaimed))
-
-
-@routes.add("POST", "/images/{ref:.*}/push", ByRef.of)
-def push(context: Context, command: ByRef) -> Outcome:
-    """ImagePush: not there yet."""
-    context.services.images.get(command.ref)
-    raise NotSupported("this engine does not talk to registries yet: save the image instead")
 
 
 def _effects(deletions: Sequence[Deletion]) -> list[DeletedImage]:

@@ -23,7 +23,7 @@ from wharfie.engine.containers.logs.drivers import DRIVERS
 from wharfie.engine.events import SubscriberTooSlow
 from wharfie.engine.system import SystemInfo
 from wharfie.model.clock import now
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.event import Event
 from wharfie.model.filters import ContainerFilters, EventFilters, ImageFilters, VolumeFilters
 from wharfie.web import Stream
@@ -245,9 +245,3 @@ async def usage(context: Context, command: Usage) -> Outcome:
             build_cache=[] if "build-cache" in wanted else None,
         )
     )
-
-
-@routes.add("POST", "/auth", Nothing.of)
-def auth(context: Context, command: Nothing) -> Outcome:  # noqa: ARG001 - the form of handlers
-    """SystemAuth: not there yet."""
-    raise NotSupported("this engine does not talk to registries yet")

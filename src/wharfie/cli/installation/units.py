@@ -27,6 +27,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 NotifyAccess=main
+Environment=DOCKER_OPTS= OPTIONS=
 EnvironmentFile=-/etc/default/{name}
 EnvironmentFile=-/etc/sysconfig/{name}
 ExecStart={program} -H fd:// $DOCKER_OPTS $OPTIONS

@@ -9,7 +9,9 @@ The variables are removed: no child may think it was meant. Source: sd_listen_fd
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 from collections.abc import MutableMapping, Sequence
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ from wharfie.daemon.config import ConfigError
 
 FIRST = 3
 _NONE = "no sockets found via socket activation: make sure the service was started by systemd"
+_log = logging.getLogger(__name__)
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
@@ -71,8 +74,27 @@ def select(address: str, passed: Sequence[Passed]) -> list[Passed]:
     return chosen
 
 
+def bound_to(passed: Sequence[Passed]) -> dict[object, Passed]:
+    """Passed sockets by what they are bound to: a path, or host and port."""
+    found: dict[object, Passed] = {}
+    for one in passed:
+        try:
+            with socket.socket(fileno=os.dup(one.fd)) as held:
+                name = held.getsockname()
+        except OSError:
+            continue
+        found[name[:2] if isinstance(name, tuple) else os.path.realpath(os.fsdecode(name))] = one
+    return found
+
+
 def close_unused(passed: Sequence[Passed], used: set[int]) -> None:
-    """Close what no `-H` asked for: its clients would wait for ever."""
+    """Close what no `-H` asked for."""
     for one in passed:
         if one.fd not in used:
+            # The service manager still holds it.
+            _log.warning(
+                "the service manager listens on %s, which is none of our hosts: clients wait "
+                "there in vain; add -H fd:// or stop its socket unit",
+                one.name or f"descriptor {one.fd}",
+            )
             os.close(one.fd)

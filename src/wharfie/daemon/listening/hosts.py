@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import grp
 import logging
+import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wharfie.daemon.config import Config, ConfigError
-from wharfie.daemon.listening.activation import Passed, close_unused, select
+from wharfie.daemon.listening.activation import Passed, bound_to, close_unused, select
 from wharfie.model.tls import TlsSource
 from wharfie.web import FdListener, Listener, TcpListener, UnixListener
 
@@ -96,6 +97,24 @@ def socket_group(config: Config) -> int:
         raise ConfigError(f"group {config.group} not found") from None
 
 
+def _already_open(listener: Listener, bound: Mapping[object, Passed]) -> Listener:
+    """The service manager's own socket where it is bound to that very address.
+
+    A `docker.socket` unit holds /run/docker.sock, also when `hosts` say unix:///var/run/docker.sock
+    and nobody says fd://.
+    """
+    name: object = None
+    if isinstance(listener, UnixListener):
+        name = os.path.realpath(listener.path)
+    elif isinstance(listener, TcpListener):
+        name = (listener.host, listener.port)
+    passed = bound.get(name)
+    if passed is None or isinstance(listener, FdListener):
+        return listener
+    tls = listener.tls if isinstance(listener, TcpListener) else None
+    return FdListener(fd=passed.fd, name=passed.name, tls=tls)
+
+
 def listeners(
     config: Config, tls: TlsSource | None, passed: Sequence[Passed] = ()
 ) -> list[Listener]:
@@ -106,8 +125,10 @@ def listeners(
     """
     gid = socket_group(config) if any(t.startswith("unix") for t in config.hosts) else -1
     chosen: dict[str, Listener] = {}
+    bound = bound_to(passed)
     for text in config.hosts:
-        for one in parse_host(text, tls, gid=gid, passed=passed):
+        for parsed in parse_host(text, tls, gid=gid, passed=passed):
+            one = _already_open(parsed, bound)
             key = f"fd {one.fd}" if isinstance(one, FdListener) else one.url
             chosen.setdefault(key, one)
     close_unused(passed, {one.fd for one in chosen.values() if isinstance(one, FdListener)})

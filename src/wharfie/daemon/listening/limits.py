@@ -16,9 +16,10 @@ _ENOUGH = 1 << 17
 def connection_limits() -> Limits:
     """Bounds of the server, after raising this process's limit of descriptors as far as it goes.
 
-    TCP, unix sockets and the other ends of streams under way each get a third.
+    Neither TCP nor unix sockets may take more than three quarters: what comes over the network
+    cannot close the way in for the administrator.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return Limits(connections=max(_FEWEST, min(_MOST, (most - _OWN) // 3)))
+    return Limits(connections=max(_FEWEST, min(_MOST, (most - _OWN) * 3 // 4)))

@@ -6,9 +6,9 @@ import gzip
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import FileIO
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
 from wharfie.formats.logs import jsonread, localread
 from wharfie.formats.logs.locallog import DamagedLog
@@ -20,17 +20,9 @@ _BLOCK = 1 << 16
 _WHOLE_RECORD = 1 << 21
 
 
-class Decoding(NamedTuple):
-    """How a format is read."""
-
-    whole: Callable[[bytes], int]
-    """Where the last whole record of a chunk ends."""
-    runs: Callable[[bytes], Iterator[LogRun]]
-
-
-DECODINGS = {
-    LogFormat.JSON: Decoding(jsonread.whole_lines, jsonread.decode_runs),
-    LogFormat.LOCAL: Decoding(localread.whole_records, localread.decode_runs),
+DECODERS: dict[LogFormat, Callable[[bytes], tuple[list[LogRun], int]]] = {
+    LogFormat.JSON: jsonread.decode_runs,
+    LogFormat.LOCAL: localread.decode_runs,
 }
 
 
@@ -42,26 +34,26 @@ class LogFile:
     ) -> None:
         self._file = file
         self._raw = raw
-        self._whole = DECODINGS[format_].whole
+        self._decode = DECODERS[format_]
         self.format = format_
         self.inode = inode
         self.limit = -1
         self._rest = b""
         self._position = 0
 
-    def read_records(self) -> bytes:
-        """The next whole records, about `SLICE` bytes; b"" when there are none (yet)."""
+    def read_runs(self) -> list[LogRun]:
+        """The runs of the next whole records, of about `SLICE` bytes; [] for none (yet)."""
         while True:
             size = SLICE if self.limit < 0 else min(SLICE, self.limit - self._position)
             data = self._file.read(size) if size > 0 else b""
             if not data:
-                return b""
+                return []
             self._position += len(data)
             data = self._rest + data
-            end = self._whole(data)
+            runs, end = self._decode(data)
             self._rest = data[end:]
-            if end:
-                return data[:end]
+            if runs:
+                return runs
 
     def seek(self, position: int) -> None:
         """Go on at a position that begins a record."""

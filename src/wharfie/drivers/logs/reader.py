@@ -13,7 +13,7 @@ import glob
 import re
 from collections.abc import AsyncIterator
 
-from wharfie.drivers.logs.files import DECODINGS, LogFile, find_tail, open_log
+from wharfie.drivers.logs.files import LogFile, find_tail, open_log
 from wharfie.drivers.logs.waiting import ChangeWatch
 from wharfie.formats.logs.runs import LogRun
 from wharfie.model.clock import rfc3339
@@ -38,7 +38,6 @@ class _Reading:
     def __init__(self, location: LogLocation, query: LogQuery, end: EndOfTask) -> None:
         self._path = location.path
         self._format = location.format
-        self._runs = DECODINGS[location.format].runs
         self._query = query
         self._end = end
         self._since = rfc3339(query.since) if query.since else ""
@@ -91,17 +90,17 @@ class _Reading:
 
     async def _rest_of(self, file: LogFile) -> AsyncIterator[list[LogRun]]:
         while not self._is_over:
-            data = await asyncio.to_thread(file.read_records)
-            if not data:
+            runs = await asyncio.to_thread(file.read_runs)
+            if not runs:
                 return
-            batch = await asyncio.to_thread(self._decode, data)
+            batch = self._choose(runs)
             if batch:
                 yield batch
 
-    def _decode(self, data: bytes) -> list[LogRun]:
+    def _choose(self, runs: list[LogRun]) -> list[LogRun]:
         query = self._query
         chosen = []
-        for run in self._runs(data):
+        for run in runs:
             if self._since and run.time < self._since:
                 continue
             if self._until and run.time > self._until:

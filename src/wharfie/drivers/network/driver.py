@@ -296,7 +296,7 @@ class BridgeNetworks:
     def _name_sockets(self, container_id: ContainerId) -> tuple[int, int]:
         live = self._live.require(container_id)
         with _namespace(live.pid, live.sandbox) as namespace:
-            return netns.call_inside(namespace, open_sockets)
+            return netns.call_inside(namespace, lambda: open_sockets(again=True))
 
     def _connect(
         self,

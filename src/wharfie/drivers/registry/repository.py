@@ -1,24 +1,20 @@
-"""One repository of one registry, over whichever of its endpoints answers.
-
-Mirrors are asked first and anonymously; whatever goes wrong there leads to the next endpoint.
-Only the registry itself is told who the user is, and only its refusals reach the user.
-"""
+"""One repository of one registry, in and out; refusals in Docker's words."""
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct, field
 
+from wharfie.drivers.registry.asking import Asker
 from wharfie.drivers.registry.download import Download
-from wharfie.drivers.registry.endpoints import Endpoint, Endpoints, may_go_on
+from wharfie.drivers.registry.endpoints import may_go_on
 from wharfie.drivers.registry.refusals import Refused
 from wharfie.drivers.registry.session import Session
 from wharfie.drivers.registry.settings import RegistrySettings
-from wharfie.drivers.registry.tokens import Tokens
 from wharfie.drivers.registry.upload import Upload
 from wharfie.formats.digest import DigestError, parse_digest, sha256_digest
 from wharfie.formats.oci.descriptor import INDEXES, MANIFESTS
@@ -28,16 +24,14 @@ from wharfie.model.content import Descriptor, PartialBlob
 from wharfie.model.errors import EngineError, Internal, NotFound, Unauthorized
 from wharfie.model.ids import Digest
 from wharfie.model.registry import (
-    ANONYMOUS,
-    Credentials,
+    AccessRefused,
     RegistryMisbehaves,
     RegistryUnreachable,
     RemoteManifest,
 )
-from wharfie.web.client import Client, RequestError, Url
+from wharfie.web.client import RequestError, Url
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 ACCEPT = ", ".join(sorted(MANIFESTS | INDEXES))
 _GENERIC = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
@@ -53,26 +47,17 @@ class RemoteRepository:
     """See `model.registry.Repository`."""
 
     def __init__(
-        self,
-        client: Client,
-        endpoints: Endpoints,
-        tokens: Tokens,
-        settings: RegistrySettings,
-        *,
-        reference: Reference,
-        credentials: Credentials,
-        push: bool,
+        self, asker: Asker, settings: RegistrySettings, *, reference: Reference, push: bool
     ) -> None:
-        self._client = client
-        self._endpoints = endpoints
-        self._tokens = tokens
+        self._asker = asker
         self._settings = settings
         self._reference = reference
-        self._credentials = credentials
         self._push = push
-        self._scopes = [f"repository:{reference.path}:{'pull,push' if push else 'pull'}"]
-        self._sessions: dict[tuple[object, ...], Session] = {}
-        self._chosen: Session | None = None
+        self._scope = f"repository:{reference.path}:{'pull,push' if push else 'pull'}"
+
+    def distrust(self) -> bool:
+        """Ask no mirror any more; False when none was asked."""
+        return self._asker.distrust()
 
     async def manifest(self, ref: str) -> RemoteManifest:
         """A manifest by tag or digest."""
@@ -136,22 +121,27 @@ class RemoteRepository:
         async def post(session: Session) -> bool:
             return await self._upload(session).mount(digest, source)
 
-        scope = f"repository:{source}:pull"
-        if scope not in self._scopes:
-            # One token for both repositories; a session with other scopes is another session.
-            self._scopes.append(scope)
-            self._chosen = None
         try:
-            return await self._ask(post)
-        finally:
-            self._scopes.remove(scope)
-            self._chosen = None
+            return await self._ask(post, f"repository:{source}:pull")
+        except AccessRefused:
+            return False  # not this user's to take from
 
-    async def upload(self, descriptor: Descriptor, source: AsyncIterator[bytes]) -> None:
-        """Send a blob."""
+    async def upload(
+        self, descriptor: Descriptor, source: Callable[[], AsyncIterator[bytes]]
+    ) -> None:
+        """Send a blob; what breaks off is sent again from the beginning."""
 
         async def put(session: Session) -> None:
-            await self._upload(session).send(descriptor, source)
+            failures = 0
+            while True:
+                try:
+                    return await self._upload(session).send(descriptor, source())
+                except (RequestError, Refused) as error:
+                    failures += 1
+                    is_final = isinstance(error, Refused) and not error.is_passing
+                    if is_final or may_go_on(error) or failures >= self._settings.attempts:
+                        raise
+                    await asyncio.sleep(self._settings.back_off * 2**failures)
 
         await self._ask(put)
 
@@ -163,59 +153,13 @@ class RemoteRepository:
 
         return await self._ask(put)
 
-    # Endpoints
-
-    async def _ask(self, verb: Callable[[Session], Awaitable[T]]) -> T:
-        """Do something with the endpoint that worked before, or the first that works."""
-        failure: RequestError | None = None
-        session: Session | None = None
-        async for session in self._candidates():
-            try:
-                result = await verb(session)
-            except (Refused, RequestError, Unauthorized, RegistryMisbehaves) as error:
-                if session.endpoint.is_mirror:
-                    _log.info("mirror %s: %s", session.endpoint.url.authority, error)
-                    self._chosen = None
-                    continue
-                if isinstance(error, Refused):
-                    raise self._translated(error) from None
-                if not isinstance(error, RequestError):
-                    raise
-                if session is self._chosen or not may_go_on(error):
-                    raise _unreachable(session, error) from None
-                failure = error
-                continue
-            self._chosen = session
-            return result
-        raise _unreachable(session, failure)
-
-    async def _candidates(self) -> AsyncIterator[Session]:
-        chosen = self._chosen
-        if chosen is not None:
-            yield chosen
-            if not chosen.endpoint.is_mirror:
-                return
-        if not self._push:
-            async for endpoint in self._endpoints.mirrors(self._reference.domain):
-                session = self._session(endpoint)
-                if session is not chosen:
-                    yield session
-        async for endpoint in self._endpoints.of(self._reference.domain):
-            yield self._session(endpoint)
-
-    def _session(self, endpoint: Endpoint) -> Session:
-        key = (endpoint.url, endpoint.is_mirror, *self._scopes)
-        session = self._sessions.get(key)
-        if session is None:
-            session = self._sessions[key] = Session(
-                self._client,
-                self._endpoints,
-                self._tokens,
-                endpoint=endpoint,
-                credentials=ANONYMOUS if endpoint.is_mirror else self._credentials,
-                scopes=self._scopes,
-            )
-        return session
+    async def _ask(self, verb: Callable[[Session], Awaitable[T]], *scopes: str) -> T:
+        try:
+            return await self._asker.ask(verb, (self._scope, *scopes))
+        except Refused as error:
+            raise self._translated(error) from None
+        except Unauthorized as error:
+            raise AccessRefused(str(error)) from None
 
     def _upload(self, session: Session) -> Upload:
         return Upload(session, self._reference.path)
@@ -228,7 +172,7 @@ class RemoteRepository:
         name, text = self._reference.familiar_name, str(error)
         if self._push:
             if error.code in ("DENIED", "NAME_UNKNOWN"):
-                return Unauthorized(text) if error.status == 401 else Internal(text)
+                return AccessRefused(text)
         elif error.code == "DENIED":
             return NotFound(
                 f"pull access denied for {name}, repository does not exist or may require "
@@ -240,7 +184,7 @@ class RemoteRepository:
         elif error.code == "NAME_UNKNOWN":
             return NotFound(f"repository {name} not found: {text}")
         if error.status == 401:
-            return Unauthorized(text)
+            return AccessRefused(text)
         if error.status == 404:
             return NotFound(text)
         return RegistryUnreachable(text) if error.is_passing else Internal(text)
@@ -301,12 +245,6 @@ class RemoteRepository:
                 raise RegistryMisbehaves("the list of tags goes on at another host: refused")
             url = following
         return list(tags)
-
-
-def _unreachable(session: Session | None, error: RequestError | None) -> RegistryUnreachable:
-    if session is None:
-        return RegistryUnreachable("no endpoint to ask")
-    return RegistryUnreachable(f'Get "{session.url("/v2/")}": {error}')
 
 
 def _next(link: str) -> str:

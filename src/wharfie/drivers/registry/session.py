@@ -119,6 +119,10 @@ class Session:
         async with self._client.exchange(request) as reply:
             return reply.status, reply.headers, await reply.read(_MAX_ERROR)
 
+    async def identity_token(self) -> str:
+        """A token to keep in the place of the password, "" where the registry has none."""
+        return await self._authorizer.identity_token()
+
     async def refuse(self, reply: Reply, url: Url) -> Exception:
         """The error a reply is."""
         body = b""

@@ -15,7 +15,8 @@ from wharfie.web.client import InvalidUrl, Proxies, Url, parse_url
 from wharfie.web.client.dialing import parse_address
 
 HUB_HOST = "registry-1.docker.io"
-HUB_SERVER = "https://index.docker.io/v1/"
+HUB_SEARCH = "index.docker.io:443"
+"""Where the Hub answers searches; with its port, so that it is not taken for the Hub itself."""
 _HUB_NAMES = frozenset({DEFAULT_DOMAIN, "index.docker.io", "registry-1.docker.io"})
 ANY = "*"
 """Key of the mirrors that are asked for every registry."""
@@ -163,6 +164,24 @@ def split_host(domain: str) -> tuple[str, int | None]:
         return host, int(rest[1:]) if rest[1:].isdigit() else None
     host, _, port = domain.partition(":")
     return host, int(port) if port.isdigit() else None
+
+
+def domain_of(address: str) -> str:
+    """The registry a server address means: "https://index.docker.io/v1/", "reg.local:5000", "".
+
+    "" for something that is no address.
+    """
+    text = address.strip()
+    for scheme in ("https://", "http://"):
+        text = text.removeprefix(scheme)
+    host = text.partition("/")[0]
+    if not host or host in _HUB_NAMES:
+        return DEFAULT_DOMAIN
+    try:
+        parse_url(f"https://{host}/")
+    except InvalidUrl:
+        return ""
+    return host
 
 
 def _check_insecure(entry: str) -> None:

@@ -219,6 +219,16 @@ class Authorizer:
                 return True
         return False
 
+    async def identity_token(self) -> str:
+        """A token to keep in the place of the password, "" where the realm has none."""
+        challenge = self._challenge
+        if challenge is None or challenge.scheme != "bearer" or not self._credentials.username:
+            return ""
+        token = await self._tokens.get(
+            challenge, self._endpoint, self._credentials, self._scopes, offline=True
+        )
+        return token.refresh
+
     async def _renew(self, challenge: Challenge, *, fresh: bool) -> None:
         token = await self._tokens.get(
             challenge, self._endpoint, self._credentials, self._scopes, fresh=fresh

@@ -15,7 +15,6 @@ memory; they change before the first await of a verb, so that no two verbs see d
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from msgspec import structs
 
 from wharfie.drivers.snapshot.changes import list_changes
 from wharfie.drivers.snapshot.overlay import EMPTY, Mounter, Stack
+from wharfie.kernel.sync import sync_file_system
 from wharfie.kernel.trees import Trash, measure_tree
 from wharfie.model.errors import Conflict, Internal, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
@@ -110,12 +110,18 @@ class OverlaySnapshotter:
         """Absolute path of a layer's files, overlay whiteouts included."""
         return self._path(layer.number, "diff")
 
-    async def begin_layer(self, parent: ChainId | None) -> LayerWriter:
-        """Begin to unpack a layer; its parent need not be there before the commit."""
+    async def begin_layer(self) -> LayerWriter:
+        """Begin to unpack a layer; where it stands is told at its commit."""
         number = await self._next_number()
         self._filling.add(number)
-        await asyncio.to_thread(self._make_layer, number)
-        return _OverlayLayerWriter(self, number, parent)
+        making = asyncio.get_running_loop().run_in_executor(None, self._make_layer, number)
+        try:
+            await asyncio.shield(making)
+        except BaseException:
+            # Cancelled, the thread goes on: what it makes is dropped when it is there.
+            making.add_done_callback(lambda _: self._throw_filling(number))
+            raise
+        return _OverlayLayerWriter(self, number)
 
     async def remove_layer(self, chain_id: ChainId) -> None:
         """Delete a layer nothing refers to; idempotent.
@@ -234,7 +240,7 @@ class OverlaySnapshotter:
             NotFound: its parent is not there (any more).
         """
         if self._sync:
-            await asyncio.to_thread(_sync_file_system, self._path(record.number))
+            await asyncio.to_thread(sync_file_system, self._path(record.number))
         if record.parent is not None and record.parent not in self._layers:
             raise NotFound(f"layer {record.parent} does not exist")
         first = self._layers.setdefault(record.chain_id, record)
@@ -257,7 +263,7 @@ class OverlaySnapshotter:
             NotFound: that layer is not there (any more).
         """
         if self._sync:
-            await asyncio.to_thread(_sync_file_system, self._path(record.number))
+            await asyncio.to_thread(sync_file_system, self._path(record.number))
         damaged = self._layers.get(record.chain_id)
         if damaged is None:
             raise NotFound(f"layer {record.chain_id} does not exist")
@@ -273,8 +279,11 @@ class OverlaySnapshotter:
 
     async def drop_layer(self, number: int) -> None:
         """Delete a directory that did not become a layer; for `_OverlayLayerWriter`."""
+        await asyncio.to_thread(self._throw_filling, number)
+
+    def _throw_filling(self, number: int) -> None:
         self._filling.discard(number)
-        await asyncio.to_thread(self._trash.throw, self._path(number))
+        self._trash.throw(self._path(number))
 
     def _get(self, key: SnapshotKey) -> tuple[int, ChainId | None]:
         try:
@@ -335,15 +344,12 @@ class OverlaySnapshotter:
 class _OverlayLayerWriter:
     """A layer's directory on its way to become a layer."""
 
-    def __init__(
-        self, snapshotter: OverlaySnapshotter, number: int, parent: ChainId | None
-    ) -> None:
+    def __init__(self, snapshotter: OverlaySnapshotter, number: int) -> None:
         self._snapshotter = snapshotter
         self._number = number
-        self._parent = parent
         self._open = True
         record = LayerRecord(
-            chain_id=ChainId(""), diff_id=Digest(""), parent=parent, number=number, size=0
+            chain_id=ChainId(""), diff_id=Digest(""), parent=None, number=number, size=0
         )
         self._directory = snapshotter.layer_directory(record)
 
@@ -352,14 +358,16 @@ class _OverlayLayerWriter:
         """Absolute path of the directory to fill."""
         return self._directory
 
-    async def commit(self, *, chain_id: ChainId, diff_id: Digest, size: int) -> LayerRecord:
+    async def commit(
+        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+    ) -> LayerRecord:
         """Publish the layer; if another writer was first, its layer is kept and ours dropped."""
         if not self._open:
             raise Internal("the layer was already committed or dropped")
         record = LayerRecord(
             chain_id=chain_id,
             diff_id=diff_id,
-            parent=self._parent,
+            parent=parent,
             number=self._number,
             size=size,
         )
@@ -398,17 +406,3 @@ def _make_root(path: str) -> None:
     os.mkdir(path)
     # Whatever the daemon's umask: this becomes a container's /.
     os.chmod(path, 0o755)  # noqa: S103 - as every root directory
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _sync_file_system(path: str) -> None:
-    """syncfs(2): a layer has too many files to sync one by one."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if _libc.syncfs(fd) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
-    finally:
-        os.close(fd)

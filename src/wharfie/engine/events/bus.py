@@ -16,7 +16,8 @@ from wharfie.model.errors import EngineError
 from wharfie.model.event import Actor, Event
 from wharfie.model.filters import EventFilters
 
-RING_SIZE = 256
+RING_SIZE = 1000
+"""Past events that are known, also after a restart; Docker has 256."""
 QUEUE_SIZE = 4096
 
 
@@ -75,6 +76,15 @@ class EventBus:
         self._clock = clock
         self._ring: deque[Event] = deque(maxlen=RING_SIZE)
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self._keep: Callable[[Event], None] | None = None
+
+    def restore(self, past: Iterable[Event]) -> None:
+        """Know events of an earlier daemon; before any is published."""
+        self._ring.extendleft(reversed(list(past)))
+
+    def keep(self, hear: Callable[[Event], None]) -> None:
+        """Have every event told to `hear`, which returns at once."""
+        self._keep = hear
 
     @property
     def listeners(self) -> int:
@@ -101,6 +111,8 @@ class EventBus:
             time_nano=now,
         )
         self._ring.append(event)
+        if self._keep is not None:
+            self._keep(event)
         for subscription in list(self._subscriptions):
             if subscription.is_open and matches(event, subscription.filters):
                 subscription.offer(event)

@@ -17,10 +17,10 @@ def matches(event: Event, filters: EventFilters) -> bool:
         _is_one_of(event.type, filters.types)
         and _is_one_of(event.scope, filters.scopes)
         and _has_action(event.action, filters.actions)
-        and _names(event, "container", filters.containers)
-        and _names(event, "network", filters.networks)
-        and _names(event, "volume", filters.volumes)
-        and _names(event, "daemon", filters.daemons)
+        and _names(event, filters.containers)
+        and _names(event, filters.networks)
+        and _names(event, filters.volumes)
+        and _names(event, filters.daemons)
         and _has_image(event, filters.images)
         and has_labels(filters.labels, attributes)
     )
@@ -37,15 +37,11 @@ def _has_action(action: str, wanted: Sequence[str]) -> bool:
     return family in _FAMILIES and family in wanted
 
 
-def _names(event: Event, kind: str, wanted: Sequence[str]) -> bool:
-    """Match an object by ID or name prefix, also where other kinds of events mention it."""
+def _names(event: Event, wanted: Sequence[str]) -> bool:
+    """Match an object by ID or name, or a prefix of one; whatever kind of object it is."""
     if not wanted:
         return True
-    candidates: tuple[str, ...]
-    if event.type == kind:
-        candidates = (event.actor.id, event.actor.attributes.get("name", ""))
-    else:
-        candidates = (event.actor.attributes.get(kind, ""),)
+    candidates = (event.actor.id, event.actor.attributes.get("name", ""))
     return any(value.startswith(want) for value in candidates if value for want in wanted)
 
 
@@ -55,7 +51,7 @@ def _has_image(event: Event, wanted: Sequence[str]) -> bool:
     if event.type == "image":
         candidates = {event.actor.id, event.actor.attributes.get("name", "")}
     else:
-        candidates = {event.actor.attributes.get("image", "")}
+        candidates = {event.actor.id, event.actor.attributes.get("image", "")}
     plain = {_without_tag(value) for value in candidates if value}
     return any(want in candidates or want in plain for want in wanted)
 

@@ -25,7 +25,7 @@ def missing_layers(
     diff_ids: Sequence[Digest],
 ) -> list[Digest]:
     """Those layers of an image (diff IDs, base first) that have to be sent."""
-    blobs = _blobs(catalog, content)
+    blobs = stored_blobs(catalog, content)
     chains = catalog.chains()
     missing = []
     for diff_id, chain in zip(diff_ids, chain_ids(list(diff_ids)), strict=True):
@@ -36,6 +36,15 @@ def missing_layers(
     return missing
 
 
+def is_known(catalog: Catalog, stored: Stored) -> bool:
+    """Tell whether a blob is the layer of an image that is here."""
+    return any(
+        stored.blob.digest == layer.digest or stored.digest == diff_id
+        for image in catalog
+        for layer, diff_id in zip(image.layers, image.document.rootfs.diff_ids, strict=False)
+    )
+
+
 def known_layer(
     catalog: Catalog,
     content: ContentStore,
@@ -44,7 +53,7 @@ def known_layer(
     diff_id: Digest,
 ) -> Stored | None:
     """A layer some image has, held by the lease; None when there is none."""
-    stored = _blobs(catalog, content).get(diff_id)
+    stored = stored_blobs(catalog, content).get(diff_id)
     if stored is None:
         return None
     if content.has(stored.blob.digest):
@@ -55,7 +64,7 @@ def known_layer(
     return stored
 
 
-def _blobs(catalog: Catalog, content: ContentStore) -> dict[Digest, Stored]:
+def stored_blobs(catalog: Catalog, content: ContentStore) -> dict[Digest, Stored]:
     """The blob of each layer of all images, by diff ID; one that is there, where several are."""
     found: dict[Digest, Stored] = {}
     for image in catalog:

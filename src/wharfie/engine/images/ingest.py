@@ -142,7 +142,9 @@ async def ingest(
     content: ContentStore,
     lease: Lease,
     limits: Limits,
+    *,
     known: Known = lambda _: None,
+    arrived: Callable[[Stored], None] = lambda _: None,
 ) -> Archive:
     """Read an image archive (tar, plain or compressed) to its end.
 
@@ -152,12 +154,13 @@ async def ingest(
         lease: holds them.
         limits: against bombs.
         known: finds a layer that is here, by diff ID.
+        arrived: told of each member kept as a blob, while others still come in.
 
     Raises:
         InvalidArgument: not a tar, truncated, or beyond the limits.
     """
     archive = Archive(content, lease, known)
-    intake = _Intake(archive, content, lease, limits)
+    intake = _Intake(archive, content, lease, limits, arrived)
     try:
         async for data in inflated(source, content, limits):
             for event in intake.reader.feed(data):
@@ -174,9 +177,15 @@ class _Intake:
     """Turns the reader's events into members."""
 
     def __init__(
-        self, archive: Archive, content: ContentStore, lease: Lease, limits: Limits
+        self,
+        archive: Archive,
+        content: ContentStore,
+        lease: Lease,
+        limits: Limits,
+        arrived: Callable[[Stored], None],
     ) -> None:
         self.reader = Reader()
+        self._arrived = arrived
         self._archive = archive
         self._content = content
         self._lease = lease
@@ -237,6 +246,7 @@ class _Intake:
             stored = await self._sink.finish()
             self._sink = None
             self._archive.add(self._path, stored)
+            self._arrived(stored)
 
 
 class BlobSink:
@@ -256,6 +266,11 @@ class BlobSink:
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""
+        if self._writer is not None and self._compressor is None:
+            self._size += len(data)
+            self._stored_size += len(data)
+            await self._writer.write(data)  # which collects and hashes for itself
+            return
         self._pending.append(data)
         self._pending_size += len(data)
         if self._pending_size >= _BATCH:
@@ -268,8 +283,8 @@ class BlobSink:
             tail = await asyncio.to_thread(self._compressor.flush)
             self._stored_size += len(tail)
             await writer.write(tail)
-        digest = Digest("sha256:" + self._hash.hexdigest())
-        stored = await self._lease.commit(writer, None if self._compressor else digest)
+        stored = await self._lease.commit(writer)
+        digest = Digest("sha256:" + self._hash.hexdigest()) if self._compressor else stored
         blob = Descriptor(media_type=self._media_type, digest=stored, size=self._stored_size)
         return Stored(digest=digest, size=self._size, blob=blob)
 
@@ -289,15 +304,17 @@ class BlobSink:
 
                 self._media_type = OCI_LAYER_ZSTD
                 self._compressor = zstandard.ZstdCompressor(level=1).compressobj()
-        out = await asyncio.to_thread(self._digest, data)
         self._size += len(data)
+        # As it comes it is hashed by the writer.
+        out = data if self._compressor is None else await asyncio.to_thread(self._pack, data)
         self._stored_size += len(out)
         await self._writer.write(out)
         return self._writer
 
-    def _digest(self, data: bytes) -> bytes:
+    def _pack(self, data: bytes) -> bytes:
+        assert self._compressor is not None
         self._hash.update(data)
-        return data if self._compressor is None else self._compressor.compress(data)
+        return self._compressor.compress(data)
 
 
 async def inflated_file(fd: int, limits: Limits) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
@@ -56,7 +56,7 @@ class LayerStore:
                 if self.has(layer):
                     yield None
                     return
-                writer = await self._snapshotter.begin_layer(layer.parent)
+                writer = await self._snapshotter.begin_layer()
                 try:
                     yield writer
                 finally:
@@ -65,6 +65,21 @@ class LayerStore:
             lock, users = self._locks.pop(layer.chain_id)
             if users > 1:
                 self._locks[layer.chain_id] = (lock, users - 1)
+
+
+class Filled(Struct, frozen=True):
+    """A layer unpacked and not yet published: its writer, and what was found in the blob."""
+
+    writer: LayerWriter
+    unpacked: Unpacked
+
+
+Take = Callable[[Digest], Awaitable[Filled | None]]
+"""Gives the layer of a blob, if it was unpacked already."""
+
+
+async def _nothing_early(_: Digest) -> Filled | None:
+    return None
 
 
 class Unpacker:
@@ -82,54 +97,60 @@ class Unpacker:
             lease.hold_chain(layer.chain_id)
         return [layer for layer in layers if self._snapshotter.layer(layer.chain_id) is None]
 
-    async def unpack(self, layers: Sequence[LayerSource]) -> None:
+    async def unpack(self, layers: Sequence[LayerSource], take: Take = _nothing_early) -> None:
         """Unpack layers (base first) and publish them, all or none of those.
+
+        Args:
+            layers: those that are missing.
+            take: gives what was unpacked already.
 
         Raises:
             InvalidArgument: a bad archive, or not the content its config announces.
         """
-        writers: list[LayerWriter] = []
+        made: dict[int, Filled] = {}
         try:
-            results = await self._unpack_all(layers, writers)
-            for number, (layer, unpacked) in enumerate(zip(layers, results, strict=True)):
-                if unpacked.diff_id != layer.diff_id:
+            await self._unpack_all(layers, take, made)
+            for number, layer in enumerate(layers):
+                if made[number].unpacked.diff_id != layer.diff_id:
                     raise InvalidArgument(
                         f'invalid diffID for layer {number}: expected "{layer.diff_id}", '
-                        f'got "{unpacked.diff_id}"'
+                        f'got "{made[number].unpacked.diff_id}"'
                     )
-            for layer, writer, unpacked in zip(layers, writers, results, strict=True):
-                await writer.commit(
-                    chain_id=layer.chain_id, diff_id=layer.diff_id, size=unpacked.size
+            for number, layer in enumerate(layers):
+                await made[number].writer.commit(
+                    chain_id=layer.chain_id,
+                    diff_id=layer.diff_id,
+                    parent=layer.parent,
+                    size=made[number].unpacked.size,
                 )
         finally:
-            for writer in writers:
-                await writer.abort()
+            for filled in made.values():
+                await filled.writer.abort()
 
-    async def measure(self, blob: Digest, parent: ChainId | None) -> tuple[LayerWriter, Unpacked]:
+    async def measure(self, blob: Digest) -> Filled:
         """Unpack a blob whose names are not known yet; the caller commits or aborts."""
-        writer = await self._snapshotter.begin_layer(parent)
+        writer = await self._snapshotter.begin_layer()
         try:
-            return writer, await self._fill(blob, writer)
+            return Filled(writer, await self._fill(blob, writer))
         except BaseException:
             await writer.abort()
             raise
 
     async def _unpack_all(
-        self, layers: Sequence[LayerSource], writers: list[LayerWriter]
-    ) -> list[Unpacked]:
-        for layer in layers:
-            # One by one: what was begun must be in the list when the next one fails.
-            writers.append(await self._snapshotter.begin_layer(layer.parent))  # noqa: PERF401
+        self, layers: Sequence[LayerSource], take: Take, made: dict[int, Filled]
+    ) -> None:
+        """Unpack side by side; what is done is in `made` even if another fails."""
+
+        async def one(number: int, blob: Digest) -> None:
+            made[number] = await take(blob) or await self.measure(blob)
+
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._fill(layer.blob, writer))
-                    for layer, writer in zip(layers, writers, strict=True)
-                ]
+                for number, layer in enumerate(layers):
+                    group.create_task(one(number, layer.blob))
         except BaseExceptionGroup as failures:
             # One reason is enough for the user: the others are mostly its consequences.
             raise failures.exceptions[0] from None
-        return [task.result() for task in tasks]
 
     async def _fill(self, blob: Digest, writer: LayerWriter) -> Unpacked:
         async with self._slots:

@@ -15,19 +15,24 @@ from msgspec import structs
 
 from wharfie.engine.images.catalog import Catalog
 from wharfie.engine.images.contents import Plan, read_plans
-from wharfie.engine.images.copying import known_layer
+from wharfie.engine.images.copying import is_known, known_layer
 from wharfie.engine.images.documents import chain_ids
-from wharfie.engine.images.ingest import ingest
+from wharfie.engine.images.early import EarlyLayers
+from wharfie.engine.images.ingest import Stored, ingest
 from wharfie.engine.images.layers import LayerSource, Unpacker
 from wharfie.engine.images.leases import Lease, Leases
-from wharfie.engine.images.progress import Progress
+from wharfie.engine.images.progress import Board, Progress, streamed
 from wharfie.engine.images.registrar import Registrar
+from wharfie.formats.oci.descriptor import OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 from wharfie.model.archive import Limits
 from wharfie.model.content import ContentStore
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import ChainId, ImageId, short
 from wharfie.model.image import Image
 from wharfie.model.snapshot import Snapshotter
+
+_COMPRESSED = (OCI_LAYER_GZIP, OCI_LAYER_ZSTD)
+"""What layers are stored as; documents are neither."""
 
 
 class Loader:
@@ -52,26 +57,54 @@ class Loader:
         self._registrar = registrar
         self._limits = limits
 
-    async def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
+    def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
         """See `Images.load`."""
-        async with self._leases.take() as lease:
-            known = partial(known_layer, self._catalog, self._content, self._snapshotter, lease)
-            archive = await ingest(source, self._content, lease, self._limits, known)
-            for plan in await read_plans(archive, self._catalog.host):
-                layers = layer_sources(plan)
-                missing = self._unpacker.missing(layers, lease)
-                for layer in missing:
-                    if not self._content.has(layer.blob):
-                        raise InvalidArgument(f"invalid archive: layer {layer.diff_id} is missing")
-                if not quiet:
-                    for message in _loading(plan, missing, done=False):
-                        yield message
-                await self._unpacker.unpack(missing)
-                if not quiet:
-                    for message in _loading(plan, missing, done=True):
-                        yield message
-                for message in await self._record(plan, lease):
-                    yield message
+
+        async def work(board: Board) -> None:
+            async with self._leases.take() as lease, EarlyLayers(self._unpacker) as early:
+                await self._load(source, Board() if quiet else board, lease, early, board)
+
+        return streamed(work)
+
+    async def _load(
+        self,
+        source: AsyncIterator[bytes],
+        layers_board: Board,
+        lease: Lease,
+        early: EarlyLayers,
+        board: Board,
+    ) -> None:
+        """Read, unpack and record.
+
+        Args:
+            source: the archive.
+            layers_board: where the progress of layers goes.
+            lease: holds what comes.
+            early: unpacks what comes.
+            board: where the results go.
+        """
+        known = partial(known_layer, self._catalog, self._content, self._snapshotter, lease)
+        begin = partial(self._begin_early, early)
+        archive = await ingest(
+            source, self._content, lease, self._limits, known=known, arrived=begin
+        )
+        for plan in await read_plans(archive, self._catalog.host):
+            missing = self._unpacker.missing(layer_sources(plan), lease)
+            for layer in missing:
+                if not self._content.has(layer.blob):
+                    raise InvalidArgument(f"invalid archive: layer {layer.diff_id} is missing")
+            for message in _loading(plan, missing, done=False):
+                layers_board.post(message)
+            await self._unpacker.unpack(missing, early.take)
+            for message in _loading(plan, missing, done=True):
+                layers_board.post(message)
+            for message in await self._record(plan, lease):
+                board.post(message)
+
+    def _begin_early(self, early: EarlyLayers, stored: Stored) -> None:
+        """Unpack what may be a layer, unless it is one we have."""
+        if stored.blob.media_type in _COMPRESSED and not is_known(self._catalog, stored):
+            early.begin(stored.blob.digest)
 
     async def _record(self, plan: Plan, lease: Lease) -> list[Progress]:
         await lease.put(plan.config)

@@ -12,7 +12,6 @@ Source: docker save's format since 25.0; behaviours 125.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from wharfie.engine.images.catalog import Catalog, is_id_of, names_of, parse
-from wharfie.engine.images.ingest import inflated_file, write_all
 from wharfie.engine.images.leases import Leases
+from wharfie.engine.images.tars import LayerTars
 from wharfie.formats.digest import hex_of, sha256_digest
 from wharfie.formats.oci.archive import (
     BLOBS,
@@ -39,13 +38,10 @@ from wharfie.formats.oci.archive import (
 from wharfie.formats.oci.descriptor import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Platform
 from wharfie.formats.oci.manifest import Index, Manifest, encode_index, encode_manifest
 from wharfie.formats.tar import END_OF_ARCHIVE, Kind, Member, encode_member, padding
-from wharfie.jail.errors import JobError
-from wharfie.model.archive import Archiver, Limits
 from wharfie.model.content import ContentStore
-from wharfie.model.errors import Internal, NoSuchImage
+from wharfie.model.errors import NoSuchImage
 from wharfie.model.ids import Digest, ImageId
 from wharfie.model.image import Image
-from wharfie.model.snapshot import Snapshotter
 
 _CHUNK = 1 << 20
 
@@ -109,16 +105,12 @@ class Saver:
         self,
         *,
         content: ContentStore,
-        snapshotter: Snapshotter,
-        archiver: Archiver,
+        tars: LayerTars,
         leases: Leases,
-        limits: Limits,
     ) -> None:
         self._content = content
-        self._snapshotter = snapshotter
-        self._archiver = archiver
+        self._tars = tars
         self._leases = leases
-        self._limits = limits
 
     async def save(
         self, selections: Sequence[Selection], *, omit: Collection[Digest] = ()
@@ -156,7 +148,7 @@ class Saver:
         diff_id = image.document.rootfs.diff_ids[number]
         if diff_id in written.sizes:
             return
-        fd = await self._open_layer(image, number)
+        fd = await self._tars.open(image, number)
         try:
             size = os.fstat(fd).st_size
             written.sizes[diff_id] = size
@@ -167,53 +159,6 @@ class Saver:
             yield padding(size)
         finally:
             os.close(fd)
-
-    async def _open_layer(self, image: Image, number: int) -> int:
-        """The uncompressed tar of a layer, as a file the caller closes."""
-        diff_id = image.document.rootfs.diff_ids[number]
-        blob = image.layers[number].digest if number < len(image.layers) else None
-        if blob == diff_id and self._content.has(blob):
-            return os.open(self._content.path(blob), os.O_RDONLY | os.O_CLOEXEC)
-        if blob is not None and self._content.has(blob):
-            source = self._inflate(blob)
-        else:
-            layer = self._snapshotter.layer(image.chain_ids[number])
-            if layer is None:
-                raise Internal(f"layer {diff_id} is missing: load or pull the image again")
-            source = self._archiver.pack_layer(self._snapshotter.layer_directory(layer))
-        fd = await self._content.scratch()
-        try:
-            digest = await _spool(source, fd)
-        except BaseException:
-            os.close(fd)
-            raise
-        if digest != diff_id:
-            os.close(fd)
-            raise Internal(f"layer {diff_id} cannot be packed as it was: it became {digest}")
-        return fd
-
-    async def _inflate(self, blob: Digest) -> AsyncIterator[bytes]:
-        fd = os.open(self._content.path(blob), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            async for data in inflated_file(fd, self._limits):
-                yield data
-        except JobError as error:
-            raise Internal(f"blob {blob} is damaged: {error}") from error
-        finally:
-            os.close(fd)
-
-
-async def _spool(source: AsyncIterator[bytes], fd: int) -> Digest:
-    """Write a stream to a file; the digest of it."""
-    digest = hashlib.sha256()
-
-    def take(data: bytes) -> None:
-        digest.update(data)
-        write_all(fd, data)
-
-    async for data in source:
-        await asyncio.to_thread(take, data)
-    return Digest("sha256:" + digest.hexdigest())
 
 
 def _documents(written: _Written, *, whole: bool) -> list[tuple[str, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
@@ -19,10 +18,14 @@ from wharfie.engine.images.loading import Loader
 from wharfie.engine.images.making.committing import Committer, LayerCommit
 from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.progress import Progress
-from wharfie.engine.images.pulling import NoRegistries, Puller, PullPorts, PullRequest
+from wharfie.engine.images.pulling import Puller, PullPorts, PullRequest
+from wharfie.engine.images.pushing import Pusher, PushPorts, PushRequest
 from wharfie.engine.images.registrar import Registrar
 from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
 from wharfie.engine.images.saving import Saver, choose_images
+from wharfie.engine.images.slots import Slots
+from wharfie.engine.images.tars import LayerTars
+from wharfie.engine.images.unreachable import NoRegistries
 from wharfie.engine.images.upkeep import Checker, CheckMessage, Collector, Disk, Watermarks
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import InvalidPlatform, normalize, parse_platform
@@ -64,7 +67,8 @@ class Images:
         host: Platform | None = None,
         limits: Limits | None = None,
         registries: Registries | None = None,
-        downloads: int = 3,
+        downloads: Slots | None = None,
+        uploads: Slots | None = None,
     ) -> None:
         """Begin; touches nothing.
 
@@ -78,6 +82,7 @@ class Images:
             limits: bounds against bombs.
             registries: None for an engine that reaches none.
             downloads: blobs fetched at the same time.
+            uploads: blobs sent at the same time.
         """
         limits = limits or Limits()
         self._store = store
@@ -85,7 +90,7 @@ class Images:
         self._snapshotter = snapshotter
         self._catalog = Catalog(host or host_platform())
         self._leases = Leases(self._catalog, content, snapshotter)
-        self._registrar = Registrar(store, self._catalog, events)
+        self._registrar = Registrar(store, content, self._catalog, events)
         self._events = events
         self._uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]] = dict
         self._pruning = False
@@ -100,12 +105,19 @@ class Images:
             registrar=self._registrar,
             limits=limits,
         )
-        self._saver = Saver(
-            content=content,
-            snapshotter=snapshotter,
-            archiver=archiver,
-            leases=self._leases,
-            limits=limits,
+        tars = LayerTars(content=content, snapshotter=snapshotter, archiver=archiver, limits=limits)
+        self._saver = Saver(content=content, tars=tars, leases=self._leases)
+        self._pusher = Pusher(
+            PushPorts(
+                catalog=self._catalog,
+                content=content,
+                tars=tars,
+                leases=self._leases,
+                registrar=self._registrar,
+                uploads=uploads or Slots(5),
+            ),
+            registries or NoRegistries(),
+            events,
         )
         self._puller = Puller(
             PullPorts(
@@ -116,7 +128,7 @@ class Images:
                 leases=self._leases,
                 registrar=self._registrar,
                 layers=LayerStore(snapshotter),
-                downloads=asyncio.Semaphore(downloads),
+                downloads=downloads or Slots(3),
                 limits=limits,
             ),
             registries or NoRegistries(),
@@ -318,6 +330,15 @@ class Images:
             InvalidArgument: not a reference, or not a platform.
         """
         return self._puller.pull(request)
+
+    def push(self, request: PushRequest) -> AsyncIterator[Progress]:
+        """Push a tag or all tags of a repository; refusals of the words are raised at the call.
+
+        Raises:
+            NotFound: no image has such a tag.
+            InvalidArgument: not a reference.
+        """
+        return self._pusher.push(request)
 
     async def install_default_image(self, busybox: str = "") -> Image:
         """Load `busybox:latest` made of a static busybox of this host.

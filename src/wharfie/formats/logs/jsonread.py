@@ -15,94 +15,101 @@ import orjson
 from wharfie.formats.logs.runs import LogRun
 
 _HEAD = b'{"log":"'
-_NEWLINE = b"\\n"
-_STREAM = b'","stream":"'
+_END_OF_TEXT = b'\\n","stream":"'
 _STREAMS = {"stdout": 1, "stderr": 2}
 _WINDOW = 1 << 12
+_MAX_WINDOW = 1 << 18
 _BLOCK = 1 << 14
 
-
-def whole_lines(data: bytes) -> int:
-    """Where the last whole line ends."""
-    return data.rfind(b"\n") + 1
+_Facts = tuple[int, str, bytes, dict[str, str]]
 
 
-def decode_runs(data: bytes) -> Iterator[LogRun]:
-    """Yield the runs of whole lines."""
-    position, size = 0, len(data)
+def decode_runs(data: bytes) -> tuple[list[LogRun], int]:
+    """The runs of all whole lines, and where the last whole line ends."""
+    runs: list[LogRun] = []
+    position, size = 0, data.rfind(b"\n") + 1
     while position < size:
-        run, end = _read_run(data, position)
+        run, end = _read_run(data, position, size)
         if run is not None:
-            yield run
+            runs.append(run)
             position = end
             continue
         end = data.rfind(b"\n", position, position + _BLOCK) + 1
-        end = end or (data.find(b"\n", position) + 1 or size)
-        yield from _decode_block(data[position:end])
+        end = end or data.find(b"\n", position) + 1
+        runs += _decode_block(data[position:end])
         position = end
+    return runs, size
 
 
-def _read_run(data: bytes, start: int) -> tuple[LogRun | None, int]:
+def _read_run(data: bytes, start: int, size: int) -> tuple[LogRun | None, int]:
     """A run of at least two lines that begins at `start`, and its end; None when there is none."""
     first = data.find(b"\n", start) + 1
-    middle = data.find(_STREAM, start, first)
-    if not data.startswith(_HEAD, start) or data[middle - 2 : middle] != _NEWLINE:
+    middle = data.find(_END_OF_TEXT, start, first)
+    if middle < 0 or not data.startswith(_HEAD, start):
         return None, start
-    ending = data[middle - 2 : first]
+    ending = data[middle:first]
     second = data.find(b"\n", first) + 1
-    if not second or data[second - len(ending) : second] != ending:
+    if not second or not data.endswith(ending, first, second):
         return None, start
     facts = _decode(_HEAD + ending)
     if facts is None:
         return None, start
-    pieces, end = _split(data, start, ending)
+    pieces, end = _split(data, start, size, ending)
     lines = _unescape(pieces)
     if lines is None:
         return None, start
     return LogRun(facts[0], facts[1], lines, facts[3]), end
 
 
-def _split(data: bytes, start: int, ending: bytes) -> tuple[list[bytes], int]:
-    """The escaped texts of all lines from `start` on that end in `ending`, and where they end."""
+def _split(data: bytes, start: int, size: int, ending: bytes) -> tuple[list[bytes], int]:
+    """The escaped texts of all lines from `start` on that end in `ending`, and where they end.
+
+    Split at newlines, cut each line to its text, then put all together again to see that it
+    was right: several times as fast as to search for the ending.
+    """
     separator = ending + _HEAD
+    text_start, text_end = len(_HEAD), 1 - len(ending)
     pieces: list[bytes] = []
     window = _WINDOW
-    while True:
-        end = data.rfind(b"\n", start, start + window) + 1
+    while start < size:
+        end = data.rfind(b"\n", start, min(start + window, size)) + 1
         if not end or not data.startswith(_HEAD, start):
             break
-        block = data[start:end]
-        if block.endswith(ending):
-            found = block[len(_HEAD) : -len(ending)].split(separator)
-            used = len(block)
-        else:
-            found = block[len(_HEAD) :].split(separator)
-            used = len(block) - len(found.pop()) - len(_HEAD)
-        if block.count(b"\n", 0, used) != len(found) or not found:
+        rows = data[start : end - 1].split(b"\n")
+        found = [row[text_start:text_end] for row in rows]
+        if separator.join(found) + ending != data[start + text_start : end]:
+            count = _count_alike(rows, ending[:-1])
+            del found[count:]
+            pieces += found
+            start += sum(map(len, rows[:count])) + count
             break
         pieces += found
-        start += used
-        if used < len(block):
-            break
-        window = min(window * 4, 1 << 20)
+        start = end
+        window = min(window * 4, _MAX_WINDOW)
     return pieces, start
 
 
+def _count_alike(rows: list[bytes], ending: bytes) -> int:
+    """How many rows at the beginning are lines with one ending."""
+    for number, row in enumerate(rows):
+        if not (row.startswith(_HEAD) and row.endswith(ending)):
+            return number
+    return len(rows)
+
+
 def _unescape(pieces: list[bytes]) -> list[bytes] | None:
-    """Texts as they were before they were JSON, each with its newline."""
+    """Texts as they were before they were JSON; None when they cannot have been."""
     if not pieces:
         return None
-    text = b"\n".join(pieces)
-    if b"\\" not in text:
-        text += b"\n"
-        return text.splitlines(keepends=True) if b"\r" not in text else None
+    if b"\\" not in b"".join(pieces):
+        return pieces
     try:
         texts = orjson.loads(b'["' + b'","'.join(pieces) + b'"]')
     except orjson.JSONDecodeError:
         return None
     if len(texts) != len(pieces):
         return None
-    return [one.encode() + b"\n" for one in texts]
+    return [one.encode() for one in texts]
 
 
 def _decode_block(block: bytes) -> Iterator[LogRun]:
@@ -113,15 +120,19 @@ def _decode_block(block: bytes) -> Iterator[LogRun]:
         for line in block.split(b"\n"):
             facts = _decode(line)
             if facts is not None:
-                yield LogRun(facts[0], facts[1], [facts[2]], facts[3])
+                yield _one(facts)
         return
     for row in rows:
         facts = _facts(row)
         if facts is not None:
-            yield LogRun(facts[0], facts[1], [facts[2]], facts[3])
+            yield _one(facts)
 
 
-_Facts = tuple[int, str, bytes, dict[str, str]]
+def _one(facts: _Facts) -> LogRun:
+    stream, time, line, attributes = facts
+    if line.endswith(b"\n"):
+        return LogRun(stream, time, [line[:-1]], attributes)
+    return LogRun(stream, time, [line], attributes, b"")
 
 
 def _decode(line: bytes) -> _Facts | None:

@@ -95,6 +95,26 @@ class Lines:
         if unfinished is not None:
             self._unfinished[stream] = unfinished
 
+    def feed_short(self, stream: int, data: bytes, time: int) -> list[bytes] | None:
+        """The same at once for lines that are all short; None, and nothing done, for others."""
+        unfinished = self._unfinished.get(stream)
+        if unfinished is not None:
+            if unfinished.id:
+                return None
+            data = unfinished.data + data
+        lines = data.split(b"\n")
+        if max(map(len, lines)) >= MAX_LINE:
+            return None
+        rest = lines.pop()
+        if not rest:
+            self._unfinished.pop(stream, None)
+            return lines
+        if unfinished is None or lines:
+            unfinished = self._unfinished[stream] = _Unfinished()
+            unfinished.time = time
+        unfinished.data = rest
+        return lines
+
     def flush(self, stream: int) -> Iterator[Record]:
         """The stream ended: yield what is left of it."""
         unfinished = self._unfinished.pop(stream, None)

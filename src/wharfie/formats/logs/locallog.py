@@ -41,6 +41,9 @@ class LocalLogEncoder:
 
     def feed(self, stream: int, data: bytes, time: int) -> bytes:
         """Encode all lines that `data` completes; `time` in nanoseconds since the epoch."""
+        lines = self._lines.feed_short(stream, data, time)
+        if lines is not None:
+            return self._encode_short(stream, lines, time)
         return self._encode(self._lines.feed(stream, data, time))
 
     def flush(self, stream: int) -> bytes:
@@ -51,6 +54,14 @@ class LocalLogEncoder:
         """The unfinished line kept back."""
         return self._lines.pending(stream)
 
+    def _encode_short(self, stream: int, lines: list[bytes], time: int) -> bytes:
+        """Lines of one time: what surrounds them is made once a length."""
+        around = _Around(_head(stream, time), self._attributes)
+        parts = [(around[len(line)], line) for line in lines]
+        return b"".join(
+            [piece for (before, after), line in parts for piece in (before, line, after)]
+        )
+
     def _encode(self, records: Iterator[Record]) -> bytes:
         pack = _LENGTH.pack
         attributes = self._attributes
@@ -60,7 +71,7 @@ class LocalLogEncoder:
         for record in records:
             if (record.stream, record.time) != key:
                 key = (record.stream, record.time)
-                head = _field(1, _NAMES[record.stream]) + b"\x10" + _varint(record.time) + b"\x1a"
+                head = _head(record.stream, record.time)
             line = record.line
             tail = attributes if record.partial is None else _partial(record.partial) + attributes
             size = len(line)
@@ -68,6 +79,24 @@ class LocalLogEncoder:
             length = pack(len(head) + len(count) + size + len(tail))
             pieces += (length, head, count, line, tail, length)
         return b"".join(pieces)
+
+
+class _Around(dict[int, tuple[bytes, bytes]]):
+    """What stands before and after a whole line of some length."""
+
+    def __init__(self, head: bytes, tail: bytes) -> None:
+        self._head = head
+        self._tail = tail
+
+    def __missing__(self, size: int) -> tuple[bytes, bytes]:
+        head = self._head + _varint(size)
+        length = _LENGTH.pack(len(head) + size + len(self._tail))
+        made = self[size] = (length + head, self._tail + length)
+        return made
+
+
+def _head(stream: int, time: int) -> bytes:
+    return _field(1, _NAMES[stream]) + b"\x10" + _varint(time) + b"\x1a"
 
 
 def next_record(data: bytes, start: int) -> int:

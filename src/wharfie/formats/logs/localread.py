@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from wharfie.formats.logs.locallog import DamagedLog, decode, next_record
 from wharfie.formats.logs.rfc3339 import rfc3339_nano
 from wharfie.formats.logs.runs import LogRun
 
 
-def whole_records(data: bytes) -> int:
-    """Where the last whole record ends; what is damaged counts as whole, to be passed over."""
-    end = 0
+def decode_runs(data: bytes) -> tuple[list[LogRun], int]:
+    """The runs of all whole records, and where the last one ends.
+
+    Nothing of what follows damage: it counts as read.
+    """
+    runs: list[LogRun] = []
+    position, size = 0, len(data)
+    head = tail = b""
+    lines: list[bytes] = []
     try:
-        while (following := next_record(data, end)) >= 0:
-            end = following
-    except DamagedLog:
-        return len(data)
-    return end
-
-
-def decode_runs(data: bytes) -> Iterator[LogRun]:
-    """Yield the runs of whole records; nothing of what follows damage."""
-    position = 0
-    run: LogRun | None = None
-    key: tuple[int, int] = (0, 0)
-    while position < len(data):
-        try:
+        while position < size:
             end = next_record(data, position)
             if end < 0:
                 break
-            record, attributes = decode(data[position + 4 : end - 4])
-        except DamagedLog:
-            break
-        position = end
-        line = record.line + b"\n" if record.is_whole else record.line
-        if run is not None and (record.stream, record.time) == key and attributes == run.attributes:
-            run.lines.append(line)
-            continue
-        if run is not None:
-            yield run
-        key = (record.stream, record.time)
-        run = LogRun(record.stream, rfc3339_nano(record.time), [line], attributes)
-    if run is not None:
-        yield run
+            begin = position + 4
+            line = None
+            if head and data.startswith(head, begin) and data.endswith(tail, begin, end - 4):
+                line = _text(data, begin + len(head), end - 4 - len(tail))
+            if line is not None:
+                lines.append(line)
+            else:
+                record, attributes = decode(data[begin : end - 4])
+                lines = [record.line]
+                end_of_line = b"\n" if record.is_whole else b""
+                time = rfc3339_nano(record.time)
+                runs.append(LogRun(record.stream, time, lines, attributes, end_of_line))
+                is_plain = record.partial is None
+                head, tail = _frame(data[begin : end - 4], record.line) if is_plain else (b"", b"")
+            position = end
+    except DamagedLog:
+        return runs, size
+    return runs, position
+
+
+def _text(data: bytes, start: int, end: int) -> bytes | None:
+    """A length of one or two bytes and a text that fills the rest; None when it is not so."""
+    size = data[start]
+    start += 1
+    if size > 127:
+        size += (data[start] << 7) - 128
+        start += 1
+    return data[start:end] if end - start == size else None
+
+
+def _frame(record: bytes, line: bytes) -> tuple[bytes, bytes]:
+    """What surrounds the line's length and text in a record that is a whole line.
+
+    Records that have the same before and after hold a line of the same run: the time and the
+    stream are before it. Only lines whose length takes one or two bytes are compared so.
+    """
+    start = record.find(b"\x1a", 10) + 1
+    text = start + 1 + (len(line) > 127)
+    if not start or len(line) > 16383 or record[text : text + len(line)] != line:
+        return b"", b""
+    return record[:start], record[text + len(line) :]
 
 
 def tail_start(block: bytes, records: int) -> tuple[int, int]:

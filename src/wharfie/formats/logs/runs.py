@@ -11,11 +11,13 @@ class LogRun(NamedTuple):
     Attributes:
         stream: 1 standard output, 2 standard error.
         time: RFC 3339 with nine digits, UTC.
-        lines: each with its newline; a piece of a longer line has none.
+        lines: without their newlines.
         attributes: labels, variables and tag that the log keeps with each line.
+        end: what follows each line: a newline, or nothing after a piece of a longer one.
     """
 
     stream: int
     time: str
     lines: list[bytes]
     attributes: dict[str, str]
+    end: bytes = b"\n"

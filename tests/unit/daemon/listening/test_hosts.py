@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +132,32 @@ def test_fd_without_such_a_socket_is_refused(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match="invalid bind address") as caught:
         parse_host(text, None, passed=[Passed(3, "api"), Passed(4, "")])
     assert words in str(caught.value)
+
+
+def test_a_path_the_service_manager_holds_is_taken_from_it(tmp_path: Path) -> None:
+    # Seeds D5 and D10: hosts in daemon.json, no fd://, and docker.socket is active all the same.
+    (tmp_path / "run").mkdir()
+    (tmp_path / "var").symlink_to(tmp_path / "run")
+    held = socket.socket(socket.AF_UNIX)
+    held.bind(str(tmp_path / "run/docker.sock"))
+    other = socket.socket(socket.AF_UNIX)
+    other.bind(str(tmp_path / "other"))
+    passed = [Passed(held.fileno(), "docker.socket"), Passed(other.detach(), "other.socket")]
+    config = configured([f"unix://{tmp_path}/var/docker.sock", "tcp://127.0.0.1:2375"])
+    with closing(held):
+        chosen = listeners(config, None, passed)
+    assert chosen == [
+        FdListener(fd=passed[0].fd, name="docker.socket"),
+        TcpListener(host="127.0.0.1", port=2375),
+    ]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(passed[1].fd)
+
+
+def test_a_socket_nobody_asked_for_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = socket.socket(socket.AF_UNIX)
+    held.bind(str(tmp_path / "docker.sock"))
+    listeners(configured(["tcp://127.0.0.1:2375"]), None, [Passed(held.detach(), "docker.socket")])
+    assert "listens on docker.socket, which is none of our hosts" in caplog.text

@@ -9,7 +9,7 @@ from wharfie.daemon.listening.limits import connection_limits
 
 @pytest.mark.parametrize(
     ("hard", "connections"),
-    [(resource.RLIM_INFINITY, 16384), (1 << 20, 16384), (4096, 1024), (1024, 256)],
+    [(resource.RLIM_INFINITY, 16384), (1 << 20, 16384), (20000, 14232), (1024, 256)],
 )
 def test_connections_fit_the_descriptors(
     monkeypatch: pytest.MonkeyPatch, hard: int, connections: int

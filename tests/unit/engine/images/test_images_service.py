@@ -168,8 +168,8 @@ async def test_layers_under_a_container_stay(bench: Bench) -> None:
 async def test_the_start_collects_what_no_image_needs(bench: Bench) -> None:
     await bench.load(docker_archive([BASE], ["a:1"]))
     await bench.content.put(b"orphan")
-    writer = await bench.snapshotter.begin_layer(None)
-    await writer.commit(chain_id=ChainId("sha256:orphan"), diff_id=Digest("d"), size=0)
+    writer = await bench.snapshotter.begin_layer()
+    await writer.commit(chain_id=ChainId("sha256:orphan"), diff_id=Digest("d"), parent=None, size=0)
     again = bench.service()
     await again.open(dict)
     assert again.get("a:1") == bench.images.get("a:1")

@@ -25,10 +25,14 @@ _BACKLOG = 32
 _log = logging.getLogger(__name__)
 
 
-def open_sockets() -> tuple[int, int]:
+def open_sockets(*, again: bool = False) -> tuple[int, int]:
     """UDP socket and TCP listener, in the calling thread's network namespace.
 
     The caller closes both. Where the kernel has no NAT they are bound to port 53 themselves.
+
+    Args:
+        again: there were others. Replacing their table makes the kernel wait for a moment in
+            which nobody uses it, some ten milliseconds, so it is not done without need.
 
     Raises:
         OSError: the namespace has no loopback, or the port is taken.
@@ -37,7 +41,7 @@ def open_sockets() -> tuple[int, int]:
         udp, tcp = _bind(0)
         try:
             with NetlinkSocket(NETLINK_NETFILTER) as netlink:
-                netlink.transact(nft.batch(_redirections(udp, tcp)))
+                netlink.transact(nft.batch(_redirections(udp, tcp, again=again)))
         except OSError:
             udp.close()
             tcp.close()
@@ -65,8 +69,10 @@ def _bind(port: int) -> tuple[socket.socket, socket.socket]:
     return udp, tcp
 
 
-def _redirections(udp: socket.socket, tcp: socket.socket) -> list[Body]:
-    bodies = [nft.add_table(_TABLE), nft.delete_table(_TABLE), nft.add_table(_TABLE)]
+def _redirections(udp: socket.socket, tcp: socket.socket, *, again: bool) -> list[Body]:
+    bodies = [nft.add_table(_TABLE)]
+    if again:
+        bodies += [nft.delete_table(_TABLE), nft.add_table(_TABLE)]
     bodies.append(nft.add_chain(_TABLE, _CHAIN))
     own = IPv4Address(SERVER_ADDRESS).packed
     for protocol, one in ((socket.IPPROTO_UDP, udp), (socket.IPPROTO_TCP, tcp)):

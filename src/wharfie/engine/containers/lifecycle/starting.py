@@ -47,6 +47,7 @@ from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import BundleMount, LaunchPlan, MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.task import TaskSupervisor
+from wharfie.model.waits import MOUNT_SECONDS, within
 
 _MANAGED = ("resolv.conf", "hostname", "hosts")
 
@@ -150,7 +151,8 @@ class Starter:
         volumes = await self._ports.volumes.attach(record)
         try:
             remapped = self._sharing.is_remapped(record.host_config)
-            mounts = await self._mounts.open(record, donor, volumes, remapped=remapped)
+            opening = self._mounts.open(record, donor, volumes, remapped=remapped)
+            mounts = await within(MOUNT_SECONDS, opening, f"a mount of container {record.name}")
         finally:
             close_volumes(volumes)
         try:

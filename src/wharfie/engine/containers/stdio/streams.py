@@ -29,7 +29,12 @@ from wharfie.model.task import AttachmentEnd, AttachSpec, TaskSupervisor
 
 
 class AttachRequest(Struct, frozen=True, kw_only=True):
-    """Query of an attach; `detach_keys` as typed ("ctrl-p,ctrl-q"), "" for the default."""
+    """How to attach.
+
+    Attributes:
+        detach_keys: as typed ("ctrl-p,ctrl-q"), "" for the default.
+        framed: output carries stream headers, unless it comes from a terminal.
+    """
 
     stdin: bool = False
     stdout: bool = False
@@ -37,6 +42,7 @@ class AttachRequest(Struct, frozen=True, kw_only=True):
     stream: bool = False
     logs: bool = False
     detach_keys: str = ""
+    framed: bool = True
 
 
 class _EndOfContainer:
@@ -104,7 +110,7 @@ class ContainerStreams:
             stdin=stdin,
             stdout=request.stdout,
             stderr=request.stderr,
-            framed=not config.tty,
+            framed=request.framed and not config.tty,
             detach_keys=_keys(request.detach_keys) if stdin and config.tty else b"",
             hold=request.logs,
             head=head if stdin else b"",
@@ -152,10 +158,10 @@ class ContainerStreams:
         with socket.socket(fileno=socket.dup(connection)) as client:
             client.setblocking(False)
             async for batch in self._log_reader.read(location, query, end):
-                if container.config.tty:
-                    data = b"".join(line for run in batch for line in run.lines)
+                if container.config.tty or not request.framed:
+                    data = b"".join(line + run.end for run in batch for line in run.lines)
                 else:
-                    data = b"".join(encode_all(run.stream, run.lines) for run in batch)
+                    data = b"".join(encode_all(run.stream, run.lines, run.end) for run in batch)
                 try:
                     await loop.sock_sendall(client, data)
                 except (BrokenPipeError, ConnectionResetError):

@@ -98,7 +98,7 @@ class Committer:
     ) -> Unpacked | None:
         """Copy the layer; None when nothing was changed."""
         top = commit.parent.top if commit.parent else None
-        writer = await self._snapshotter.begin_layer(top)
+        writer = await self._snapshotter.begin_layer()
         try:
             copied = await self._archiver.copy_layer(
                 commit.directory, writer.directory, leave_out=commit.leave_out
@@ -109,7 +109,9 @@ class Committer:
             diff_ids = commit.parent.document.rootfs.diff_ids if commit.parent else []
             chain = ChainId(chain_ids([*diff_ids, copied.diff_id])[-1])
             lease.hold_chain(chain)
-            await writer.commit(chain_id=chain, diff_id=copied.diff_id, size=copied.size)
+            await writer.commit(
+                chain_id=chain, diff_id=copied.diff_id, parent=top, size=copied.size
+            )
         finally:
             await writer.abort()
         return copied

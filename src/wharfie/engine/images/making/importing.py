@@ -96,13 +96,15 @@ class Importer:
     async def _unpack(self, stored: Stored, lease: Lease) -> int:
         chain = ChainId(stored.digest)
         lease.hold_chain(chain)
-        writer, unpacked = await self._unpacker.measure(stored.blob.digest, None)
+        filled = await self._unpacker.measure(stored.blob.digest)
         try:
-            if unpacked.diff_id != stored.digest:
+            if filled.unpacked.diff_id != stored.digest:
                 raise InvalidArgument("invalid archive: data after its end")
-            record = await writer.commit(chain_id=chain, diff_id=stored.digest, size=unpacked.size)
+            record = await filled.writer.commit(
+                chain_id=chain, diff_id=stored.digest, parent=None, size=filled.unpacked.size
+            )
         finally:
-            await writer.abort()
+            await filled.writer.abort()
         return record.size
 
 

@@ -6,6 +6,6 @@ Downloads are kept over failures and restarts; nothing else of an image exists b
 """
 
 from wharfie.engine.images.pulling.image import PullPorts
-from wharfie.engine.images.pulling.puller import NoRegistries, Puller, PullRequest
+from wharfie.engine.images.pulling.puller import Puller, PullRequest
 
-__all__ = ["NoRegistries", "PullPorts", "PullRequest", "Puller"]
+__all__ = ["PullPorts", "PullRequest", "Puller"]

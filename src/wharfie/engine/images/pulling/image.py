@@ -7,10 +7,12 @@ announced to be) leaves nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from msgspec import Struct, structs
 
 from wharfie.engine.images.catalog import Catalog, platform_of
+from wharfie.engine.images.copying import stored_blobs
 from wharfie.engine.images.documents import chain_ids
 from wharfie.engine.images.layers import LayerSource, LayerStore
 from wharfie.engine.images.leases import Lease, Leases
@@ -24,6 +26,7 @@ from wharfie.engine.images.pulling.resolving import (
     resolve,
 )
 from wharfie.engine.images.registrar import Registrar
+from wharfie.engine.images.slots import Slots
 from wharfie.formats.oci.descriptor import DOCKER_MANIFEST, Descriptor, Platform
 from wharfie.formats.oci.platform import rank, spell
 from wharfie.formats.reference import Reference
@@ -34,6 +37,8 @@ from wharfie.model.ids import ChainId, Digest, ImageId
 from wharfie.model.image import Image, ImageDocument
 from wharfie.model.registry import Repository
 from wharfie.model.snapshot import Snapshotter
+
+_log = logging.getLogger(__name__)
 
 
 class PullPorts(Struct, frozen=True, kw_only=True):
@@ -50,7 +55,7 @@ class PullPorts(Struct, frozen=True, kw_only=True):
     leases: Leases
     registrar: Registrar
     layers: LayerStore
-    downloads: asyncio.Semaphore
+    downloads: Slots
     limits: Limits
 
 
@@ -103,7 +108,7 @@ class ImagePull:
         digests = [layer.digest for layer in resolved.parsed.layers]
         async with self._ports.leases.take() as lease:
             try:
-                image = await self._fetch(reference, resolved, lease)
+                image = await self._fetch_trusting(reference, resolved, lease)
             except InvalidArgument:
                 # Refused, not broken off: there is nothing to go on with.
                 await self._ports.content.forget_partials(digests)
@@ -112,6 +117,19 @@ class ImagePull:
             image = await self._ports.registrar.add(image, tags=names)
         await self._ports.content.forget_partials(digests)
         return image, holder is None or holder.id != image.id
+
+    async def _fetch_trusting(
+        self, reference: Reference, resolved: Resolved, lease: Lease
+    ) -> Image:
+        """Fetch; what a mirror gets wrong, its registry may get right."""
+        try:
+            return await self._fetch(reference, resolved, lease)
+        except InvalidArgument as error:
+            if not self._repository.distrust():
+                raise
+            _log.warning("mirror of %s: %s", reference.domain, error)
+        await self._ports.content.forget_partials(layer.digest for layer in resolved.parsed.layers)
+        return await self._fetch(reference, resolved, lease)
 
     async def _fetch(self, reference: Reference, resolved: Resolved, lease: Lease) -> Image:
         ports, parsed = self._ports, resolved.parsed
@@ -139,7 +157,7 @@ class ImagePull:
             id=image_id,
             document=document,
             manifest=await self._keep_manifest(resolved, lease),
-            layers=[layer_descriptor(layer) for layer in parsed.layers],
+            layers=self._recorded(parsed.layers, document),
             chain_ids=chains,
             size=sum(layer.size for layer in sizes if layer is not None),
         )
@@ -187,6 +205,20 @@ class ImagePull:
         except BaseExceptionGroup as failures:
             # One reason is enough for the user: the others are mostly its consequences.
             raise failures.exceptions[0] from None
+
+    def _recorded(self, offered: list[Descriptor], document: ImageDocument) -> list[Descriptor]:
+        """The blobs to remember: where a layer was here already, the one it was made of."""
+        content = self._ports.content
+        known = stored_blobs(self._ports.catalog, content)
+        recorded = []
+        for layer, diff_id in zip(offered, document.rootfs.diff_ids, strict=True):
+            other = known.get(diff_id)
+            has_other = other is not None and content.has(other.blob.digest)
+            if other is not None and has_other and not content.has(layer.digest):
+                recorded.append(other.blob)
+            else:
+                recorded.append(layer_descriptor(layer))
+        return recorded
 
     async def _keep_manifest(self, resolved: Resolved, lease: Lease) -> Descriptor:
         manifest = resolved.manifest

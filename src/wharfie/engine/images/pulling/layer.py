@@ -20,6 +20,7 @@ from msgspec import Struct
 from wharfie.engine.images.layers import LayerSource, LayerStore
 from wharfie.engine.images.leases import Lease
 from wharfie.engine.images.progress import Board
+from wharfie.engine.images.slots import Slots
 from wharfie.model.archive import Archiver, Unpacked
 from wharfie.model.content import ContentStore, Descriptor, PartialBlob
 from wharfie.model.errors import InvalidArgument
@@ -61,7 +62,7 @@ class LayerFetcher:
         content: ContentStore,
         archiver: Archiver,
         layers: LayerStore,
-        downloads: asyncio.Semaphore,
+        downloads: Slots,
         repository: Repository,
         lease: Lease,
         board: Board,
@@ -99,7 +100,10 @@ class LayerFetcher:
                 )
             await _done(below)
             await writer.commit(
-                chain_id=job.source.chain_id, diff_id=job.source.diff_id, size=unpacked.size
+                chain_id=job.source.chain_id,
+                diff_id=job.source.diff_id,
+                parent=job.source.parent,
+                size=unpacked.size,
             )
         self._board.status("Pull complete", job.name)
 
@@ -123,7 +127,7 @@ class LayerFetcher:
         descriptor = job.descriptor
         if self._content.has(descriptor.digest):
             return await self._unpack_blob(job, writer)
-        if self._downloads.locked():
+        if self._downloads.is_full:
             self._board.status("Waiting", job.name)
         async with self._downloads:
             partial = await self._content.partial(descriptor.digest, descriptor.size)

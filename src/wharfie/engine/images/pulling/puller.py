@@ -19,13 +19,7 @@ from wharfie.formats.oci.platform import InvalidPlatform, parse_platform
 from wharfie.formats.reference import DEFAULT_DOMAIN, Reference, parse_reference
 from wharfie.model.errors import InvalidArgument, NotFound
 from wharfie.model.image import Image
-from wharfie.model.registry import (
-    ANONYMOUS,
-    Credentials,
-    Registries,
-    RegistryUnreachable,
-    Repository,
-)
+from wharfie.model.registry import ANONYMOUS, Credentials, Registries, RegistryUnreachable
 
 _EMBEDDED = "busybox:latest"
 
@@ -44,20 +38,6 @@ class PullRequest(Struct, frozen=True, kw_only=True):
     platform: str = ""
     credentials: Credentials = ANONYMOUS
     whole: bool = False
-
-
-class NoRegistries:
-    """An engine without a registry client: none is in reach. See `Registries`."""
-
-    def repository(
-        self,
-        reference: Reference,
-        credentials: Credentials,  # noqa: ARG002 - the port's
-        *,
-        push: bool = False,  # noqa: ARG002 - the port's
-    ) -> Repository:
-        """Always refuses."""
-        raise RegistryUnreachable(f"no registry client to ask {reference.domain}")
 
 
 class Puller:

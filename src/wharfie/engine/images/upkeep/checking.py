@@ -190,7 +190,7 @@ class Checker:
 
     async def _check_layer(self, layer: _Layer, lease: Lease, *, repair: bool) -> Finding | None:
         lease.hold_chain(layer.chain_id)
-        writer = await self._snapshotter.begin_layer(layer.parent)
+        writer = await self._snapshotter.begin_layer()
         try:
             return await self._compare(layer, writer, repair=repair)
         finally:
@@ -250,7 +250,12 @@ class Checker:
             )
         try:
             if record is None:
-                await writer.commit(chain_id=layer.chain_id, diff_id=layer.diff_id, size=size)
+                await writer.commit(
+                    chain_id=layer.chain_id,
+                    diff_id=layer.diff_id,
+                    parent=layer.parent,
+                    size=size,
+                )
             else:
                 await writer.replace(record)
         except NotFound as error:  # the layer below is beyond repair, or this one was removed

@@ -1,0 +1,72 @@
+"""Layers of an archive unpacked while the rest of it still comes in.
+
+An archive tells at its end which of its members are layers, and of what. Until then whatever looks
+like one is unpacked; what turns out to be none is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from wharfie.engine.images.layers import Filled, Unpacker
+from wharfie.model.errors import EngineError
+from wharfie.model.ids import Digest
+
+
+class EarlyLayers:
+    """The unpackings under way of one archive; at the end of the block none is left."""
+
+    def __init__(self, unpacker: Unpacker) -> None:
+        self._unpacker = unpacker
+        self._group = asyncio.TaskGroup()
+        self._tasks: dict[Digest, asyncio.Task[Filled | EngineError]] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        left = list(self._tasks.values())
+        for task in left:
+            task.cancel()
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        except BaseExceptionGroup:
+            if error is None:
+                raise
+        finally:
+            for task in left:
+                if not task.cancelled() and not isinstance(made := task.result(), EngineError):
+                    await made.writer.abort()
+
+    def begin(self, blob: Digest) -> None:
+        """Unpack a blob that is there."""
+        if blob not in self._tasks:
+            self._tasks[blob] = self._group.create_task(self._fill(blob))
+
+    async def take(self, blob: Digest) -> Filled | None:
+        """What became of a blob, to be committed or aborted; None when it was not begun.
+
+        Raises:
+            EngineError: it is no layer, or a bad one.
+        """
+        task = self._tasks.pop(blob, None)
+        if task is None:
+            return None
+        made = await task  # cancelled with us, it drops what it made
+        if isinstance(made, EngineError):
+            raise made
+        return made
+
+    async def _fill(self, blob: Digest) -> Filled | EngineError:
+        try:
+            return await self._unpacker.measure(blob)
+        except EngineError as error:
+            return error  # it counts only if this is a layer
