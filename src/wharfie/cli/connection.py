@@ -74,6 +74,20 @@ def named_endpoint(flags: Values, config: ConfigFile, where: str) -> Endpoint:
         raise CommandError(f"unable to resolve docker endpoint: {error}") from None
 
 
+def endpoint_of(flags: Values, config: ConfigFile, text: str) -> Endpoint:
+    """Return the endpoint of a context's name or an address; its TLS is that of the flags.
+
+    Raises:
+        CommandError: it is neither.
+    """
+    try:
+        if "://" not in text and ContextStore(config.directory).exists(text):
+            return _stored(config, text)
+        return parse_endpoint(text, tls_options(flags, config))
+    except EndpointError as error:
+        raise CommandError(f"{_FAILED}{error}") from None
+
+
 def _single(hosts: list[str]) -> str:
     if len(hosts) > 1:
         raise EndpointError("Specify only one -H")

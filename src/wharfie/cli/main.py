@@ -130,7 +130,7 @@ def _guarded(context: Context, command: object, values: object) -> int:
     assert isinstance(values, Values)
     code = _carried_out(context, command, values)
     if code and context.asked is not None and context.asked.cause:
-        from wharfie.cli.hints import give_hint
+        from wharfie.cli.doctor.hints import give_hint
 
         give_hint(context.prog, context.asked)
     return code

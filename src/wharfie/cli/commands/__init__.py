@@ -145,6 +145,11 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "COPY",
         "Copy an image to another daemon; only layers it lacks are sent",
     ),
+    "doctor": (
+        "remote.doctor",
+        "DOCTOR",
+        "Find what is wrong between here and a daemon, and what mends it",
+    ),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",

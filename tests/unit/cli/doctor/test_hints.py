@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wharfie.cli import hints
+from wharfie.cli.doctor import hints
 from wharfie.client.daemon import Client
 from wharfie.client.endpoint import TlsOptions, parse_endpoint
 from wharfie.client.errors import Cause
