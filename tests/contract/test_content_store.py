@@ -206,3 +206,40 @@ async def test_a_cancelled_writer_does_not_write_into_somebody_elses_file(
         assert os.fstat(fd).st_size == 0, f"other{number}"
         os.close(fd)
     assert os.listdir(tmp_path / "tmp") == []
+
+
+async def test_a_sync_covers_what_was_published_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr("wharfie.drivers.content.store.sync_file_system", synced.append)
+    store = LocalContentStore(str(tmp_path))
+    await store.sync()
+    assert synced == []  # nothing to do
+    await store.put(b"one")
+    await asyncio.gather(store.sync(), store.sync())
+    assert len(synced) == 1
+    await store.put(b"one")
+    await store.sync()
+    assert len(synced) == 1  # it was there already
+    writer = await store.writer()
+    await writer.write(b"two")
+    await writer.commit()
+    await store.sync()
+    assert len(synced) == 2
+
+
+async def test_a_failed_sync_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str) -> None:
+        raise OSError(5, path)
+
+    store = LocalContentStore(str(tmp_path))
+    await store.put(b"one")
+    with monkeypatch.context() as patch:
+        patch.setattr("wharfie.drivers.content.store.sync_file_system", fails)
+        for _ in range(2):
+            with pytest.raises(OSError, match="5"):
+                await store.sync()
+    await store.sync()

@@ -67,6 +67,9 @@ class FakeContentStore:
     def digests(self) -> Sequence[Digest]:
         return list(self.blobs)
 
+    async def sync(self) -> None:
+        return None
+
     async def scratch(self) -> int:
         return os.memfd_create("scratch")
 

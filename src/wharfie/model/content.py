@@ -21,7 +21,7 @@ class BlobWriter(Protocol):
         """Append bytes."""
 
     async def commit(self, expected: Digest | None = None) -> Digest:
-        """Sync, verify and publish; returns the digest.
+        """Verify and publish; returns the digest. See `ContentStore.sync`.
 
         Raises:
             InvalidArgument: the bytes do not have the `expected` digest; nothing is kept.
@@ -121,6 +121,12 @@ class ContentStore(Protocol):
 
     def digests(self) -> Sequence[Digest]:
         """All blobs."""
+
+    async def sync(self) -> None:
+        """Have what was published so far on the disk: before a record refers to it.
+
+        Until then a power cut may spoil it; what no record refers to is deleted at start.
+        """
 
     async def scratch(self) -> int:
         """A nameless file beside the blobs, for bytes on their way; the caller closes it."""

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wharfie.cli.context import Context
+    from wharfie.cli.installation.plan import Plan
     from wharfie.formats.pflag import Values
 
 INSTALL_FLAGS = """
     --docker-compat  Take the names docker and dockerd, and Docker's locations, too
     --no-start  Do not start the service
+    --remote list  Let other machines use it over mutual TLS, by this name or address
     --root string  Install into this directory instead of the running system
     --socket string  Path of the unix socket (default "/run/docker.sock")
 """
@@ -32,6 +34,8 @@ def run_install(context: Context, values: Values) -> int:
     from wharfie.cli.installation.plan import Plan
 
     root = _check_root(values)
+    if root and values.items("remote"):
+        raise CommandError("--remote is for the running system: it goes without --root")
     plan = Plan(
         programs=_programs(),
         docker_compat=values.on("docker-compat"),
@@ -39,7 +43,12 @@ def run_install(context: Context, values: Values) -> int:
     )
     try:
         installer = Installer(root, _run, context.say)
-        installer.install(plan, start=not values.on("no-start"))
+        start, remote = not values.on("no-start"), values.items("remote")
+        installer.install(plan, start=start and not remote)
+        if remote:
+            _open(context, plan, remote)
+            if start:
+                installer.start(plan)
     except (InstallationError, OSError) as error:
         raise CommandError(f"cannot install: {error}") from None
     if not root and not os.path.isdir("/run/systemd/system"):
@@ -51,6 +60,22 @@ def run_install(context: Context, values: Values) -> int:
     if user and user != "root":
         context.say(f"To use it without sudo:  usermod -aG {plan.group} {user}  and log in again")
     return 0
+
+
+def _open(context: Context, plan: Plan, hosts: list[str]) -> None:
+    """Have the service listen with mutual TLS, and make the first client's bundle."""
+    from datetime import UTC, datetime
+
+    from wharfie.cli.commands.remote.remote import advise
+    from wharfie.cli.remote.daemonfile import find_daemon
+    from wharfie.cli.remote.enabling import PORT, enable, place_of
+    from wharfie.pki.directory import Terms
+
+    place = place_of(plan.name, config_file="", directory="", validator=find_daemon(plan.name))
+    terms = Terms(now=datetime.now(UTC))
+    _, bundle = enable(place, hosts, port=PORT, terms=terms, client="admin")
+    context.say(f"made {bundle}")
+    advise(context, bundle, hosts[0])
 
 
 def run_uninstall(context: Context, values: Values) -> int:

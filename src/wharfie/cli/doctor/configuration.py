@@ -25,9 +25,10 @@ def check_configuration() -> Iterator[Finding]:
     program = find_daemon("wharfie")
     command = daemon_command()
     config = _config_file(command)
-    arguments = command[1:] or ["--config-file", config]
-    if not command and not os.path.exists(config):
-        arguments = []
+    arguments = command[1:]
+    if not any(word.startswith("--config-file") for word in arguments):
+        # Called as wharfied it would look elsewhere than the dockerd it speaks for.
+        arguments += ["--config-file", config if os.path.exists(config) else os.devnull]
     if not program:
         yield warn("configuration", "there is no wharfied here to ask", "pip install wharfie")
     else:

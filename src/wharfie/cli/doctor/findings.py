@@ -43,3 +43,18 @@ def warn(check: str, detail: str, remedy: str) -> Finding:
 def fail(check: str, detail: str, remedy: str) -> Finding:
     """A finding of something that does not work, or must not be left so."""
     return Finding(check=check, status=Status.FAIL, detail=detail, remedy=remedy)
+
+
+def in_words_of(prog: str, text: str) -> str:
+    """Word a remedy for an installation that goes by Docker's names."""
+    if prog != "docker":
+        return text
+    for ours, theirs in (
+        (" wharfie remote", " docker remote"),
+        ("start wharfie", "start docker"),
+        ("reload wharfie", "reload docker"),
+        ("-u wharfie", "-u docker"),
+        ("/etc/wharfie/", "/etc/docker/"),
+    ):
+        text = text.replace(ours, theirs)
+    return text

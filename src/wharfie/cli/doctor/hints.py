@@ -65,7 +65,9 @@ def hint_of(cause: str, endpoint: Endpoint) -> str:
 
 def give_hint(prog: str, client: Client) -> None:
     """Print the hint for the client's last failure."""
-    text = hint_of(client.cause, client.endpoint)
+    from wharfie.cli.doctor.findings import in_words_of
+
+    text = in_words_of(prog, hint_of(client.cause, client.endpoint))
     if not text or (prog == "docker" and not is_terminal(2)):
         return
     target = client.endpoint.shown

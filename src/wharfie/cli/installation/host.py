@@ -97,12 +97,20 @@ class Installer:
         self._make_group(plan.group, record)
         if self._has_systemd():
             self._run(["systemctl", "daemon-reload"])
-            units = [f"{plan.name}.socket", f"{plan.name}.service"]
-            self._run(["systemctl", "enable", "--quiet", *units])
+            self._run(["systemctl", "enable", "--quiet", *_units(plan)])
             if start:
-                # The socket must be the service's from the start.
-                self._run(["systemctl", "restart", *units])
-                self._say(f"started {plan.name}.service")
+                self.start(plan)
+
+    def start(self, plan: Plan) -> None:
+        """Start what was installed, or start it again.
+
+        Raises:
+            InstallationError: it does not start.
+        """
+        if self._has_systemd():
+            # The socket must be the service's from the start.
+            self._run(["systemctl", "restart", *_units(plan)])
+            self._say(f"started {plan.name}.service")
 
     def uninstall(self) -> None:
         """Revert what `install` did; data and configuration stay.
@@ -220,6 +228,10 @@ def _write(path: str, content: str) -> None:
         os.fsync(file.fileno())
     os.chmod(temporary, 0o644)
     os.rename(temporary, path)
+
+
+def _units(plan: Plan) -> list[str]:
+    return [f"{plan.name}.socket", f"{plan.name}.service"]
 
 
 def _digest(content: str) -> str:

@@ -5,9 +5,9 @@
     ├── content/partial/<hex>.*      on their way, kept over restarts (`partial.py`)
     └── tmp/blob-*                   being written; emptied at start
 
-A blob is hashed while it is written, both in a thread, synced, and then renamed to its name:
-whoever opens a name reads the whole of it. Writing a blob that is there already is allowed and
-changes nothing.
+A blob is hashed while it is written, both in a thread, and then renamed to its name: whoever opens
+a name reads the whole of it. All of an image's blobs are synced together, before its record.
+Writing a blob that is there already is allowed and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from wharfie.drivers.content.partial import Partials
 from wharfie.formats.digest import DigestError, hex_of, parse_sha256
+from wharfie.kernel.sync import sync_file_system
 from wharfie.model.content import BlobWriter, PartialBlob
 from wharfie.model.errors import Internal, InvalidArgument, NotFound
 from wharfie.model.ids import Digest
@@ -34,6 +35,12 @@ _READ_LIMIT = 64 << 20
 """Bytes `read` will hold in memory: it is for manifests and configs."""
 
 
+class Unsynced:
+    """Whether something was published since the last sync; set by threads, after the fact."""
+
+    is_set = False
+
+
 class LocalContentStore:
     """See `model.content.ContentStore`. Making it makes its directories."""
 
@@ -42,11 +49,13 @@ class LocalContentStore:
         self._tmp = os.path.join(data_root, "tmp")
         os.makedirs(self._blobs, mode=0o700, exist_ok=True)
         os.makedirs(self._tmp, mode=0o700, exist_ok=True)
+        self._unsynced = Unsynced()
+        self._syncing = asyncio.Lock()
         self._partials = Partials(os.path.join(data_root, "content", "partial"))
 
     async def writer(self) -> BlobWriter:
         """Begin a blob."""
-        return await asyncio.to_thread(_LocalBlobWriter, self._tmp, self._blobs)
+        return await asyncio.to_thread(_LocalBlobWriter, self._tmp, self._blobs, self._unsynced)
 
     async def partial(self, digest: Digest, size: int) -> PartialBlob:
         """Begin a blob or go on with it; waits while another holds it."""
@@ -110,6 +119,17 @@ class LocalContentStore:
         """All blobs."""
         return [Digest(f"sha256:{name}") for name in os.listdir(self._blobs)]
 
+    async def sync(self) -> None:
+        """Have what was published so far on the disk."""
+        async with self._syncing:
+            if self._unsynced.is_set:
+                self._unsynced.is_set = False
+                try:
+                    await asyncio.to_thread(sync_file_system, self._blobs)
+                except BaseException:
+                    self._unsynced.is_set = True
+                    raise
+
     async def scratch(self) -> int:
         """A nameless file beside the blobs, for bytes on their way; the caller closes it."""
         return await asyncio.to_thread(
@@ -120,7 +140,7 @@ class LocalContentStore:
         digest = Digest("sha256:" + hashlib.sha256(data).hexdigest())
         if self.has(digest):
             return digest
-        writer = _LocalBlobWriter(self._tmp, self._blobs)
+        writer = _LocalBlobWriter(self._tmp, self._blobs, self._unsynced)
         try:
             writer.append(data)
             return writer.publish(digest)
@@ -135,9 +155,10 @@ class _LocalBlobWriter:
     thread at work: the file is not closed under it.
     """
 
-    def __init__(self, tmp: str, blobs: str) -> None:
+    def __init__(self, tmp: str, blobs: str, unsynced: Unsynced) -> None:
         self._fd, self._path = tempfile.mkstemp(prefix="blob-", dir=tmp)
         self._blobs = blobs
+        self._unsynced = unsynced
         self._hash = hashlib.sha256()
         self._pending: list[bytes] = []
         self._pending_size = 0
@@ -154,7 +175,7 @@ class _LocalBlobWriter:
             self._busy = _in_thread(self._append_all, pending)
 
     async def commit(self, expected: Digest | None = None) -> Digest:
-        """Sync, verify and publish."""
+        """Verify and publish."""
         try:
             await self._settle()
             if not self._open:
@@ -187,16 +208,15 @@ class _LocalBlobWriter:
             view = view[os.write(self._fd, view) :]
 
     def publish(self, expected: Digest | None) -> Digest:
-        """Verify, sync, rename, sync the directory."""
+        """Verify and rename."""
         digest = Digest("sha256:" + self._hash.hexdigest())
         if expected is not None and digest != expected:
             raise InvalidArgument(f"digest mismatch: expected {expected}, got {digest}")
         target = os.path.join(self._blobs, hex_of(digest))
         if not os.path.exists(target):
             os.fchmod(self._fd, 0o400)
-            os.fdatasync(self._fd)
             os.rename(self._path, target)
-            _sync_directory(self._blobs)
+            self._unsynced.is_set = True
         return digest
 
     def drop(self) -> None:

@@ -15,7 +15,6 @@ memory; they change before the first await of a verb, so that no two verbs see d
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from msgspec import structs
 
 from wharfie.drivers.snapshot.changes import list_changes
 from wharfie.drivers.snapshot.overlay import EMPTY, Mounter, Stack
+from wharfie.kernel.sync import sync_file_system
 from wharfie.kernel.trees import Trash, measure_tree
 from wharfie.model.errors import Conflict, Internal, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
@@ -215,7 +215,7 @@ class OverlaySnapshotter:
             NotFound: its parent is not there (any more).
         """
         if self._sync:
-            await asyncio.to_thread(_sync_file_system, self._path(record.number))
+            await asyncio.to_thread(sync_file_system, self._path(record.number))
         if record.parent is not None and record.parent not in self._layers:
             raise NotFound(f"layer {record.parent} does not exist")
         first = self._layers.setdefault(record.chain_id, record)
@@ -238,7 +238,7 @@ class OverlaySnapshotter:
             NotFound: that layer is not there (any more).
         """
         if self._sync:
-            await asyncio.to_thread(_sync_file_system, self._path(record.number))
+            await asyncio.to_thread(sync_file_system, self._path(record.number))
         damaged = self._layers.get(record.chain_id)
         if damaged is None:
             raise NotFound(f"layer {record.chain_id} does not exist")
@@ -381,17 +381,3 @@ def _make_root(path: str) -> None:
     os.mkdir(path)
     # Whatever the daemon's umask: this becomes a container's /.
     os.chmod(path, 0o755)  # noqa: S103 - as every root directory
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _sync_file_system(path: str) -> None:
-    """syncfs(2): a layer has too many files to sync one by one."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if _libc.syncfs(fd) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
-    finally:
-        os.close(fd)

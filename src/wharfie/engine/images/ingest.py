@@ -266,6 +266,11 @@ class BlobSink:
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""
+        if self._writer is not None and self._compressor is None:
+            self._size += len(data)
+            self._stored_size += len(data)
+            await self._writer.write(data)  # which collects and hashes for itself
+            return
         self._pending.append(data)
         self._pending_size += len(data)
         if self._pending_size >= _BATCH:

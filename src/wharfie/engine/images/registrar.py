@@ -11,6 +11,7 @@ from wharfie.engine.events import EventBus
 from wharfie.engine.images.catalog import Catalog, without_names
 from wharfie.engine.images.selection import labels_of
 from wharfie.model import clock
+from wharfie.model.content import ContentStore
 from wharfie.model.ids import ImageId
 from wharfie.model.image import Image
 from wharfie.model.store import Store, Transaction
@@ -21,8 +22,11 @@ _HOUR = len("2026-11-21T07")
 class Registrar:
     """Records images and their references."""
 
-    def __init__(self, store: Store, catalog: Catalog, events: EventBus) -> None:
+    def __init__(
+        self, store: Store, content: ContentStore, catalog: Catalog, events: EventBus
+    ) -> None:
         self._store = store
+        self._content = content
         self._catalog = catalog
         self._events = events
         # What is written depends on what was read before: one change at a time.
@@ -30,6 +34,7 @@ class Registrar:
 
     async def add(self, image: Image, *, tags: Iterable[str] = ()) -> Image:
         """Record an image, durably; one that is there keeps its references and gains these."""
+        await self._content.sync()
         async with self._lock:
             known = self._catalog.by_id(image.id)
             old_tags = known.tags if known else []

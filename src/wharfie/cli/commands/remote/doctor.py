@@ -22,7 +22,7 @@ def run_doctor(context: Context, values: Values) -> int:
     """Print findings as they come; exit code 1 if something is broken."""
     if values.text("format") not in {"", "json"}:
         raise CommandError(f"unknown format {values.text('format')}: only json")
-    findings = _all(context, values)
+    findings = (worded(context.prog, finding) for finding in _all(context, values))
     if values.text("format") == "json":
         return _as_json(context, findings, strict=values.on("strict"))
     bad = 0
@@ -35,6 +35,15 @@ def run_doctor(context: Context, values: Values) -> int:
             context.say(f"{'':<5} {'':<{_WIDTH}}  mend: {finding.remedy}")
         context.flush()
     return int(bad > 0)
+
+
+def worded(prog: str, finding: Finding) -> Finding:
+    """Return a finding whose remedy goes by the names of this installation."""
+    from dataclasses import replace
+
+    from wharfie.cli.doctor.findings import in_words_of
+
+    return replace(finding, remedy=in_words_of(prog, finding.remedy))
 
 
 def _as_json(context: Context, findings: Iterable[Finding], *, strict: bool) -> int:

@@ -51,7 +51,7 @@ def run_enable(context: Context, values: Values) -> int:
     certified = [*names.dns, *(str(address) for address in names.addresses)]
     context.note(f"Certified for {', '.join(certified)}")
     context.note(f"Changed {place.config_file}: tlsverify, listening on port {_port(values)}")
-    _advise(context, bundle, (values.items("host") or [*names.dns])[0])
+    advise(context, bundle, (values.items("host") or [*names.dns])[0])
     return _restart(context) if values.on("restart") else 0
 
 
@@ -76,7 +76,7 @@ def run_invite(context: Context, values: Values) -> int:
         terms=read_terms(values),
     )
     context.say(str(bundle))
-    _advise(context, bundle, host)
+    advise(context, bundle, host)
     return 0
 
 
@@ -92,7 +92,7 @@ def run_disable(context: Context, values: Values) -> int:
     return _restart(context) if values.on("restart") else 0
 
 
-def _advise(context: Context, bundle: Path, host: str) -> None:
+def advise(context: Context, bundle: Path, host: str) -> None:
     """Say what the client's user does with a bundle; to stderr, for the path is the data."""
     name = "server" if ":" in host else host
     context.note(

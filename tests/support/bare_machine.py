@@ -1,6 +1,6 @@
 """A bare machine made of namespaces: own network, processes, `/etc`, `/root`, `/run`, `/var/lib`.
 
-    with Machine() as server, Machine() as client:
+    with BareMachine() as server, BareMachine() as client:
         server.join(client, "192.0.2.7/24", "192.0.2.8/24")
         server.type("wharfied &")
         client.type("docker -H tcp://192.0.2.7:2375 info")
@@ -30,7 +30,7 @@ mount -t tmpfs -o mode=700 tmpfs /root
 """
 
 
-class Machine:
+class BareMachine:
     """One machine; a context manager.
 
     Args:
@@ -46,7 +46,7 @@ class Machine:
         for name, target in (programs if programs is not None else ours).items():
             self.namespaces.check("ln", "-s", target, f"{self.folder}/bin/{name}")
 
-    def __enter__(self) -> "Machine":
+    def __enter__(self) -> "BareMachine":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,7 +60,7 @@ class Machine:
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
-    def join(self, other: "Machine", address: str, other_address: str) -> None:
+    def join(self, other: "BareMachine", address: str, other_address: str) -> None:
         """Connect with another machine by a cable."""
         self.namespaces.join(other.namespaces, address, other_address)
 

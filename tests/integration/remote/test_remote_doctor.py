@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from support.bare_machine import BareMachine
 from support.daemon import BIN
-from support.machines import Machine
 from support.netns import poll
 from support.openssh import SshServer
 from support.tls import make_ca, save, sign_anything
@@ -24,7 +24,7 @@ SERVING = [ExtendedKeyUsageOID.SERVER_AUTH]
 
 
 class World:
-    def __init__(self, server: Machine, client: Machine, folder: Path) -> None:
+    def __init__(self, server: BareMachine, client: BareMachine, folder: Path) -> None:
         self.server = server
         self.client = client
         self.folder = folder
@@ -34,7 +34,12 @@ class World:
         )
 
     def doctor(
-        self, argv: str = "", *, flags: str = "", on: Machine | None = None, **environment: str
+        self,
+        argv: str = "",
+        *,
+        flags: str = "",
+        on: BareMachine | None = None,
+        **environment: str,
     ) -> Findings:
         """Ask the doctor; the exit code must agree with the findings."""
         line = f"wharfie {flags} doctor --format json {argv}"
@@ -71,7 +76,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("doctor")
-    with Machine() as server, Machine() as client:
+    with BareMachine() as server, BareMachine() as client:
         server.join(client, f"{SERVER}/24", f"{CLIENT}/24")
         server.write("/etc/wharfie/daemon.json", f'{{"cgroup-parent": "/{server.cgroup}"}}')
         server.check(f"wharfie remote enable --host {SERVER}")

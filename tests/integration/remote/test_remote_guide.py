@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.bare_machine import BareMachine
 from support.daemon import BIN
 from support.genuine_cli import docker_cli
 from support.guide import Step, blocks
-from support.machines import Machine
 from support.netns import poll
 from support.openssh import SshServer
 
@@ -21,7 +21,7 @@ SERVER, CLIENT = "192.0.2.7", "192.0.2.8"
 class World:
     """The guide's two machines; root of the client can log in on the server by ssh."""
 
-    def __init__(self, server: Machine, client: Machine) -> None:
+    def __init__(self, server: BareMachine, client: BareMachine) -> None:
         self.machines = {"server": server, "client": client}
 
     def type(self, steps: list[Step]) -> None:
@@ -40,7 +40,7 @@ class World:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with Machine() as server, Machine() as client:
+    with BareMachine() as server, BareMachine() as client:
         server.join(client, f"{SERVER}/24", f"{CLIENT}/24")
         server.write("/etc/wharfie/daemon.json", f'{{"cgroup-parent": "/{server.cgroup}"}}')
         programs = {"docker": str(BIN / "wharfie"), "wharfie": str(BIN / "wharfie")}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.machines import Machine
+from support.bare_machine import BareMachine
 from support.netns import poll
 
 pytestmark = pytest.mark.root
@@ -16,7 +16,7 @@ Finding = dict[str, str]
 class Server:
     """A machine whose daemon is started with other flags for every test."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: BareMachine) -> None:
         self.machine = machine
 
     def start(self, flags: str = "", settings: str = "") -> None:
@@ -50,13 +50,13 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
-    with Machine() as machine:
+def machine() -> Iterator[BareMachine]:
+    with BareMachine() as machine:
         yield machine
 
 
 @pytest.fixture
-def server(machine: Machine) -> Iterator[Server]:
+def server(machine: BareMachine) -> Iterator[Server]:
     server = Server(machine)
     yield server
     server.stop()
