@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from wharfie.cli.auth import registry_auth
 from wharfie.cli.context import Context, is_terminal
+from wharfie.cli.credentials.store import registry_auth
 from wharfie.cli.output.progress import show_messages
 from wharfie.cli.references import Reference
 from wharfie.cli.usage import terminal_width

@@ -35,6 +35,7 @@ from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
 from wharfie.daemon.service_manager import is_machine_stopping
+from wharfie.daemon.stuck import StuckReport
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
@@ -73,6 +74,7 @@ from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
+from wharfie.model.waits import WaitList
 from wharfie.state import SqliteStore
 from wharfie.web import Server
 
@@ -100,7 +102,7 @@ class Daemon:
         await self._stack.aclose()
 
 
-async def open_daemon(config: Config) -> Daemon:
+async def open_daemon(config: Config, report: StuckReport) -> Daemon:
     """Build everything and recover; ready to serve.
 
     Raises:
@@ -110,7 +112,7 @@ async def open_daemon(config: Config) -> Daemon:
     listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
         stack.callback(listening.close)
-        builder = _Builder(config, stack)
+        builder = _Builder(config, stack, report)
         services = await _open(
             builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
         )
@@ -123,7 +125,7 @@ async def open_daemon(config: Config) -> Daemon:
             origins=origin_policy(config),
         )
         server = Server(
-            application(services, graph=builder.graph, rules=rules),
+            application(services, graph=builder.graph, rules=rules, waits=builder.requests),
             limits=connection_limits(),
             barrier=container_barrier(config, builder.bridges),
         )
@@ -142,10 +144,12 @@ async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Ser
 class _Builder:
     """Opens driver after driver, each with its closing pushed on the stack."""
 
-    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
+    def __init__(self, config: Config, stack: AsyncExitStack, report: StuckReport) -> None:
         self._config = config
         self._stack = stack
+        self._report = report
         self._nursery = Nursery()
+        self.requests = WaitList()
         self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
@@ -166,6 +170,8 @@ class _Builder:
         store = self._open_store()
         supervisor = await open_supervisor(config.exec_root)
         stack.push_async_callback(self._close_supervisor, supervisor)
+        for source in (self.requests, self._nursery, supervisor):
+            self._report.add(source)
         snapshotter = OverlaySnapshotter(config.data_root, store)
         await snapshotter.open()
         self.graph = SnapshotGraph(snapshotter)
@@ -207,6 +213,7 @@ class _Builder:
                 data_root=config.data_root,
             )
         )
+        self._report.add(engine.catalogue)
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,

@@ -68,6 +68,13 @@ class RegistryUnreachable(Internal):
     """No registry could be asked; another try may succeed."""
 
 
+class AccessRefused(Internal):
+    """A registry wants credentials, or others. Not `Unauthorized`: this engine let the caller in.
+
+    Clients answer 401 by asking the user for a password for the engine. Source: behaviours 130.
+    """
+
+
 class RegistryMisbehaves(InvalidArgument):
     """What a registry sent is not what was announced, or leads where nothing may be followed."""
 
@@ -75,12 +82,15 @@ class RegistryMisbehaves(InvalidArgument):
 class Repository(Protocol):
     """One repository."""
 
+    def distrust(self) -> bool:
+        """What came was wrong: ask no mirror any more; False when none was asked."""
+
     async def manifest(self, ref: str) -> RemoteManifest:
         """A manifest by tag or digest.
 
         Raises:
             NotFound: in Docker's words: no such tag, no such repository, access denied.
-            Unauthorized: credentials are missing or wrong.
+            AccessRefused: credentials are missing or wrong.
             RegistryUnreachable: nobody answers.
             RegistryMisbehaves: not what it is called.
         """

@@ -14,8 +14,8 @@ from support.registry import Registry, digest_of
 from support.registry_engine import Engine, texts
 from wharfie.engine.images import Images
 from wharfie.formats.oci.descriptor import OCI_MANIFEST
-from wharfie.model.errors import NotFound, Unauthorized
-from wharfie.model.registry import Credentials
+from wharfie.model.errors import NotFound
+from wharfie.model.registry import AccessRefused, Credentials
 
 BASE = tar({"a": b"1" * 100})
 UPPER = tar({"b": b"2" * 50})
@@ -145,9 +145,9 @@ async def test_credentials_are_shown_when_asked_for(tmp_path: Path, auth: str) -
         ref = f"{registry.host}/app:1"
         await engine.pull(ref, credentials=Credentials(username="joe", password="secret"))
         assert "authorization" not in registry.requests[0].headers
-        with pytest.raises(Unauthorized):
+        with pytest.raises(AccessRefused):
             await engine.pull(ref, credentials=Credentials(username="joe", password="wrong"))
-        with pytest.raises(Unauthorized):
+        with pytest.raises(AccessRefused):
             await engine.pull(ref)
         await engine.close()
 

@@ -14,7 +14,7 @@ from support.registry_engine import Engine, texts
 from wharfie.engine.images.remote import SearchFilters
 from wharfie.formats.oci.descriptor import DOCKER_MANIFEST
 from wharfie.model.errors import InvalidArgument, NotFound, Unauthorized
-from wharfie.model.registry import ANONYMOUS, Credentials
+from wharfie.model.registry import ANONYMOUS, AccessRefused, Credentials
 
 BASE = tar({"a": b"1" * 300_000})
 UPPER = tar({"b": b"2" * 50})
@@ -121,7 +121,7 @@ async def test_credentials_of_a_push(engine: Engine, tmp_path: Path) -> None:
         with Registry(user="joe:secret", auth=auth) as registry:
             name = f"{registry.host}/app"
             await engine.load(docker_archive([BASE], [f"{name}:1"]))
-            with pytest.raises(Unauthorized):
+            with pytest.raises(AccessRefused):
                 await engine.push(name, "1", credentials=Credentials(username="joe", password="x"))
             joe = Credentials(username="joe", password="secret")
             await engine.push(name, "1", credentials=joe)
@@ -181,5 +181,7 @@ async def test_a_refused_push_says_why(engine: Engine, registry: Registry) -> No
         return True
 
     registry.rules.append(rule)
-    with pytest.raises(Exception, match=r"^denied: requested access to the resource is denied$"):
+    with pytest.raises(
+        AccessRefused, match=r"^denied: requested access to the resource is denied$"
+    ):
         await engine.push(f"{registry.host}/app", "1")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from wharfie.cli.auth import registry_auth
 from wharfie.cli.command import Command
 from wharfie.cli.context import Context
+from wharfie.cli.credentials.store import registry_auth
 from wharfie.cli.errors import CommandError
 from wharfie.cli.output.progress import show_messages
 from wharfie.cli.pulling import pull, screen_width

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wharfie.cli.output.template import Listing
 from wharfie.cli.output.values import (
     ago,
+    ellipsis,
     label_of,
     labels_text,
     mapping,
@@ -86,6 +87,29 @@ def volumes() -> Listing:
             "Status": ("STATUS", lambda _item: "N/A"),
         },
         methods={"Label": label_of},
+    )
+
+
+def search(*, truncate: bool) -> Listing:
+    """Return how results of a search are listed."""
+
+    def description(item: Item) -> str:
+        shown = text(item, "description").replace("\n", " ").replace("\r", " ")
+        return ellipsis(shown, 45) if truncate else shown
+
+    def is_set(item: Item, name: str) -> str:
+        return "[OK]" if item.get(name) is True else ""
+
+    return Listing(
+        "*search.searchContext",
+        "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}",
+        {
+            "Description": ("DESCRIPTION", description),
+            "IsAutomated": ("AUTOMATED", lambda item: is_set(item, "is_automated")),
+            "IsOfficial": ("OFFICIAL", lambda item: is_set(item, "is_official")),
+            "Name": ("NAME", lambda item: text(item, "name")),
+            "StarCount": ("STARS", lambda item: str(number(item, "star_count"))),
+        },
     )
 
 

@@ -57,6 +57,15 @@ class Asker:
         self._mirrors = mirrors
         self._sessions: dict[tuple[object, ...], Session] = {}
         self._chosen: Endpoint | None = None
+        self._asked_mirror = False
+
+    def distrust(self) -> bool:
+        """Ask no mirror any more; False when none was asked."""
+        if self._chosen is not None and self._chosen.is_mirror:
+            self._chosen = None
+        was_asked = self._mirrors and self._asked_mirror
+        self._mirrors = False
+        return was_asked
 
     async def ask(self, verb: Callable[[Session], Awaitable[T]], scopes: Sequence[str] = ()) -> T:
         """Do something with the endpoint that worked before, or the first that works.
@@ -89,6 +98,7 @@ class Asker:
                 failure = error
                 continue
             self._chosen = endpoint
+            self._asked_mirror |= endpoint.is_mirror
             return result
         raise _unreachable(session, failure)
 

@@ -64,6 +64,7 @@ class Download:
         self._connections = connections
         self._back_off = back_off
         self._has_ranges = True
+        self._failure: RequestError | Refused | None = None
         self._spans: deque[tuple[int, int]] = deque()
 
     async def run(self) -> None:
@@ -99,7 +100,8 @@ class Download:
         return min(pause, _MAX_PAUSE)
 
     async def _round(self) -> None:
-        """One try at all that is missing; the first failure ends it."""
+        """One try at all that is missing; after a failure no further span is begun."""
+        self._failure = None
         self._spans = deque(spans_of(self._into.gaps()))
         if not self._has_ranges:
             await self._whole()
@@ -112,15 +114,25 @@ class Download:
                     for _ in range(min(self._connections - 1, len(self._spans))):
                         group.create_task(self._work())
 
-                await self._span(*first, on_partial=more)
+                await self._guarded(*first, on_partial=more)
                 await self._work()
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
+        if self._failure is not None:
+            raise self._failure
 
     async def _work(self) -> None:
         while self._spans:
             start, end = self._spans.popleft()
-            await self._span(start, end, on_partial=None)
+            await self._guarded(start, end, on_partial=None)
+
+    async def _guarded(self, start: int, end: int, on_partial: Callable[[], None] | None) -> None:
+        """Fetch a span; when it breaks off, the others may still come to their end."""
+        try:
+            await self._span(start, end, on_partial)
+        except (RequestError, Refused) as error:
+            self._failure = self._failure or error
+            self._spans.clear()
 
     async def _span(self, start: int, end: int, on_partial: Callable[[], None] | None) -> None:
         size = self._descriptor.size

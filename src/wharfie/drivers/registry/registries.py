@@ -72,16 +72,15 @@ class RemoteRegistries:
             try:
                 async with session.exchange("GET", url) as (reply, final):
                     if reply.status != 200:
-                        raise _login_failure(await session.refuse(reply, final), str(url))
+                        raise await session.refuse(reply, final)
                     await reply.read(_MAX_REPLY)
             except Unauthorized as error:
                 raise Unauthorized(f'Get "{url}": {error}') from None
+            except Refused as error:
+                raise _login_failure(error, str(url)) from None
             return Login("Login Succeeded", await session.identity_token())
 
-        try:
-            return await asker.ask(check)
-        except Refused as error:
-            raise _login_failure(error, domain) from None
+        return await asker.ask(check)
 
     async def search(
         self, term: str, credentials: Credentials, *, limit: int
@@ -122,12 +121,7 @@ class RemoteRegistries:
         )
 
 
-def _login_failure(error: Exception, url: str) -> Exception:
+def _login_failure(error: Refused, url: str) -> EngineError:
     """A refused login in Docker's words. Source: behaviours 203."""
-    if not isinstance(error, Refused):
-        return error
-    text = f'Get "{url}": {error}' if url.startswith("http") else str(error)
-    failure: EngineError = Internal(text)
-    if error.status in (401, 403):
-        failure = Unauthorized(text)
-    return failure
+    text = f'Get "{url}": {error}'
+    return Unauthorized(text) if error.status in (401, 403) else Internal(text)

@@ -23,7 +23,12 @@ from wharfie.formats.reference import Reference, is_tag
 from wharfie.model.content import Descriptor, PartialBlob
 from wharfie.model.errors import EngineError, Internal, NotFound, Unauthorized
 from wharfie.model.ids import Digest
-from wharfie.model.registry import RegistryMisbehaves, RegistryUnreachable, RemoteManifest
+from wharfie.model.registry import (
+    AccessRefused,
+    RegistryMisbehaves,
+    RegistryUnreachable,
+    RemoteManifest,
+)
 from wharfie.web.client import RequestError, Url
 
 T = TypeVar("T")
@@ -49,6 +54,10 @@ class RemoteRepository:
         self._reference = reference
         self._push = push
         self._scope = f"repository:{reference.path}:{'pull,push' if push else 'pull'}"
+
+    def distrust(self) -> bool:
+        """Ask no mirror any more; False when none was asked."""
+        return self._asker.distrust()
 
     async def manifest(self, ref: str) -> RemoteManifest:
         """A manifest by tag or digest."""
@@ -114,7 +123,7 @@ class RemoteRepository:
 
         try:
             return await self._ask(post, f"repository:{source}:pull")
-        except Unauthorized:
+        except AccessRefused:
             return False  # not this user's to take from
 
     async def upload(
@@ -149,6 +158,8 @@ class RemoteRepository:
             return await self._asker.ask(verb, (self._scope, *scopes))
         except Refused as error:
             raise self._translated(error) from None
+        except Unauthorized as error:
+            raise AccessRefused(str(error)) from None
 
     def _upload(self, session: Session) -> Upload:
         return Upload(session, self._reference.path)
@@ -161,7 +172,7 @@ class RemoteRepository:
         name, text = self._reference.familiar_name, str(error)
         if self._push:
             if error.code in ("DENIED", "NAME_UNKNOWN"):
-                return Unauthorized(text) if error.status == 401 else Internal(text)
+                return AccessRefused(text)
         elif error.code == "DENIED":
             return NotFound(
                 f"pull access denied for {name}, repository does not exist or may require "
@@ -173,7 +184,7 @@ class RemoteRepository:
         elif error.code == "NAME_UNKNOWN":
             return NotFound(f"repository {name} not found: {text}")
         if error.status == 401:
-            return Unauthorized(text)
+            return AccessRefused(text)
         if error.status == 404:
             return NotFound(text)
         return RegistryUnreachable(text) if error.is_passing else Internal(text)

@@ -8,6 +8,7 @@ container's process to end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Sequence
 
 from msgspec import UNSET, Struct, field, structs
@@ -42,6 +43,7 @@ from wharfie.model.errors import (
     InvalidArgument,
     NoSuchContainer,
     NotFound,
+    NotRunning,
 )
 from wharfie.model.filters import ContainerFilters, PruneFilters, has_labels
 from wharfie.model.ids import SnapshotKey
@@ -54,6 +56,7 @@ from wharfie.model.task import TaskSupervisor
 _SIGKILL = 9
 _KILL_BOUND = 10.0
 _STUCK_BOUND = 30.0
+_FROZEN_BOUND = 0.5
 
 
 class Pruned(Struct, frozen=True):
@@ -383,6 +386,14 @@ class Containers:
     async def _ends_within(
         self, handle: ContainerHandle, end: Awaitable[ExitStatus], seconds: float
     ) -> None:
+        try:
+            async with asyncio.timeout(_FROZEN_BOUND):
+                await asyncio.shield(end)
+                return
+        except TimeoutError:
+            # Frozen behind our back, it dies only once it is thawed (cgroup v1).
+            with contextlib.suppress(Internal, NotRunning):
+                await self._ports.runtime.unpause(handle.record)
         try:
             async with asyncio.timeout(seconds):
                 await end

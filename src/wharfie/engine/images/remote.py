@@ -12,8 +12,9 @@ from wharfie.formats.oci.descriptor import Descriptor, Platform
 from wharfie.formats.oci.document import DocumentError
 from wharfie.formats.oci.manifest import Index, parse_manifest
 from wharfie.formats.reference import Reference
-from wharfie.model.errors import InvalidArgument
+from wharfie.model.errors import InvalidArgument, Unauthorized
 from wharfie.model.registry import (
+    AccessRefused,
     Credentials,
     Login,
     Registries,
@@ -61,10 +62,14 @@ class RemoteImages:
         Raises:
             InvalidArgument: not a reference.
             NotFound: there is nothing of that name.
+            Unauthorized: the registry wants credentials, or others.
         """
         reference: Reference = parse(ref).tagged()
         repository = self._registries.repository(reference, credentials)
-        manifest = await repository.manifest(reference.digest or reference.tag)
+        try:
+            manifest = await repository.manifest(reference.digest or reference.tag)
+        except AccessRefused as error:
+            raise Unauthorized(error.message) from None
         try:
             parsed = parse_manifest(manifest.data, manifest.media_type)
         except DocumentError as error:

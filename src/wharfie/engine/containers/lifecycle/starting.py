@@ -46,6 +46,7 @@ from wharfie.model.network import Connection, JoinRequest
 from wharfie.model.runtime import BundleMount, LaunchPlan, MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.task import TaskSupervisor
+from wharfie.model.waits import MOUNT_SECONDS, within
 
 _MANAGED = ("resolv.conf", "hostname", "hosts")
 
@@ -147,7 +148,8 @@ class Starter:
         donor = self._sharing.ipc_donor(record.host_config)
         volumes = await self._ports.volumes.attach(record)
         try:
-            mounts = await self._mounts.open(record, donor, volumes)
+            opening = self._mounts.open(record, donor, volumes)
+            mounts = await within(MOUNT_SECONDS, opening, f"a mount of container {record.name}")
         finally:
             close_volumes(volumes)
         try:

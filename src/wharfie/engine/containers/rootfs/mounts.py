@@ -8,6 +8,7 @@ Source: behaviours 31–35, 45, 115–118.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import posixpath
 from collections.abc import Sequence
@@ -351,7 +352,7 @@ class MountResolver:
         """Turn a wanted mount into a mount point."""
         match wanted.type:
             case "bind":
-                return Resolved(_resolve_bind(wanted), wanted.spec)
+                return Resolved(await asyncio.to_thread(_resolve_bind, wanted), wanted.spec)
             case "volume":
                 return await self._resolve_volume(wanted)
             case "image":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
@@ -80,12 +81,12 @@ class MountOpener:
     ) -> BundleMount:
         spec = record.mount_specs.get(point.destination)
         if point.type == "image" and spec is not None:
-            return structs.replace(mount, tree=await self._image(spec))
+            return _with_tree(mount, await self._image(spec))
         if point.type == "bind":
             if point.propagation in (*_SHARED, *_SLAVE):
                 await self._check_propagation(point)
             # By descriptor, for the supervisor's view of the host's mounts may be another.
-            return structs.replace(mount, tree=await self._bind(mount, spec))
+            return _with_tree(mount, await self._bind(mount, spec))
         return mount
 
     async def _bind(self, mount: BundleMount, spec: MountSpec | None) -> int:
@@ -156,13 +157,23 @@ def bundle_mount(point: MountPoint, spec: MountSpec | None) -> BundleMount:
     )
 
 
+def _with_tree(mount: BundleMount, tree: int) -> BundleMount:
+    """The mount by descriptor. A file has nothing below it, and runtimes refuse it "rro"."""
+    options = mount.options
+    if not stat.S_ISDIR(os.fstat(tree).st_mode):
+        options = ["ro" if word == "rro" else word for word in options]
+    return structs.replace(mount, options=options, tree=tree)
+
+
 def _of_volume(mount: BundleMount, ready: VolumeMount) -> BundleMount:
     """A volume's mount from where its driver made it ready."""
     options = mount.options
     if ready.read_only:
         options = ["rro" if word == "rw" else word for word in options]
-    tree = -1 if ready.descriptor is None else os.dup(ready.descriptor)
-    return structs.replace(mount, source=ready.source, options=options, tree=tree)
+    mount = structs.replace(mount, source=ready.source, options=options)
+    if ready.descriptor is None:
+        return mount
+    return _with_tree(mount, os.dup(ready.descriptor))
 
 
 def close_mounts(opened: Sequence[BundleMount]) -> None:

@@ -7,6 +7,7 @@ announced to be) leaves nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from msgspec import Struct, structs
 
@@ -36,6 +37,8 @@ from wharfie.model.ids import ChainId, Digest, ImageId
 from wharfie.model.image import Image, ImageDocument
 from wharfie.model.registry import Repository
 from wharfie.model.snapshot import Snapshotter
+
+_log = logging.getLogger(__name__)
 
 
 class PullPorts(Struct, frozen=True, kw_only=True):
@@ -105,7 +108,7 @@ class ImagePull:
         digests = [layer.digest for layer in resolved.parsed.layers]
         async with self._ports.leases.take() as lease:
             try:
-                image = await self._fetch(reference, resolved, lease)
+                image = await self._fetch_trusting(reference, resolved, lease)
             except InvalidArgument:
                 # Refused, not broken off: there is nothing to go on with.
                 await self._ports.content.forget_partials(digests)
@@ -114,6 +117,19 @@ class ImagePull:
             image = await self._ports.registrar.add(image, tags=names)
         await self._ports.content.forget_partials(digests)
         return image, holder is None or holder.id != image.id
+
+    async def _fetch_trusting(
+        self, reference: Reference, resolved: Resolved, lease: Lease
+    ) -> Image:
+        """Fetch; what a mirror gets wrong, its registry may get right."""
+        try:
+            return await self._fetch(reference, resolved, lease)
+        except InvalidArgument as error:
+            if not self._repository.distrust():
+                raise
+            _log.warning("mirror of %s: %s", reference.domain, error)
+        await self._ports.content.forget_partials(layer.digest for layer in resolved.parsed.layers)
+        return await self._fetch(reference, resolved, lease)
 
     async def _fetch(self, reference: Reference, resolved: Resolved, lease: Lease) -> Image:
         ports, parsed = self._ports, resolved.parsed

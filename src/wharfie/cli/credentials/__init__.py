@@ -1,0 +1,1 @@
+"""Registry credentials of the user: kept by helper programs, or in `config.json`."""
