@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from wharfie.daemon.config import Config, ConfigError
 from wharfie.drivers.network import NetworkSettings
@@ -99,12 +99,15 @@ def read_seccomp_profile(config: Config) -> str:
 def network_settings(config: Config) -> NetworkSettings:
     """How the network driver works."""
     pools = [
-        AddressPool(IPv4Network(pool.base, strict=False), pool.size)
+        AddressPool(ip_network(pool.base, strict=False), pool.size)
         for pool in config.default_address_pools
     ]
+    if all(pool.base.version == 6 for pool in pools):
+        pools = [*default_pools(), *pools]
     return NetworkSettings(
         exec_root=config.exec_root,
-        pools=pools or default_pools(),
+        pools=pools,
+        direct_routing=config.allow_direct_routing,
         forwarding=config.ip_forward,
     )
 
@@ -136,6 +139,10 @@ def default_bridge(config: Config) -> DefaultBridge:
         bip=config.bip,
         fixed_cidr=config.fixed_cidr,
         gateway=config.default_gateway,
+        ipv6=config.ipv6,
+        bip6=config.bip6,
+        fixed_cidr6=config.fixed_cidr_v6,
+        gateway6=config.default_gateway_v6,
         mtu=config.mtu,
         icc=config.icc,
         masquerade=config.ip_masq,

@@ -188,7 +188,13 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
+        networks = Networks(
+            store,
+            driver,
+            self._events,
+            default_bridge=default_bridge(config),
+            default_options=config.default_network_opts,
+        )
         images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(

@@ -101,6 +101,11 @@ class Config(Struct, frozen=True, kw_only=True):
     bip: str = ""
     fixed_cidr: str = ""
     default_gateway: str = ""
+    ipv6: bool = False
+    bip6: str = ""
+    fixed_cidr_v6: str = ""
+    default_gateway_v6: str = ""
+    allow_direct_routing: bool = False
     default_address_pools: list[Pool] = field(default_factory=list)
     default_network_opts: dict[str, dict[str, str]] = field(default_factory=dict)
     mtu: int = 1500

@@ -6,13 +6,15 @@ from ipaddress import IPv4Network
 
 from msgspec import Struct, field
 
+from wharfie.model.network import Block
+
 ANY_HOST = "0.0.0.0"  # noqa: S104 - where ports are published unless the user says otherwise
 
 
 class AddressPool(Struct, frozen=True):
     """A block from which networks get subnets of `size` bits, as `default-address-pools` says."""
 
-    base: IPv4Network
+    base: Block
     size: int
 
 
@@ -37,6 +39,7 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
         adapt_forward: where another firewall drops forwarded traffic by policy but offers the
             chain DOCKER-USER, put one rule there that lets accepted traffic of ours pass.
         forwarding: let the kernel forward packets; else that is the administrator's to do.
+        direct_routing: published ports are reached at containers' own addresses too.
     """
 
     exec_root: str
@@ -48,3 +51,4 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     grace: float = 2.0
     adapt_forward: bool = True
     forwarding: bool = True
+    direct_routing: bool = False

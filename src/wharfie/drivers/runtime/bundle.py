@@ -303,9 +303,8 @@ def _propagation(plan: LaunchPlan) -> str:
 def _masked(host: HostConfig, security: SecurityOptions) -> tuple[str, ...]:
     if host.privileged or security.unmask_paths:
         return ()
-    if host.masked_paths is not None:
-        return tuple(host.masked_paths)
-    return (*DEFAULT_MASKED_PATHS, *_thermal_paths())
+    chosen = DEFAULT_MASKED_PATHS if host.masked_paths is None else tuple(host.masked_paths)
+    return (*chosen, *_thermal_paths()) if chosen == DEFAULT_MASKED_PATHS else chosen
 
 
 def _readonly(host: HostConfig, security: SecurityOptions) -> tuple[str, ...]:

@@ -213,7 +213,9 @@ def _check_modes(config: Config, host: HostConfig) -> None:
             "links and the network mode": bool(host.links),
             "dns and the network mode": bool(host.dns),
             "custom host-to-IP mapping and the network mode": bool(host.extra_hosts),
-            "port publishing and the container type network mode": bool(host.port_bindings),
+            "port publishing and the container type network mode": (
+                bool(host.port_bindings) or host.publish_all_ports
+            ),
             "port exposing and the container type network mode": bool(config.exposed_ports),
         }
         for text, present in conflicts.items():
@@ -233,7 +235,6 @@ def _check_unsupported(host: HostConfig) -> None:
         )
     refused = {
         "a storage size limit": bool(host.storage_opt),
-        "a volume driver other than local": host.volume_driver not in ("", "local"),
     }
     for text, present in refused.items():
         if present:

@@ -86,7 +86,7 @@ class Starter:
         ports = self._ports
         before = handle.record
         try:
-            pid = await self._bring_up(handle)
+            pid, started = await self._bring_up(handle)
         except EngineError as error:
             await self._failed(handle, before, error)
             raise
@@ -98,7 +98,7 @@ class Starter:
             exit_code=0,
             error="",
             oom_killed=False,
-            started_at=rfc3339(time.time_ns()),
+            started_at=rfc3339(started),
             manually_stopped=False,
             restart_count=handle.record.state.restart_count if automatic else 0,
             health=begun(handle.record.config, handle.record.state.health),
@@ -118,7 +118,8 @@ class Starter:
         await ports.volumes.detach(handle.record)
         handle.is_clean = True
 
-    async def _bring_up(self, handle: ContainerHandle) -> int:
+    async def _bring_up(self, handle: ContainerHandle) -> tuple[int, int]:
+        """Returns the pid, and when it was started in nanoseconds since the epoch."""
         ports = self._ports
         handle.is_clean = False
         self._links.environment(handle.record)  # refuses what cannot be linked
@@ -130,21 +131,23 @@ class Starter:
             state = structs.replace(record.state, starting=True)
             record = structs.replace(record, state=state)
             await ports.ledger.save_connected(handle, record, connection)
-            pid = await self._launch(record, rootfs, connection)
+            pid, started = await self._launch(record, rootfs, connection)
         finally:
             os.close(rootfs)
         if connection is not None:
             await ports.networks.started(handle.id, pid, connection)
         for parent in ports.catalogue.parents(handle.id):
             await self._refresh_hosts(parent)
-        return pid
+        return pid, started
 
     async def _refresh_hosts(self, handle: ContainerHandle) -> None:
         """A linked container has another address: tell those that know it."""
         if has_process(handle.record.state.status):
             await asyncio.to_thread(self._ports.files.refresh_links, handle.record)
 
-    async def _launch(self, record: Container, rootfs: int, connection: Connection | None) -> int:
+    async def _launch(
+        self, record: Container, rootfs: int, connection: Connection | None
+    ) -> tuple[int, int]:
         donor = self._sharing.ipc_donor(record.host_config)
         volumes = await self._ports.volumes.attach(record)
         try:
@@ -154,7 +157,9 @@ class Starter:
             close_volumes(volumes)
         try:
             plan = self._plan(record, rootfs, connection, mounts)
-            return await self._ports.runtime.launch(plan)
+            # Before, not after: what ends at once must not have ended before it started.
+            started = time.time_ns()
+            return await self._ports.runtime.launch(plan), started
         finally:
             close_mounts(mounts)
 
