@@ -20,7 +20,7 @@ def ok(daemon: Daemon, *arguments: str) -> str:
 
 def fetch(daemon: Daemon, port: int) -> bool:
     url = f"http://127.0.0.1:{port}/"
-    done = daemon.namespaces.run("/bin/busybox", "wget", "-T", "2", "-qO-", url)
+    done = daemon.namespaces.run("/bin/busybox", "wget", "-qO-", url)
     return "404" in done.stderr
 
 
