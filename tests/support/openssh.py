@@ -19,11 +19,12 @@ import pytest
 from support.netns import Namespaces, poll
 
 FETCHED = Path(__file__).parents[2] / "build/openssh"
+SYSTEM = "/usr/sbin/sshd"
 
 
 def sshd() -> str:
     """Path of Debian's sshd: the machine's, or where `script/test` unpacks it."""
-    for candidate in ("/usr/sbin/sshd", str(FETCHED / "usr/sbin/sshd")):
+    for candidate in (SYSTEM, str(FETCHED / "usr/sbin/sshd")):
         if os.access(candidate, os.X_OK):
             return candidate
     if os.environ.get("CI"):
@@ -34,6 +35,15 @@ def sshd() -> str:
 def libraries() -> str:
     """Where the libraries are that came with a fetched sshd."""
     return ":".join(str(path) for path in FETCHED.glob("usr/lib/*-linux-gnu*"))
+
+
+def _parts() -> str:
+    """Where the programs are that a fetched sshd is made of since OpenSSH 9.8."""
+    found = FETCHED / "usr/lib/openssh"
+    names = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
+    if sshd() == SYSTEM:
+        return ""
+    return "".join(f"{k} {found / v}\n" for k, v in names.items() if (found / v).exists())
 
 
 class SshServer:
@@ -104,7 +114,7 @@ class SshServer:
             f"HostKey {host_key}\nListenAddress {self._address}\nPermitRootLogin yes\n"
             f"StrictModes no\nSubsystem sftp internal-sftp\n"
             f"UsePAM no\nPidFile none\nLogLevel VERBOSE\n"
-            f"SetEnv PATH={binaries}:/usr/sbin:/usr/bin:/sbin:/bin\n{config}\n"
+            f"SetEnv PATH={binaries}:/usr/sbin:/usr/bin:/sbin:/bin\n{config}\n{_parts()}"
         )
 
     def connections(self) -> int:
@@ -115,7 +125,10 @@ class SshServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pid in [self._process.pid]:
-            os.kill(pid, signal.SIGTERM)
+        # sshd itself, not what brought it into the namespaces: that waits for it and ends, too.
+        started = self._process.pid
+        children = Path(f"/proc/{started}/task/{started}/children").read_text().split()
+        for pid in children or [started]:
+            os.kill(int(pid), signal.SIGTERM)
         self._process.wait(10)
         shutil.rmtree(self.directory, ignore_errors=True)

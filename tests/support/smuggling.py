@@ -11,7 +11,9 @@ _SIZE = b"%d" % len(VICTIM)
 _CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(VICTIM), VICTIM)
 
 
-def post(*fields: bytes, body: bytes = VICTIM, line: bytes = b"POST /networks/absent/connect HTTP/1.1") -> bytes:
+def post(
+    *fields: bytes, body: bytes = VICTIM, line: bytes = b"POST /networks/absent/connect HTTP/1.1"
+) -> bytes:
     """A request with these fields and this body; `/networks/absent/connect` reads its body."""
     return b"\r\n".join((line, b"Host: h", b"Content-Type: application/json", *fields, b"", body))
 
