@@ -14,36 +14,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
-
+from support.debian import Program, debian_program
 from support.netns import Namespaces, poll
 
-FETCHED = Path(__file__).parents[2] / "build/openssh"
-SYSTEM = "/usr/sbin/sshd"
 
-
-def sshd() -> str:
-    """Path of Debian's sshd: the machine's, or where `script/test` unpacks it."""
-    for candidate in (SYSTEM, str(FETCHED / "usr/sbin/sshd")):
-        if os.access(candidate, os.X_OK):
-            return candidate
-    if os.environ.get("CI"):
-        pytest.fail("no sshd, and CI is set")
-    pytest.skip("no sshd: script/test fetches one")
-
-
-def libraries() -> str:
-    """Where the libraries are that came with a fetched sshd."""
-    return ":".join(str(path) for path in FETCHED.glob("usr/lib/*-linux-gnu*"))
-
-
-def _parts() -> str:
-    """Where the programs are that a fetched sshd is made of since OpenSSH 9.8."""
-    found = FETCHED / "usr/lib/openssh"
+def _parts(program: Program) -> str:
+    """Where the programs are that sshd is made of since OpenSSH 9.8."""
+    found = program.unpacked / "usr/lib/openssh"
     names = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
-    if sshd() == SYSTEM:
-        return ""
-    return "".join(f"{k} {found / v}\n" for k, v in names.items() if (found / v).exists())
+    return "".join(f"\n{key} {found / v}" for key, v in names.items() if (found / v).exists())
 
 
 class SshServer:
@@ -65,11 +44,12 @@ class SshServer:
         address: str = "127.0.0.1",
     ) -> None:
         self._address = address
+        program = debian_program("usr/sbin/sshd", "openssh-server", "libwrap0")
         self.directory = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
         self.home = self.directory / "ssh"
         self._machine = machine
         self.log = self.directory / "sshd.log"
-        self._make_files(programs, config)
+        self._make_files(programs, config + _parts(program))
         machine.check("mkdir", "-p", "-m", "700", "/root/.ssh")
         machine.check("mkdir", "-p", "/run/sshd")
         for source, target in (
@@ -80,10 +60,12 @@ class SshServer:
             machine.check("mount", "--bind", str(source), target)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                machine.command(sshd(), "-D", "-e", "-f", str(self.directory / "sshd_config")),
+                machine.command(
+                    program.path, "-D", "-e", "-f", str(self.directory / "sshd_config")
+                ),
                 stdin=subprocess.DEVNULL,
                 stderr=log,
-                env=os.environ | {"LD_LIBRARY_PATH": libraries()},
+                env=os.environ | program.environment,
             )
         for _ in poll(f"sshd to listen; it says: {self.log}"):
             if "Server listening" in self.log.read_text():
@@ -114,7 +96,7 @@ class SshServer:
             f"HostKey {host_key}\nListenAddress {self._address}\nPermitRootLogin yes\n"
             f"StrictModes no\nSubsystem sftp internal-sftp\n"
             f"UsePAM no\nPidFile none\nLogLevel VERBOSE\n"
-            f"SetEnv PATH={binaries}:/usr/sbin:/usr/bin:/sbin:/bin\n{config}\n{_parts()}"
+            f"SetEnv PATH={binaries}:/usr/sbin:/usr/bin:/sbin:/bin\n{config}\n"
         )
 
     def connections(self) -> int:
