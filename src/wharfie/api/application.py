@@ -39,6 +39,7 @@ from wharfie.api.routes import ALL
 from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Services, admit
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
+from wharfie.model.waits import WaitList
 from wharfie.web import (
     Hijack,
     HttpError,
@@ -64,6 +65,7 @@ def application(
     gate: Gate = admit,
     graph: Graph | None = None,
     rules: ApiRules | None = None,
+    waits: WaitList | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Application:
     """Build the handler a `web.Server` serves.
@@ -73,6 +75,7 @@ def application(
         gate: asked before every command is executed.
         graph: knows the directories of layers; None shows none.
         rules: what the administrator says; None serves all versions.
+        waits: where requests under way are noted.
         clock: nanoseconds since the epoch.
     """
     context = Context(
@@ -81,14 +84,17 @@ def application(
         listing=ContainerListing(services.images, clock=lambda: clock() / 1e9),
         rules=rules or ApiRules(),
     )
-    return Application(context, gate, clock)
+    return Application(context, gate, waits or WaitList(), clock)
 
 
 class Application:
     """All operations of the Engine API as one handler."""
 
-    def __init__(self, context: Context, gate: Gate, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, context: Context, gate: Gate, waits: WaitList, clock: Callable[[], int]
+    ) -> None:
         self._context = context
+        self.waits = waits
         self._gate = gate
         self._origins = context.rules.origins
         self._clock = clock
@@ -204,6 +210,8 @@ class _Exchange:
 
     async def _with_document(self) -> Reply:
         request = self._request
+        waits = self._application.waits
+        wait = waits.begin("request", f"{request.method} {request.path}")
         try:
             document = await self._read_document()
             outcome = self._execute(document)
@@ -211,13 +219,20 @@ class _Exchange:
                 outcome = await outcome
         except Exception as error:  # noqa: BLE001 # the one edge where errors become answers
             return self._application.answer_error(request, error)
+        finally:
+            waits.end(wait)
         return self._reply(outcome)
 
     async def _finish(self, pending: Awaitable[Outcome]) -> Reply:
+        request = self._request
+        waits = self._application.waits
+        wait = waits.begin("request", f"{request.method} {request.path}")
         try:
             outcome = await pending
         except Exception as error:  # noqa: BLE001 # the one edge where errors become answers
-            return self._application.answer_error(self._request, error)
+            return self._application.answer_error(request, error)
+        finally:
+            waits.end(wait)
         return self._reply(outcome)
 
     async def _read_document(self) -> Document:

@@ -7,6 +7,7 @@ default locations are Docker's. Source: daemon.md §3, §4.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -16,7 +17,7 @@ import sys
 import uvloop
 
 from wharfie import __version__
-from wharfie.daemon import logrus
+from wharfie.daemon import logrus, stuck
 from wharfie.daemon.config import Config, ConfigError, Places, load_config
 from wharfie.daemon.config.explain import explain_command
 from wharfie.daemon.config.flags import UsageError, parse_flags, usage
@@ -26,7 +27,9 @@ from wharfie.daemon.instance import AlreadyRunning, Instance, StartError
 from wharfie.daemon.process import set_title
 from wharfie.daemon.reload import Reloader
 from wharfie.daemon.service_manager import ServiceManager
+from wharfie.daemon.stuck import StuckReport
 from wharfie.daemon.wiring import open_daemon
+from wharfie.daemon.workers import Workers
 from wharfie.model.nursery import Nursery
 
 _log = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ def main() -> int:
     words = sys.argv[1:]
     if words[:2] == ["config", "explain"]:
         return _explain(words[2:], places)
+    if words[:2] == ["debug", "stuck"]:
+        return _tell_stuck(words[2:], places)
     try:
         flags = parse_flags(words, places.program)
     except UsageError as error:
@@ -72,6 +77,19 @@ def _explain(words: list[str], places: Places) -> int:
         return _wrong_usage(error, places)
     except ConfigError as error:
         logrus.complain(str(error))
+        return 1
+    return 0
+
+
+def _tell_stuck(words: list[str], places: Places) -> int:
+    """`wharfied debug stuck`: have the running daemon say who waits for what."""
+    try:
+        config = load_config(parse_flags(words, places.program), places)
+        sys.stdout.write(stuck.ask(config.exec_root))
+    except UsageError as error:
+        return _wrong_usage(error, places)
+    except (ConfigError, OSError) as error:
+        logrus.complain(f"cannot ask the daemon: {error}")
         return 1
     return 0
 
@@ -107,6 +125,12 @@ def _run(config: Config, flags: Values, places: Places) -> int:
 
 async def _serve(config: Config, flags: Values) -> int:
     loop = asyncio.get_running_loop()
+    workers = Workers(loop)
+    loop.set_default_executor(workers)
+    report = StuckReport()
+    report.watch(loop)
+    report.add(workers)
+    debugging = stuck.serve(report, config.exec_root)
     stop, hang_up = asyncio.Event(), asyncio.Event()
     received: list[int] = []
     manager = ServiceManager()
@@ -121,11 +145,14 @@ async def _serve(config: Config, flags: Values) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    loop.add_signal_handler(signal.SIGUSR1, _write_stuck, report, config.exec_root)
+    # Says at once, on standard error, where a loop hangs that cannot come to the line above.
+    faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     background = Nursery()
     background.start(manager.keep_alive(), "signs of life")
     manager.status("Loading containers")
-    daemon = await open_daemon(config)
+    daemon = await open_daemon(config, report)
     # What was built so far lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -138,8 +165,16 @@ async def _serve(config: Config, flags: Values) -> int:
     manager.stopping()
     await daemon.close()
     await background.close(grace=0)
+    debugging.close()
     _log.info("Daemon shutdown complete")
     return 0
+
+
+def _write_stuck(report: StuckReport, exec_root: str) -> None:
+    try:
+        _log.info("goroutine stacks written to %s", stuck.write(report, exec_root))
+    except OSError as error:
+        _log.warning("cannot write who waits for what: %s", error)
 
 
 async def _reload_on(hang_up: asyncio.Event, reloader: Reloader, manager: ServiceManager) -> None:

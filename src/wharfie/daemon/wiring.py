@@ -6,6 +6,7 @@ loading the records and restoring the networks, the API last. Closing goes the o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import platform
@@ -34,7 +35,9 @@ from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
+from wharfie.daemon.remapping import open_remapping
 from wharfie.daemon.service_manager import is_machine_stopping
+from wharfie.daemon.stuck import StuckReport
 from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
@@ -72,7 +75,9 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
+from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
+from wharfie.model.waits import WaitList
 from wharfie.state import SqliteStore
 from wharfie.web import Server
 
@@ -100,7 +105,7 @@ class Daemon:
         await self._stack.aclose()
 
 
-async def open_daemon(config: Config) -> Daemon:
+async def open_daemon(config: Config, report: StuckReport) -> Daemon:
     """Build everything and recover; ready to serve.
 
     Raises:
@@ -110,7 +115,7 @@ async def open_daemon(config: Config) -> Daemon:
     listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
         stack.callback(listening.close)
-        builder = _Builder(config, stack)
+        builder = _Builder(config, stack, report)
         services = await _open(
             builder, lambda: [*listening.warnings, *config.warnings, *encryption.warnings()]
         )
@@ -123,7 +128,7 @@ async def open_daemon(config: Config) -> Daemon:
             origins=origin_policy(config),
         )
         server = Server(
-            application(services, graph=builder.graph, rules=rules),
+            application(services, graph=builder.graph, rules=rules, waits=builder.requests),
             limits=connection_limits(),
             barrier=container_barrier(config, builder.bridges),
         )
@@ -142,10 +147,12 @@ async def _open(builder: _Builder, warnings: Callable[[], Sequence[str]]) -> Ser
 class _Builder:
     """Opens driver after driver, each with its closing pushed on the stack."""
 
-    def __init__(self, config: Config, stack: AsyncExitStack) -> None:
+    def __init__(self, config: Config, stack: AsyncExitStack, report: StuckReport) -> None:
         self._config = config
         self._stack = stack
+        self._report = report
         self._nursery = Nursery()
+        self.requests = WaitList()
         self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
@@ -158,6 +165,7 @@ class _Builder:
         self._downloads = Slots(config.max_concurrent_downloads)
         self._uploads = Slots(config.max_concurrent_uploads)
         self._adoption: Adoption | None = None
+        self._remapping: Remapping | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -166,14 +174,13 @@ class _Builder:
         store = self._open_store()
         supervisor = await open_supervisor(config.exec_root)
         stack.push_async_callback(self._close_supervisor, supervisor)
-        snapshotter = OverlaySnapshotter(config.data_root, store)
-        await snapshotter.open()
-        self.graph = SnapshotGraph(snapshotter)
-        stack.push_async_callback(snapshotter.close)
+        for source in (self.requests, self._nursery, supervisor):
+            self._report.add(source)
+        snapshotter = await self._open_snapshotter(store)
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(network_settings(config))
+        driver = BridgeNetworks(network_settings(config, self._remapping))
         stack.callback(driver.close)
         self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
@@ -182,7 +189,13 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
+        networks = Networks(
+            store,
+            driver,
+            self._events,
+            default_bridge=default_bridge(config),
+            default_options=config.default_network_opts,
+        )
         images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(
@@ -194,7 +207,8 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
                 runtime=runtime,
-                trees=KernelTrees(),
+                trees=KernelTrees(self._remapping),
+                remapping=self._remapping,
                 supervisor=supervisor,
                 nursery=self._nursery,
                 defaults=container_defaults(
@@ -207,6 +221,7 @@ class _Builder:
                 data_root=config.data_root,
             )
         )
+        self._report.add(engine.catalogue)
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,
@@ -270,6 +285,7 @@ class _Builder:
             registries=RemoteImages(self._registries),
             networks=networks,
             attachments=engine.attachments,
+            publishing=engine.publishing,
             volumes=volumes,
             volume_archives=VolumeArchives(volumes, archiver, engine.volume_mounts.holders),
             system=self._system(runtime, engine, images, warnings),
@@ -317,6 +333,16 @@ class _Builder:
             keeper = Nursery()
             keeper.start(collector.run(), "collection of unused images")
             self._stack.push_async_callback(keeper.close, grace=0)
+
+    async def _open_snapshotter(self, store: SqliteStore) -> OverlaySnapshotter:
+        self._remapping = await asyncio.to_thread(open_remapping, self._config.userns_remap)
+        if self._remapping is not None:
+            self._stack.callback(os.close, self._remapping.namespace)
+        snapshotter = OverlaySnapshotter(self._config.data_root, store, remapping=self._remapping)
+        await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
+        self._stack.push_async_callback(snapshotter.close)
+        return snapshotter
 
     def _watch(self, engine: ContainerEngine, runtime: OciRuntime, execs: Execs) -> None:
         """Look after running containers: their memory, their health."""
@@ -372,7 +398,7 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=runtime_defaults(config),
+            defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
         )
@@ -473,11 +499,14 @@ def _base_info(
         memory=host.memory,
         data_root=config.data_root,
         server_version=__version__,
-        cgroup_driver="cgroupfs",
+        cgroup_driver=runtime.cgroup_driver,
         cgroup_version=str(cgroups.version),
         default_runtime=runtime.default_runtime,
         runtimes={name: info.path for name, info in runtime.runtimes.items()},
-        security_options=host.security_options,
+        security_options=[
+            *host.security_options,
+            *(["name=userns"] if config.userns_remap else []),
+        ],
         storage_driver="overlay2",
         storage_status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")],
         log_driver=config.log_driver,

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Sequence
+
+from wharfie.model.waits import Wait
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +21,7 @@ class Nursery:
     """Owner of background tasks."""
 
     def __init__(self) -> None:
-        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._tasks: dict[asyncio.Task[None], Wait] = {}
 
     def start(self, work: Coroutine[object, object, None], what: str) -> None:
         """Run `work` in the background; `what` names it in logs and reports."""
@@ -28,13 +31,17 @@ class Nursery:
         """As `start`, for work that may have to be cancelled: returns what cancels it."""
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._guard(work, what), name=what)
-        self._tasks[task] = what
+        self._tasks[task] = Wait("background", what, time.monotonic())
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return task.cancel
 
     @property
     def running(self) -> list[str]:
         """What is under way."""
+        return [wait.what for wait in self.waits()]
+
+    def waits(self) -> Sequence[Wait]:
+        """See `model.waits.WaitSource`."""
         return list(self._tasks.values())
 
     async def close(self, *, grace: float) -> None:

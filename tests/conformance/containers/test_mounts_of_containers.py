@@ -242,3 +242,26 @@ def test_b032_a_bind_source_that_went_is_made_again_or_missed(
         assert "bind source path does not exist" in daemon.docker("start", mount).stderr
     finally:
         output(daemon, "rm", bind, mount)
+
+
+@pytest.mark.parametrize("place", ["/x", "/run/secrets/password", "/etc/passwd"])
+def test_a_single_file_is_bound_read_only(
+    shared_daemon: Daemon, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("hunter2")
+    try_it = f"cat {place}; echo more 2>/dev/null >> {place} || echo ' ro'"
+    bind = run(shared_daemon, "-v", f"{tmp_path}/file:{place}:ro", "busybox", "sh", "-c", try_it)
+    assert bind == "hunter2 ro"
+    spec = f"type=bind,src={tmp_path}/file,dst={place},readonly"
+    assert run(shared_daemon, "--mount", spec, "busybox", "sh", "-c", try_it) == "hunter2 ro"
+
+
+def test_a_file_of_a_volume_is_mounted_read_only(shared_daemon: Daemon) -> None:
+    run(shared_daemon, "-v", "onefile:/v", "busybox", "sh", "-c", "printf hunter2 > /v/file")
+    spec = "type=volume,src=onefile,dst=/x,volume-subpath=file,readonly"
+    seen = run(
+        shared_daemon, "--mount", spec, "busybox", "sh", "-c", "cat /x; echo >> /x || echo ro"
+    )
+    assert seen.startswith("hunter2")
+    assert seen.endswith("ro")
+    output(shared_daemon, "volume", "rm", "onefile")

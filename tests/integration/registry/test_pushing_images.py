@@ -82,6 +82,22 @@ async def test_layers_of_another_repository_are_mounted(engine: Engine, registry
     assert not registry.paths("PATCH")[1:]  # the config alone
 
 
+async def test_a_push_of_what_only_the_registry_has_keeps_what_is_here(
+    engine: Engine, registry: Registry
+) -> None:
+    """The same image, loaded and pulled: its layers are here as the blobs they were loaded as."""
+    name = f"{registry.host}/app"
+    built = registry.add_image("base", "1", [BASE], oci=False)
+    archive = docker_archive([BASE], [f"{name}:1"], image_config=built.config)
+    await engine.load(archive)
+    await engine.pull(f"{registry.host}/base:1")
+    await engine.push(name, "1")
+    assert registry.repos["app"].manifests["1"][1] == built.manifest
+    image = engine.images.get(f"{name}:1")
+    assert all(engine.content.has(layer.digest) for layer in image.layers)
+    assert [data async for data in engine.images.save([f"{name}:1"])]
+
+
 async def test_all_tags_of_a_repository_are_pushed(engine: Engine, registry: Registry) -> None:
     names = [f"{registry.host}/app:{tag}" for tag in ("1", "2")]
     await engine.load(docker_archive([BASE], names))

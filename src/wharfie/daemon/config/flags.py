@@ -176,6 +176,7 @@ def usage(program: str) -> str:
         "",
         f"Usage:  {program} [OPTIONS]",
         f"        {program} config explain [OPTIONS]",
+        f"        {program} debug stuck [OPTIONS]",
         "",
         "A container engine that speaks the Docker Engine API.",
         "",

@@ -8,7 +8,7 @@ released when creation fails.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wharfie.engine.containers.lifecycle.waiting import Waiters
 from wharfie.model.container import Container
@@ -18,8 +18,9 @@ from wharfie.model.errors import (
     NameInUse,
     NoSuchContainer,
 )
-from wharfie.model.ids import ContainerId, is_full_id
+from wharfie.model.ids import ContainerId, is_full_id, short
 from wharfie.model.network import Connection
+from wharfie.model.waits import OwnedLock, Wait
 
 
 class ContainerHandle:
@@ -28,7 +29,7 @@ class ContainerHandle:
     def __init__(self, record: Container, connection: Connection | None = None) -> None:
         self.record = record
         self.connection = connection
-        self.lock = asyncio.Lock()
+        self.lock = OwnedLock()
         self.waiters = Waiters()
         self.failures = 0
         """Automatic restarts in a row, for the back-off."""
@@ -40,6 +41,8 @@ class ContainerHandle:
         """Nothing of a run is left on the host: no cgroup, no bundle, no sandbox."""
         self.last_exit = 0
         """Nanoseconds since the epoch of the exit recorded last: it may be told again."""
+        self.starved_run = ""
+        """Start of the run in which the kernel killed for want of memory."""
         self.gone = False
 
     @property
@@ -121,9 +124,25 @@ class Catalogue:
         found = (self._handles.get(key) for key in self._parents.get(child, ()))
         return [handle for handle in found if handle is not None and not handle.gone]
 
+    def waits(self) -> Sequence[Wait]:
+        """Containers whose lock is held. See `model.waits.WaitSource`."""
+        return [
+            Wait("lock", _describe(handle), handle.lock.since)
+            for handle in list(self._handles.values())
+            if handle.lock.locked()
+        ]
+
     def drop(self, handle: ContainerHandle) -> None:
         """Forget a removed container and its name."""
         self._handles.pop(handle.id, None)
         self.release(handle.record.name, handle.id)
         for child in handle.record.links.values():
             self._parents.get(child, set()).discard(handle.id)
+
+
+def _describe(handle: ContainerHandle) -> str:
+    lock, record = handle.lock, handle.record
+    return (
+        f"container {short(handle.id)} ({record.name}, {record.state.status.value}) is held by "
+        f"{lock.holder or 'nobody known'}, {lock.waiting} waiting"
+    )

@@ -8,7 +8,8 @@ container's process to end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import contextlib
+from collections.abc import Awaitable, Iterator, Sequence
 
 from msgspec import UNSET, Struct, field, structs
 
@@ -42,6 +43,7 @@ from wharfie.model.errors import (
     InvalidArgument,
     NoSuchContainer,
     NotFound,
+    NotRunning,
 )
 from wharfie.model.filters import ContainerFilters, PruneFilters, has_labels
 from wharfie.model.ids import SnapshotKey
@@ -54,6 +56,7 @@ from wharfie.model.task import TaskSupervisor
 _SIGKILL = 9
 _KILL_BOUND = 10.0
 _STUCK_BOUND = 30.0
+_FROZEN_BOUND = 0.5
 
 
 class Pruned(Struct, frozen=True):
@@ -156,6 +159,10 @@ class Containers:
 
     async def kill(self, ref: str, *, signal: str = "") -> None:
         """Send a signal (default SIGKILL, which also waits for the end up to 10 s)."""
+        with _named(f"cannot kill container: {ref}"):
+            await self._kill(ref, signal)
+
+    async def _kill(self, ref: str, signal: str) -> None:
         number = parse_signal(signal or "KILL")
         handle = self._find(ref)
         async with handle.lock:
@@ -227,7 +234,8 @@ class Containers:
             await self._remove_link(ref)
             return
         handle = self._find(ref)
-        check(Verb.REMOVE, handle.record, force=force)
+        with _named(f'cannot remove container "{ref}"'):
+            check(Verb.REMOVE, handle.record, force=force)
         handle.keep = force
         try:
             if force:
@@ -278,6 +286,7 @@ class Containers:
                 reclaimed += size
         finally:
             self._pruning = False
+        self._ports.ledger.publish_prune(reclaimed)
         return Pruned(list(deleted), reclaimed)
 
     def wait(self, ref: str, condition: WaitCondition) -> Awaitable[ExitStatus]:
@@ -384,6 +393,14 @@ class Containers:
         self, handle: ContainerHandle, end: Awaitable[ExitStatus], seconds: float
     ) -> None:
         try:
+            async with asyncio.timeout(_FROZEN_BOUND):
+                await asyncio.shield(end)
+                return
+        except TimeoutError:
+            # Frozen behind our back, it dies only once it is thawed (cgroup v1).
+            with contextlib.suppress(Internal, NotRunning):
+                await self._ports.runtime.unpause(handle.record)
+        try:
             async with asyncio.timeout(seconds):
                 await end
         except TimeoutError:
@@ -418,6 +435,18 @@ class Containers:
             return False
         own = ancestor.chain_ids
         return len(own) < len(chain) and chain[: len(own)] == own
+
+
+@contextlib.contextmanager
+def _named(prefix: str) -> Iterator[None]:
+    """Put in front of an error what could not be done."""
+    try:
+        yield
+    except EngineError as error:
+        for kind in (NotFound, Conflict, InvalidArgument):
+            if isinstance(error, kind):
+                raise kind(f"{prefix}: {error.message}") from None
+        raise
 
 
 def _check_there(handle: ContainerHandle) -> None:

@@ -28,6 +28,7 @@ from wharfie.supervisor.task import Task
 MAX_ERROR = 16384
 LAUNCH_SECONDS = 60.0
 """A runtime that takes longer hangs (a dead mount, a fifo in its way) and is ended."""
+DEATH_SECONDS = 5.0
 
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 _FATAL = ("error", "fatal", "panic")
@@ -142,6 +143,15 @@ class Launch:
     def _on_deadline(self) -> None:
         self._is_late = True
         send_signal(self._pidfd, signal.SIGKILL)
+        self._deadline = self._loop.call_later(DEATH_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        """It does not even die: it is stuck in the kernel. The reaper takes it when it ends."""
+        self._loop.forget(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self.runtime_pid = 0
+        self._fail("the OCI runtime is stuck in the kernel (a dead mount?) and does not end")
 
     def _mount(self) -> None:
         while self._trees:

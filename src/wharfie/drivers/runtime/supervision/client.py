@@ -23,6 +23,7 @@ from wharfie import __version__
 from wharfie.drivers.runtime.supervision import process
 from wharfie.drivers.runtime.supervision.connection import Connection, SupervisorRefused
 from wharfie.drivers.runtime.supervision.keeping import Keeping
+from wharfie.drivers.runtime.supervision.watch import SupervisorWatch
 from wharfie.kernel import mounts
 from wharfie.kernel.descriptors import close_all
 from wharfie.kernel.process import reap, set_child_subreaper
@@ -36,6 +37,7 @@ from wharfie.model.task import (
     TaskSpec,
     TaskStatus,
 )
+from wharfie.model.waits import Wait
 from wharfie.supervisor import protocol
 from wharfie.supervisor.protocol import Message
 
@@ -67,6 +69,7 @@ class _Pending:
     on_answer: Callable[[Message, list[int]], None]
     answer: asyncio.Future[Message]
     rows: list[Message] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
 
 
 class SupervisorClient:
@@ -89,6 +92,9 @@ class SupervisorClient:
         self._on_attachment_end: Callable[[AttachmentEnd], None] | None = None
         self._unseen: list[TaskExit] = []
         self._early_ends: dict[int, AttachmentEnd] = {}
+        self._watch = SupervisorWatch(
+            exec_root, self._loop, oldest=self._oldest_request, ping=self._ping
+        )
 
     # --- the port
 
@@ -191,6 +197,13 @@ class SupervisorClient:
         await self._ask({"type": "settle", "task": task_id})
         self._keeping.drop_process(task_id)
 
+    def waits(self) -> Sequence[Wait]:
+        """Requests without an answer. See `model.waits.WaitSource`."""
+        return [
+            Wait("supervisor", _describe(pending.message), pending.since)
+            for pending in list(self._pending.values())
+        ]
+
     # --- its life
 
     async def open(self) -> None:
@@ -198,6 +211,7 @@ class SupervisorClient:
         os.makedirs(self._exec_root, mode=0o700, exist_ok=True)
         set_child_subreaper()
         self._reach()
+        self._watch.start()
         answer = await self._ask({"type": "hello", "version": protocol.VERSION})
         for status in await self._tasks_at_rest():
             if status.exit is None:
@@ -275,6 +289,7 @@ class SupervisorClient:
     async def close(self) -> None:
         """Hang up; the supervisor and all tasks go on."""
         self._is_closing = True
+        self._watch.stop()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -320,7 +335,17 @@ class SupervisorClient:
         )
         self._pending[self._sequence] = pending
         self._send(pending)
+        self._watch.hurry()
         return await pending.answer
+
+    def _oldest_request(self) -> float | None:
+        """When the request was asked that waits longest."""
+        return min((pending.since for pending in self._pending.values()), default=None)
+
+    def _ping(self) -> None:
+        """Ask something that any supervisor answers at once, if only with a refusal."""
+        if self._connection is not None:
+            self._connection.send({"type": "ping", "seq": 0})
 
     def _send(self, pending: _Pending) -> None:
         if self._connection is not None:
@@ -329,6 +354,7 @@ class SupervisorClient:
     # --- what the supervisor says
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
+        self._watch.heard()
         if "re" in message:
             self._on_reply(message, fds)
             return
@@ -484,6 +510,12 @@ async def open_supervisor(exec_root: str) -> SupervisorClient:
     client = SupervisorClient(exec_root)
     await client.open()
     return client
+
+
+def _describe(message: Message) -> str:
+    spec = message.get("spec")
+    task = message.get("task") or (spec.get("id") if isinstance(spec, dict) else "") or ""
+    return f"{message.get('type')} {str(task)[:12]}".strip()
 
 
 def _ignore(_message: Message, fds: list[int]) -> None:

@@ -13,6 +13,7 @@ from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.links import Links
+from wharfie.engine.containers.publishing import Publishing
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.volumes import VolumeMounts
@@ -24,6 +25,7 @@ from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver
 from wharfie.model.nursery import Nursery
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store
@@ -42,6 +44,7 @@ class ContainerPorts(Struct, frozen=True, kw_only=True):
     archiver: Archiver
     runtime: Runtime
     trees: MountTrees
+    remapping: Remapping | None = None
     supervisor: TaskSupervisor
     nursery: Nursery
     defaults: ContainerDefaults
@@ -60,6 +63,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     defaults: DefaultsHandle
     attachments: ContainerNetworks
     volume_mounts: VolumeMounts
+    publishing: Publishing
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -83,6 +87,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             files=files,
             volumes=volume_mounts,
             directories=directories,
+            remapping=ports.remapping,
         )
     )
     remover = Remover(
@@ -160,6 +165,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         directories=directories,
         defaults=defaults,
         volume_mounts=volume_mounts,
+        publishing=Publishing(catalogue=catalogue, ledger=ledger, networks=ports.networks),
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),

@@ -19,7 +19,7 @@ from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
-from wharfie.engine.containers.create.validation import check_create
+from wharfie.engine.containers.create.validation import check_create, check_user_namespace
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.networking import attachments, parse_mode
@@ -45,6 +45,7 @@ from wharfie.model.ids import ContainerId, SnapshotKey, generate_id, short
 from wharfie.model.image import Image
 from wharfie.model.runtime import Runtime
 from wharfie.model.snapshot import Snapshotter
+from wharfie.model.waits import MOUNT_SECONDS, within
 
 
 class CreationPorts(Struct, frozen=True, kw_only=True):
@@ -119,6 +120,8 @@ class Creator:
             config = structs.replace(config, hostname=hostname)
         complete = structs.replace(spec, config=config, host_config=host)
         check_create(complete, cpus=defaults.cpus)
+        if defaults.remaps:
+            check_user_namespace(host)
         self._ports.runtime.check(host)
         return complete, warnings
 
@@ -130,14 +133,21 @@ class Creator:
         check_joined(spec.host_config, ports.catalogue)
         links = Links(ports.catalogue).resolve(spec.host_config)
         spec = structs.replace(spec, host_config=self._show_links(spec.host_config, links, name))
-        wanted = parse(spec, self._inherited(spec))
+        # In a thread, as it looks whether sources are there: on a mount that may be dead.
+        parsing = asyncio.to_thread(parse, spec, self._inherited(spec))
+        wanted = await within(MOUNT_SECONDS, parsing, "the source of a bind mount")
         entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
         command = [*entrypoint, *cmd]
         await asyncio.gather(
             ports.snapshotter.prepare(SnapshotKey(container_id), image.top),
             asyncio.to_thread(ports.directories.make, container_id),
         )
-        resolved = [await self._resolver.resolve(mount) for mount in wanted]
+        resolved = [
+            await within(
+                MOUNT_SECONDS, self._resolver.resolve(mount), f"the source of {mount.destination}"
+            )
+            for mount in wanted
+        ]
         await self._fill_volumes(container_id, resolved)
         now = time.time_ns()
         log = spec.host_config.log_config
@@ -180,7 +190,7 @@ class Creator:
 
     async def _fill_volumes(self, container_id: ContainerId, resolved: Sequence[Resolved]) -> None:
         """Copy what the image has at a mount point into its empty volume (behaviours 115)."""
-        empty = [mount for mount in resolved if mount.copy and not os.listdir(mount.point.source)]
+        empty = await asyncio.to_thread(_empty_ones, [mount for mount in resolved if mount.copy])
         if not empty:
             return
         rootfs = await self._ports.snapshotter.mount(SnapshotKey(container_id), read_only=True)
@@ -210,6 +220,10 @@ class Creator:
         aside = ports.directories.detach(container_id)
         if aside:
             await asyncio.to_thread(os.rmdir, aside)
+
+
+def _empty_ones(mounts: list[Resolved]) -> list[Resolved]:
+    return [mount for mount in mounts if not os.listdir(mount.point.source)]
 
 
 def _warnings(spec: CreateSpec) -> list[str]:

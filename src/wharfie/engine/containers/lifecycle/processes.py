@@ -12,6 +12,10 @@ from collections.abc import Collection
 from msgspec import Struct
 
 from wharfie.model.errors import Internal, InvalidArgument
+from wharfie.model.waits import within
+
+PS_SECONDS = 15.0
+"""It reads of every process; one that is stuck in the kernel can hold it up."""
 
 _RENAMED_PID = re.compile(r"\bpid\s*=", re.IGNORECASE)
 
@@ -38,7 +42,11 @@ async def list_processes(pids: Collection[int], arguments: list[str]) -> Process
         )
     except FileNotFoundError:
         raise Internal("the host has no `ps`: install procps to list processes") from None
-    output, errors = await process.communicate()
+    try:
+        output, errors = await within(PS_SECONDS, process.communicate(), "ps")
+    finally:
+        if process.returncode is None:
+            process.kill()
     if process.returncode != 0:
         raise Internal(f"error running ps: {errors.decode(errors='replace').strip()}")
     return parse(output.decode(errors="replace"), pids)

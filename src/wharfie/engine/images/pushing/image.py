@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from msgspec import Struct, structs
 
@@ -76,7 +76,7 @@ class ImagePush:
             names = [short(diff_id) for diff_id in image.document.rootfs.diff_ids]
             for name in names:
                 self._board.status("Preparing", name)
-            kept = await self._kept(image)
+            kept = await self._kept(image, reference)
             if kept is not None:
                 data, manifest = kept
                 layers = manifest.layers
@@ -94,8 +94,8 @@ class ImagePush:
             )
         return digest, len(data)
 
-    async def _kept(self, image: Image) -> tuple[bytes, Manifest] | None:
-        """The manifest an image came with, while all it names is here."""
+    async def _kept(self, image: Image, reference: Reference) -> tuple[bytes, Manifest] | None:
+        """The manifest an image came with, while all it names is here or at the registry."""
         content = self._ports.content
         if image.manifest is None or not content.has(image.manifest.digest):
             return None
@@ -106,9 +106,19 @@ class ImagePush:
             return None
         if not isinstance(parsed, Manifest) or parsed.config.digest != Digest(image.id):
             return None
-        if not all(content.has(layer.digest) for layer in parsed.layers):
-            return None
+        for digest in {layer.digest for layer in parsed.layers}:
+            if not (content.has(digest) or await self._is_there(digest, image, reference)):
+                return None
         return data, parsed
+
+    async def _is_there(self, digest: Digest, image: Image, reference: Reference) -> bool:
+        """Tell whether the registry has a blob that is not here, after a mount if need be."""
+        if await self._repository.has_blob(digest):
+            return True
+        for source in _of_registry(reference, image.digests)[:_MOUNTS]:
+            if await self._repository.mount(digest, source.path):
+                return True
+        return False
 
     async def _compressed(self, image: Image, lease: Lease) -> list[Descriptor]:
         """Blobs of the layers that every registry and client can read."""
@@ -181,15 +191,13 @@ class ImagePush:
 
     def _sources(self, digest: Digest, reference: Reference) -> list[Reference]:
         """Other repositories of the same registry that should have a blob."""
-        found: dict[str, Reference] = {}
-        for image in self._ports.catalog:
-            if all(layer.digest != digest for layer in image.layers):
-                continue
-            for name in image.digests:
-                other = parse_familiar(name)
-                if other and other.domain == reference.domain and other.path != reference.path:
-                    found[other.path] = Reference(domain=other.domain, path=other.path)
-        return list(found.values())[:_MOUNTS]
+        names = [
+            name
+            for image in self._ports.catalog
+            if any(layer.digest == digest for layer in image.layers)
+            for name in image.digests
+        ]
+        return _of_registry(reference, names)[:_MOUNTS]
 
     async def _remember(
         self,
@@ -200,16 +208,29 @@ class ImagePush:
     ) -> None:
         known = self._ports.catalog.by_id(image.id)
         if known is not None:
-            pushed = structs.replace(
+            changed = structs.replace(
                 known,
                 manifest=manifest,
                 layers=[
-                    Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size)
-                    for layer in layers
+                    # What the registry alone has is no reason to let go of what is here.
+                    Descriptor(media_type=pushed.media_type, digest=pushed.digest, size=pushed.size)
+                    if self._ports.content.has(pushed.digest)
+                    else own
+                    for own, pushed in zip(known.layers, layers, strict=True)
                 ],
                 digests=sorted({*known.digests, f"{reference.name}@{manifest.digest}"}),
             )
-            await self._ports.registrar.add(pushed)
+            await self._ports.registrar.add(changed)
+
+
+def _of_registry(reference: Reference, names: Iterable[str]) -> list[Reference]:
+    """Other repositories of the registry, each once."""
+    found: dict[str, Reference] = {}
+    for name in names:
+        other = parse_familiar(name)
+        if other and other.domain == reference.domain and other.path != reference.path:
+            found[other.path] = Reference(domain=other.domain, path=other.path)
+    return list(found.values())
 
 
 def _docker_manifest(image: Image, layers: list[Descriptor], content: ContentStore) -> Manifest:

@@ -1,0 +1,122 @@
+"""An eye on the supervisor: one that was stopped is continued, one that hangs is ended.
+
+While a request waits, /proc is asked every 50 ms whether the supervisor was stopped (SIGSTOP, a
+debugger that forgot it); otherwise once a second: its containers' pipes fill up meanwhile. A
+supervisor that says nothing at all for long is killed; the client then replaces it, and the
+daemon's duplicates of every descriptor go to the new one, as after any crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from wharfie.supervisor import protocol
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1.0
+BUSY_SECONDS = 0.05
+PING_SECONDS = 10.0
+SILENT_SECONDS = 40.0
+"""Without a word, though asked several times: nothing but an endless loop or a dead disk."""
+
+
+class SupervisorWatch:
+    """Looks after the supervisor of one exec-root.
+
+    Args:
+        exec_root: where its lock tells its pid.
+        loop: of the client.
+        oldest: when the request was asked that waits longest, None without any.
+        ping: asks something that is answered at once.
+    """
+
+    def __init__(
+        self,
+        exec_root: str,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        oldest: Callable[[], float | None],
+        ping: Callable[[], None],
+    ) -> None:
+        self._lock = f"{exec_root}/{protocol.LOCK_NAME}"
+        self._loop = loop
+        self._oldest = oldest
+        self._ping = ping
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_hurried = False
+        self._heard = time.monotonic()
+        self._pinged = 0.0
+
+    def start(self) -> None:
+        """Begin to look."""
+        self.heard()
+        self._schedule()
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def heard(self) -> None:
+        """The supervisor said something."""
+        self._heard = time.monotonic()
+
+    def hurry(self) -> None:
+        """A request was asked: look soon."""
+        if self._timer is not None and not self._is_hurried:
+            self._timer.cancel()
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._is_hurried = self._oldest() is not None
+        self._timer = self._loop.call_later(
+            BUSY_SECONDS if self._is_hurried else IDLE_SECONDS, self._look
+        )
+
+    def _look(self) -> None:
+        self._schedule()
+        now = time.monotonic()
+        oldest = self._oldest()
+        if oldest is not None and now - oldest < BUSY_SECONDS:
+            return
+        pid = self._pid()
+        state = process_state(pid)
+        if state == "T":
+            log.warning("the supervisor (pid %d) was stopped: continuing it", pid)
+            os.kill(pid, signal.SIGCONT)
+            self.heard()
+            return
+        silent = now - self._heard
+        if silent > PING_SECONDS and now - self._pinged > PING_SECONDS:
+            self._pinged = now
+            self._ping()
+        if silent > SILENT_SECONDS and state not in ("", "t", "Z"):
+            log.error("the supervisor (pid %d) has hung for %.0f s: ending it", pid, silent)
+            os.kill(pid, signal.SIGKILL)
+            self.heard()
+
+    def _pid(self) -> int:
+        """The supervisor's pid, 0 when there is none."""
+        try:
+            with open(self._lock, encoding="ascii") as file:
+                return int(file.read(20))
+        except (OSError, ValueError):
+            return 0
+
+
+def process_state(pid: int) -> str:
+    """The letter of a process's state (proc(5)), "" when there is none."""
+    if pid <= 0:
+        return ""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return chr(file.read().rpartition(b")")[2].split()[0][0])
+    except (OSError, IndexError):
+        return ""
