@@ -32,6 +32,7 @@ from measuring.figures import Bench
 
 from support.http_services import Bench as Fakes
 from wharfie.api import application
+from wharfie.kernel.memory import keep_freed_memory
 from wharfie.pki import ServerFiles, ServerTls
 from wharfie.pki.directory import Terms, create
 from wharfie.pki.names import parse_hosts
@@ -49,6 +50,7 @@ def serve(directory: Path) -> None:
     """The server's process: the API, and one path that hands a stream of zeros over."""
 
     async def run() -> None:
+        keep_freed_memory()
         api = application(Fakes().services)
 
         async def take(fd: int, _: bytes) -> None:
