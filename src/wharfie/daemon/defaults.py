@@ -10,10 +10,13 @@ from wharfie.drivers.network import NetworkSettings
 from wharfie.drivers.network.settings import AddressPool, default_pools
 from wharfie.drivers.registry import InvalidSetting, RegistrySettings, settings_of
 from wharfie.drivers.runtime import Defaults, find_init
+from wharfie.drivers.runtime.cgroup.placing import check_parent, choose_driver
 from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.networks import DefaultBridge
 from wharfie.kernel.hostinfo import HostInfo
+from wharfie.model.errors import EngineError
+from wharfie.model.remapping import Remapping
 
 _PROFILE_LIMIT = 8 << 20
 _DOCKER_CERTS = "/etc/docker/certs.d"
@@ -47,6 +50,7 @@ def container_defaults(
         stop_timeout=config.default_stop_timeout,
         cpus=cpus,
         abilities=abilities,
+        remaps=bool(config.userns_remap),
         dns=config.dns,
         dns_options=config.dns_opts,
         dns_search=config.dns_search,
@@ -59,16 +63,24 @@ def host_abilities(host: HostInfo) -> HostAbilities:
     return HostAbilities(limits=host.limits, cpus=host.cpuset, memory_nodes=host.memory_nodes)
 
 
-def runtime_defaults(config: Config) -> Defaults:
+def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
     """What the runtime driver adds to containers.
 
     Raises:
-        ConfigError: `init-path` names a program that is not there.
+        ConfigError: `init-path` names a program that is not there, or the cgroup parent is not
+            one that the driver can use.
     """
+    asked = [text.partition("=")[2] for text in config.exec_opts if "cgroupdriver" in text.lower()]
+    driver = choose_driver(asked[-1] if asked else "", cgroup_version=cgroup_version)
+    try:
+        check_parent(driver, config.cgroup_parent)
+    except EngineError as error:
+        raise ConfigError(error.message) from None
     init_path = find_init(config.init_path)
     if config.init_path and not init_path:
         raise ConfigError(f"init-path {config.init_path}: no such program")
     return Defaults(
+        cgroup_driver=driver,
         cgroup_parent=config.cgroup_parent,
         ulimits=config.default_ulimits,
         init=config.init,
@@ -96,7 +108,7 @@ def read_seccomp_profile(config: Config) -> str:
         raise ConfigError(f"opening seccomp profile ({path}) failed: {why}") from None
 
 
-def network_settings(config: Config) -> NetworkSettings:
+def network_settings(config: Config, remapping: Remapping | None = None) -> NetworkSettings:
     """How the network driver works."""
     pools = [
         AddressPool(ip_network(pool.base, strict=False), pool.size)
@@ -109,6 +121,7 @@ def network_settings(config: Config) -> NetworkSettings:
         pools=pools,
         direct_routing=config.allow_direct_routing,
         forwarding=config.ip_forward,
+        userns=-1 if remapping is None else remapping.namespace,
     )
 
 

@@ -78,11 +78,6 @@ def warnings_of(settings: Settings) -> list[str]:
     values = settings.values
     if values.get("firewall-backend") == "iptables":
         found.append("firewall-backend iptables has no effect: this engine uses nftables")
-    if "native.cgroupdriver=systemd" in _texts(values, "exec-opts"):
-        found.append(
-            "native.cgroupdriver=systemd has no effect: this engine makes containers' groups "
-            "itself (cgroupfs)"
-        )
     return found
 
 

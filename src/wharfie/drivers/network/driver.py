@@ -74,7 +74,7 @@ class BridgeNetworks:
             undo.callback(self._links.close)
             self._firewall = Firewall(settings.owner, adapt_forward=settings.adapt_forward)
             undo.callback(self._firewall.close)
-            self._factory = SandboxFactory(self._links)
+            self._factory = SandboxFactory(self._links, settings.userns)
             undo.pop_all()
         self._book = AddressBook(settings.pools)
         self._ports = PortAllocator()

@@ -109,7 +109,6 @@ def test_ordinary_values_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        {"userns-remap": "default"},
         {"authorization-plugins": ["opa"]},
         {"iptables": False},
         {"rootless": True},

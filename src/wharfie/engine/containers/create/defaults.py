@@ -21,6 +21,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
         cgroupns_mode: "private" or "host".
         stop_timeout: seconds between the stop signal and SIGKILL.
         cpus: processors of this host.
+        remaps: containers run in a user namespace unless they say otherwise.
         abilities: which limits this host can set.
         host_gateway: address that `host-gateway` stands for in extra hosts, "" for the
             gateway of the container's own network.
@@ -39,6 +40,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
     dns_search: list[str] = field(default_factory=list)
     host_gateway: str = ""
     abilities: HostAbilities = HostAbilities()
+    remaps: bool = False
 
     def fill(self, host: HostConfig) -> HostConfig:
         """A host config with the engine's defaults where the creator left gaps."""

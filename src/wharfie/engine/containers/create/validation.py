@@ -173,6 +173,25 @@ def _check_ranges(host: HostConfig) -> None:
         )
 
 
+def check_user_namespace(host: HostConfig) -> None:
+    """Refuse what cannot be had in a user namespace. Source: behaviours 40."""
+    if host.userns_mode == "host":
+        return
+    if host.privileged:
+        raise InvalidArgument(
+            "privileged mode is incompatible with user namespaces.  You must run the container in "
+            "the host namespace when running privileged mode"
+        )
+    if host.network_mode == "host":
+        raise InvalidArgument(
+            "cannot share the host's network namespace when user namespaces are enabled"
+        )
+    if host.pid_mode == "host":
+        raise InvalidArgument(
+            "cannot share the host PID namespace when user namespaces are enabled"
+        )
+
+
 def _check_names(host: HostConfig) -> None:
     for address in host.dns:
         try:

@@ -43,6 +43,7 @@ from wharfie.model.errors import EngineError, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, JoinRequest
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import BundleMount, LaunchPlan, MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.task import TaskSupervisor
@@ -65,6 +66,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     files: ManagedFiles
     volumes: VolumeMounts
     directories: ContainerDirectories
+    remapping: Remapping | None = None
 
 
 class Starter:
@@ -72,7 +74,7 @@ class Starter:
 
     def __init__(self, ports: StartPorts) -> None:
         self._ports = ports
-        self._sharing = Sharing(ports.catalogue)
+        self._sharing = Sharing(ports.catalogue, ports.remapping)
         self._links = Links(ports.catalogue)
         self._mounts = MountOpener(MountPorts(ports.trees, ports.images, ports.snapshotter))
 
@@ -151,7 +153,8 @@ class Starter:
         donor = self._sharing.ipc_donor(record.host_config)
         volumes = await self._ports.volumes.attach(record)
         try:
-            opening = self._mounts.open(record, donor, volumes)
+            remapped = self._sharing.is_remapped(record.host_config)
+            opening = self._mounts.open(record, donor, volumes, remapped=remapped)
             mounts = await within(MOUNT_SECONDS, opening, f"a mount of container {record.name}")
         finally:
             close_volumes(volumes)
@@ -166,7 +169,7 @@ class Starter:
     async def _acquire(self, record: Container) -> tuple[int, Connection | None]:
         """Mount and join side by side; if one fails the other is given back."""
         rootfs, connection = await asyncio.gather(
-            self._ports.snapshotter.mount(SnapshotKey(record.id)),
+            self._mount_root(record),
             self._join(record),
             return_exceptions=True,
         )
@@ -178,6 +181,10 @@ class Starter:
             failures = [e for e in (rootfs, connection) if isinstance(e, BaseException)]
             raise failures[0]
         return rootfs, connection
+
+    async def _mount_root(self, record: Container) -> int:
+        remapped = self._sharing.is_remapped(record.host_config)
+        return await self._ports.snapshotter.mount(SnapshotKey(record.id), remapped=remapped)
 
     async def _join(self, record: Container) -> Connection | None:
         mode = parse_mode(record.host_config.network_mode)
@@ -211,7 +218,10 @@ class Starter:
                 hostname_path=other.hostname_path,
                 resolv_conf_path=other.resolv_conf_path,
             )
-        return self._ports.files.write(record, connection)
+        written = self._ports.files.write(record, connection)
+        if self._sharing.is_remapped(record.host_config) and self._ports.remapping is not None:
+            self._ports.directories.give(record.id, *self._ports.remapping.root)
+        return written
 
     def _plan(
         self,

@@ -48,6 +48,8 @@ class MountOpener:
         record: Container,
         donor: Container | None,
         volumes: Mapping[str, VolumeMount],
+        *,
+        remapped: bool = False,
     ) -> list[BundleMount]:
         """The mounts of a container, sorted by depth.
 
@@ -55,6 +57,7 @@ class MountOpener:
             record: whose.
             donor: the container whose shared memory it joins.
             volumes: its volumes as they were made ready, by destination; they stay the caller's.
+            remapped: it runs in the engine's user namespace.
 
         Raises:
             InvalidArgument, NotFound, Internal: a source is gone, or not fit for what is asked.
@@ -66,7 +69,9 @@ class MountOpener:
                 opened.append(mount)
                 ready = volumes.get(point.destination)
                 if ready is None:
-                    opened[-1] = await self._by_descriptor(mount, point, record)
+                    opened[-1] = await self._by_descriptor(mount, point, record, remapped=remapped)
+                elif remapped:
+                    opened[-1] = await self._remapped_volume(mount, ready)
                 else:
                     opened[-1] = _of_volume(mount, ready)
                 opened[-1] = _flat_if_file(opened[-1])
@@ -78,17 +83,24 @@ class MountOpener:
         return opened
 
     async def _by_descriptor(
-        self, mount: BundleMount, point: MountPoint, record: Container
+        self, mount: BundleMount, point: MountPoint, record: Container, *, remapped: bool
     ) -> BundleMount:
         spec = record.mount_specs.get(point.destination)
         if point.type == "image" and spec is not None:
-            return _with_tree(mount, await self._image(spec))
+            return _with_tree(mount, await self._image(spec, remapped=remapped))
         if point.type == "bind":
             if point.propagation in (*_SHARED, *_SLAVE):
                 await self._check_propagation(point)
             # By descriptor, for the supervisor's view of the host's mounts may be another.
             return _with_tree(mount, await self._bind(mount, spec))
         return mount
+
+    async def _remapped_volume(self, mount: BundleMount, ready: VolumeMount) -> BundleMount:
+        """A volume's files belong to the IDs that containers see; see `model.remapping`."""
+        root = ready.source if ready.descriptor is None else ready.descriptor
+        tree = await self._ports.trees.below(root, recursive=False, remapped=True)
+        access = structs.replace(ready, descriptor=None)
+        return _with_tree(_of_volume(mount, access), tree)
 
     async def _bind(self, mount: BundleMount, spec: MountSpec | None) -> int:
         recursive = mount.options[0] == "rbind"
@@ -104,11 +116,11 @@ class MountOpener:
         await asyncio.to_thread(make_source, mount.source)
         return await self._ports.trees.below(mount.source, recursive=recursive)
 
-    async def _image(self, spec: MountSpec) -> int:
+    async def _image(self, spec: MountSpec, *, remapped: bool) -> int:
         image = self._ports.images.get(spec.source)
         if image.top is None:
             raise InvalidArgument(f"image {spec.source} has no files to mount")
-        view = await self._ports.snapshotter.view(image.top)
+        view = await self._ports.snapshotter.view(image.top, remapped=remapped)
         subpath = spec.image_options.subpath if spec.image_options else ""
         if not subpath:
             return view
