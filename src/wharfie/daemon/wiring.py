@@ -46,7 +46,7 @@ from wharfie.drivers.registry import RemoteRegistries
 from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
-from wharfie.drivers.volume import LocalVolumeDriver
+from wharfie.drivers.volume import LocalVolumeDriver, VolumePlugins
 from wharfie.engine.containers import (
     ContainerCommits,
     ContainerFiles,
@@ -190,7 +190,7 @@ class _Builder:
         stack.callback(runtime.close)
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
-        volumes = Volumes(store, volume_driver, self._events)
+        volumes = Volumes(store, volume_driver, self._events, VolumePlugins())
         networks = Networks(
             store,
             driver,
