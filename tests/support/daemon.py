@@ -116,6 +116,8 @@ class Daemon:
             *("--data-root", str(self.data_root), "--exec-root", str(self.exec_root)),
             *("--pidfile", str(self.pidfile), "--config-file", str(self.directory / "none.json")),
             *("--cgroup-parent", f"/{self._cgroup_parent}"),
+            # Not systemd's, where it runs: it knows no processes of our namespace.
+            *("--exec-opt", "native.cgroupdriver=cgroupfs"),
             *self._flags,
             *flags,
         ]

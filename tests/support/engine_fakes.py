@@ -170,7 +170,14 @@ class FakeRuntime:
 class FakeTrees:
     """Opens what there is, wherever it is. See `model.runtime.MountTrees`."""
 
-    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+    async def below(
+        self,
+        root: str | int,
+        subpath: str = "",
+        *,
+        recursive: bool = True,
+        remapped: bool = False,
+    ) -> int:
         assert isinstance(root, str)
         return os.open(os.path.join(root, subpath), os.O_PATH)
 
@@ -191,7 +198,9 @@ class FakeSnapshotter:
     async def prepare(self, key: SnapshotKey, parent: object) -> None:
         self.keys.add(key)
 
-    async def mount(self, key: SnapshotKey, *, read_only: bool = False) -> int:
+    async def mount(
+        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+    ) -> int:
         if self.refusal is not None:
             raise self.refusal
         if key not in self.keys:

@@ -49,11 +49,13 @@ class FakeSnapshotter:
             raise NotFound(f"layer {parent} does not exist")
         self.snapshots[key] = parent
 
-    async def mount(self, key: SnapshotKey, *, read_only: bool = False) -> int:
+    async def mount(
+        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+    ) -> int:
         self._get(key)
         return os.open(os.devnull, os.O_RDONLY)
 
-    async def view(self, chain_id: ChainId) -> int:
+    async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
         if chain_id not in self.rows:
             raise NotFound(f"layer {chain_id} does not exist")
         return os.open(os.devnull, os.O_RDONLY)

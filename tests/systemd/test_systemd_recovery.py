@@ -85,7 +85,7 @@ def test_after_a_boot_all_is_back(fresh: Machine, hard: bool) -> None:
         "docker run -d --name on --restart always --stop-signal KILL -v data:/data "
         "busybox sleep 1000"
     )
-    fresh.check("docker run -d --name off busybox sleep 1000")
+    fresh.check("docker run -d --name off --stop-signal KILL busybox sleep 1000")
     fresh.check("docker exec on sh -c 'echo kept > /data/file; sync'")
     fresh.check(
         "docker run -d --name slow busybox "

@@ -174,6 +174,9 @@ def _unknown(prog: str, path: str, word: str) -> int:
         f"{prog}: unknown command: {full} {word}\n{usage}\n"
         f"Run '{full} --help' for more information\n"
     )
+    if not path and word in {"daemon", "-d"}:
+        daemon = "dockerd" if prog == "docker" else "wharfied"
+        sys.stderr.write(f"The daemon is a program of its own now: {daemon}\n")
     return 1
 
 

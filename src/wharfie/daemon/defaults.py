@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from wharfie.daemon.config import Config, ConfigError
 from wharfie.drivers.network import NetworkSettings
 from wharfie.drivers.network.settings import AddressPool, default_pools
 from wharfie.drivers.registry import InvalidSetting, RegistrySettings, settings_of
 from wharfie.drivers.runtime import Defaults, find_init
+from wharfie.drivers.runtime.cgroup.placing import check_parent, choose_driver
 from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.networks import DefaultBridge
 from wharfie.kernel.hostinfo import HostInfo
+from wharfie.model.errors import EngineError
+from wharfie.model.remapping import Remapping
 
 _PROFILE_LIMIT = 8 << 20
 _DOCKER_CERTS = "/etc/docker/certs.d"
@@ -47,6 +50,7 @@ def container_defaults(
         stop_timeout=config.default_stop_timeout,
         cpus=cpus,
         abilities=abilities,
+        remaps=bool(config.userns_remap),
         dns=config.dns,
         dns_options=config.dns_opts,
         dns_search=config.dns_search,
@@ -59,16 +63,24 @@ def host_abilities(host: HostInfo) -> HostAbilities:
     return HostAbilities(limits=host.limits, cpus=host.cpuset, memory_nodes=host.memory_nodes)
 
 
-def runtime_defaults(config: Config) -> Defaults:
+def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
     """What the runtime driver adds to containers.
 
     Raises:
-        ConfigError: `init-path` names a program that is not there.
+        ConfigError: `init-path` names a program that is not there, or the cgroup parent is not
+            one that the driver can use.
     """
+    asked = [text.partition("=")[2] for text in config.exec_opts if "cgroupdriver" in text.lower()]
+    driver = choose_driver(asked[-1] if asked else "", cgroup_version=cgroup_version)
+    try:
+        check_parent(driver, config.cgroup_parent)
+    except EngineError as error:
+        raise ConfigError(error.message) from None
     init_path = find_init(config.init_path)
     if config.init_path and not init_path:
         raise ConfigError(f"init-path {config.init_path}: no such program")
     return Defaults(
+        cgroup_driver=driver,
         cgroup_parent=config.cgroup_parent,
         ulimits=config.default_ulimits,
         init=config.init,
@@ -96,16 +108,20 @@ def read_seccomp_profile(config: Config) -> str:
         raise ConfigError(f"opening seccomp profile ({path}) failed: {why}") from None
 
 
-def network_settings(config: Config) -> NetworkSettings:
+def network_settings(config: Config, remapping: Remapping | None = None) -> NetworkSettings:
     """How the network driver works."""
     pools = [
-        AddressPool(IPv4Network(pool.base, strict=False), pool.size)
+        AddressPool(ip_network(pool.base, strict=False), pool.size)
         for pool in config.default_address_pools
     ]
+    if all(pool.base.version == 6 for pool in pools):
+        pools = [*default_pools(), *pools]
     return NetworkSettings(
         exec_root=config.exec_root,
-        pools=pools or default_pools(),
+        pools=pools,
+        direct_routing=config.allow_direct_routing,
         forwarding=config.ip_forward,
+        userns=-1 if remapping is None else remapping.namespace,
     )
 
 
@@ -136,6 +152,10 @@ def default_bridge(config: Config) -> DefaultBridge:
         bip=config.bip,
         fixed_cidr=config.fixed_cidr,
         gateway=config.default_gateway,
+        ipv6=config.ipv6,
+        bip6=config.bip6,
+        fixed_cidr6=config.fixed_cidr_v6,
+        gateway6=config.default_gateway_v6,
         mtu=config.mtu,
         icc=config.icc,
         masquerade=config.ip_masq,

@@ -6,6 +6,7 @@ loading the records and restoring the networks, the API last. Closing goes the o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import platform
@@ -34,6 +35,7 @@ from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
+from wharfie.daemon.remapping import open_remapping
 from wharfie.daemon.service_manager import is_machine_stopping
 from wharfie.daemon.stuck import StuckReport
 from wharfie.drivers.archive import JailArchiver
@@ -73,6 +75,7 @@ from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
 from wharfie.model.nursery import Nursery
+from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
 from wharfie.model.waits import WaitList
 from wharfie.state import SqliteStore
@@ -162,6 +165,7 @@ class _Builder:
         self._downloads = Slots(config.max_concurrent_downloads)
         self._uploads = Slots(config.max_concurrent_uploads)
         self._adoption: Adoption | None = None
+        self._remapping: Remapping | None = None
         self._reloaded: tuple[OciRuntime, DefaultsHandle] | None = None
 
     async def open(self, warnings: Callable[[], Sequence[str]]) -> Services:
@@ -172,14 +176,11 @@ class _Builder:
         stack.push_async_callback(self._close_supervisor, supervisor)
         for source in (self.requests, self._nursery, supervisor):
             self._report.add(source)
-        snapshotter = OverlaySnapshotter(config.data_root, store)
-        await snapshotter.open()
-        self.graph = SnapshotGraph(snapshotter)
-        stack.push_async_callback(snapshotter.close)
+        snapshotter = await self._open_snapshotter(store)
         archiver = JailArchiver()
         await archiver.open()
         stack.push_async_callback(archiver.close)
-        driver = BridgeNetworks(network_settings(config))
+        driver = BridgeNetworks(network_settings(config, self._remapping))
         stack.callback(driver.close)
         self.bridges = driver.bridges
         stack.push_async_callback(self._close_nursery)
@@ -188,7 +189,13 @@ class _Builder:
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
         volumes = Volumes(store, volume_driver, self._events)
-        networks = Networks(store, driver, self._events, default_bridge=default_bridge(config))
+        networks = Networks(
+            store,
+            driver,
+            self._events,
+            default_bridge=default_bridge(config),
+            default_options=config.default_network_opts,
+        )
         images = self._images(store, snapshotter, archiver)
         engine = assemble(
             ContainerPorts(
@@ -200,7 +207,8 @@ class _Builder:
                 snapshotter=snapshotter,
                 archiver=archiver,
                 runtime=runtime,
-                trees=KernelTrees(),
+                trees=KernelTrees(self._remapping),
+                remapping=self._remapping,
                 supervisor=supervisor,
                 nursery=self._nursery,
                 defaults=container_defaults(
@@ -325,6 +333,16 @@ class _Builder:
             keeper.start(collector.run(), "collection of unused images")
             self._stack.push_async_callback(keeper.close, grace=0)
 
+    async def _open_snapshotter(self, store: SqliteStore) -> OverlaySnapshotter:
+        self._remapping = await asyncio.to_thread(open_remapping, self._config.userns_remap)
+        if self._remapping is not None:
+            self._stack.callback(os.close, self._remapping.namespace)
+        snapshotter = OverlaySnapshotter(self._config.data_root, store, remapping=self._remapping)
+        await snapshotter.open()
+        self.graph = SnapshotGraph(snapshotter)
+        self._stack.push_async_callback(snapshotter.close)
+        return snapshotter
+
     def _watch(self, engine: ContainerEngine, runtime: OciRuntime, execs: Execs) -> None:
         """Look after running containers: their memory, their health."""
         memory = MemoryWatches(
@@ -379,7 +397,7 @@ class _Builder:
             supervisor,
             runtimes,
             default,
-            defaults=runtime_defaults(config),
+            defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
         )
@@ -480,11 +498,14 @@ def _base_info(
         memory=host.memory,
         data_root=config.data_root,
         server_version=__version__,
-        cgroup_driver="cgroupfs",
+        cgroup_driver=runtime.cgroup_driver,
         cgroup_version=str(cgroups.version),
         default_runtime=runtime.default_runtime,
         runtimes={name: info.path for name, info in runtime.runtimes.items()},
-        security_options=host.security_options,
+        security_options=[
+            *host.security_options,
+            *(["name=userns"] if config.userns_remap else []),
+        ],
         storage_driver="overlay2",
         storage_status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")],
         log_driver=config.log_driver,

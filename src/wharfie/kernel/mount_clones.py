@@ -26,6 +26,11 @@ def clone_open(fd: int, *, recursive: bool = True) -> int:
     return mounts.open_tree(fd, "", _CLONE | (mounts.AT_RECURSIVE if recursive else 0))
 
 
+def map_ids(tree: int, userns: int) -> None:
+    """Give a detached copy the maps of a user namespace; it must not be seen anywhere yet."""
+    mounts.mount_setattr(tree, attr_set=mounts.MOUNT_ATTR_IDMAP, userns=userns)
+
+
 def clone_of_process(pid: int, path: str) -> int:
     """A copy of what a process has mounted at an absolute path; no symlink is followed.
 

@@ -20,14 +20,19 @@ from wharfie.kernel.inotify import IN_MODIFY, Inotify
 class OomNotifier:
     """Watches one group; `fd` becomes readable when there may be news."""
 
-    def __init__(self, host: CgroupHost, path: str) -> None:
+    def __init__(self, host: CgroupHost, path: str, *, known: bool) -> None:
         """Begin to watch.
+
+        Args:
+            host: its trees.
+            path: of the group.
+            known: kills so far are known; else the first `check` tells of them.
 
         Raises:
             OSError: the group is not there, or this host cannot tell.
         """
         self._group: Cgroup = host.group(path)
-        self._seen = self._group.oom_kills()
+        self._seen = self._group.oom_kills() if known else 0
         self._directory = f"{host.root('memory')}{path}"
         self._inotify: Inotify | None = None
         root = host.root("memory")
@@ -58,6 +63,10 @@ class OomNotifier:
                 return False
             return os.path.isdir(self._directory)
         self._inotify.drain()
+        return self.check()
+
+    def check(self) -> bool:
+        """Tell whether the counter has grown since the last look."""
         kills = self._group.oom_kills()
         grown, self._seen = kills > self._seen, kills
         return grown

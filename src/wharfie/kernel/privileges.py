@@ -75,6 +75,20 @@ def keep_capabilities(kept: Iterable[int], last: int) -> None:
     _check(_libc.capset(header, data), "capset")
 
 
+def become_for_files(uid: int, gid: int) -> None:
+    """Let the calling thread act on files as somebody else, with all it may do as root.
+
+    With the user the kernel takes file capabilities off the effective set; they are put back.
+    Source: setfsuid(2), capabilities(7).
+    """
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    held = ctypes.create_string_buffer(struct.calcsize("=6I"))
+    _check(_libc.capget(header, held), "capget")
+    _libc.setfsgid(ctypes.c_uint(gid))
+    _libc.setfsuid(ctypes.c_uint(uid))
+    _check(_libc.capset(header, held), "capset")
+
+
 def set_no_new_privileges() -> None:
     """execve gains nothing any more."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)

@@ -71,9 +71,7 @@ def _refusal(verb: Verb, container: Container, *, force: bool) -> Exception | No
         case Verb.KILL:
             if is_running(container.state.status):
                 return None
-            return Conflict(
-                f"cannot kill container: {container.id}: container {container.id} is not running"
-            )
+            return Conflict(f"container {container.id} is not running")
         case Verb.PAUSE:
             return _refuse_pause(container)
         case Verb.UNPAUSE:
@@ -99,21 +97,16 @@ def _refuse_start(container: Container) -> Exception | None:
 
 
 def _refuse_remove(container: Container) -> Exception | None:
-    name = container.name
     match container.state.status:
         case Status.RUNNING:
             return Conflict(
-                f'cannot remove container "{name}": container is running: '
-                "stop the container before removing or force remove"
+                "container is running: stop the container before removing or force remove"
             )
         case Status.PAUSED:
-            return Conflict(
-                f'cannot remove container "{name}": container is paused and must be unpaused first'
-            )
+            return Conflict("container is paused and must be unpaused first")
         case Status.RESTARTING:
             return Conflict(
-                f'cannot remove container "{name}": container is restarting: '
-                "stop the container before removing or force remove"
+                "container is restarting: stop the container before removing or force remove"
             )
         case Status.CREATED | Status.EXITED | Status.DEAD | Status.REMOVING:
             return None

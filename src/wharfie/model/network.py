@@ -10,18 +10,28 @@ Source: Engine API 1.51, definitions Network, IPAM, EndpointSettings, PortBindin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Protocol
 
 from msgspec import UNSET, Struct, UnsetType, field
 
 from wharfie.model.ids import ContainerId, EndpointId, NetworkId
 
+Address = IPv4Address | IPv6Address
+Block = IPv4Network | IPv6Network
+
 
 class PortBinding(Struct, rename="pascal", frozen=True):
-    """Where a container port is published; "" host port asks for an ephemeral one."""
+    """Where a container port is published; "" host port asks for an ephemeral one.
+
+    Attributes:
+        allow_from: blocks ("10.0.0.0/8") from which it may be reached, unset for everywhere.
+            Not in Docker.
+    """
 
     host_ip: str = ""
     host_port: str = ""
+    allow_from: list[str] | UnsetType = UNSET
 
 
 class IPAMConfig(Struct, frozen=True, omit_defaults=True):
@@ -56,6 +66,7 @@ class Network(Struct, frozen=True, kw_only=True):
     attachable: bool = False
     ingress: bool = False
     config_only: bool = False
+    config_from: str = ""
     options: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -144,12 +155,15 @@ class PublishedPort(Struct, frozen=True):
     Attributes:
         protocol: "tcp", "udp" or "sctp".
         host_ip: address it is bound to, "0.0.0.0" or "::" for all.
+        host_port: 0 where the container is reached at its own address (gateway mode "routed").
+        allow_from: blocks from which it may be reached; none for everywhere.
     """
 
     container_port: int
     protocol: str
     host_ip: str
     host_port: int
+    allow_from: tuple[str, ...] = ()
 
 
 class Connection(Struct, frozen=True, kw_only=True):

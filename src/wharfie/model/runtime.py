@@ -37,13 +37,17 @@ class BundleMount(Struct, frozen=True, kw_only=True):
 
 
 class Namespaces(Struct, frozen=True, kw_only=True):
-    """Which namespaces are shared; None makes a new one, "" uses the host's, a path joins."""
+    """Which namespaces are shared; None makes a new one, "" uses the host's, a path joins.
+
+    A user namespace is never made anew: the engine's own, with its mapping, is joined.
+    """
 
     network: str | None = None
     pid: str | None = None
     ipc: str | None = None
     uts: str | None = None
     cgroup: str | None = None
+    user: str | None = ""
 
 
 class LaunchPlan(Struct, frozen=True, kw_only=True):
@@ -77,17 +81,25 @@ class RuntimeInfo(Struct, frozen=True):
 class MountTrees(Protocol):
     """Detached copies of mounted trees: nobody can swap what a descriptor stands for."""
 
-    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+    async def below(
+        self,
+        root: str | int,
+        subpath: str = "",
+        *,
+        recursive: bool = True,
+        remapped: bool = False,
+    ) -> int:
         """A copy of a directory or file, or of what lies at `subpath` below it.
 
         Args:
             root: absolute host path, or a descriptor, which stays open.
             subpath: relative; may not lead out of `root`, by no symlink either.
             recursive: with the mounts below.
+            remapped: with the IDs of the engine's user namespace.
 
         Raises:
             NotFound: there is nothing.
-            InvalidArgument: it leads out, or the root is not there.
+            InvalidArgument: it leads out, or its file system cannot map IDs.
         """
 
     async def of_process(self, pid: int, path: str) -> int:

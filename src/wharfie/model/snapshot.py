@@ -104,15 +104,22 @@ class Snapshotter(Protocol):
             Conflict: the key is taken.
         """
 
-    async def mount(self, key: SnapshotKey, *, read_only: bool = False) -> int:
+    async def mount(
+        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+    ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes.
+
+        Args:
+            key: which.
+            read_only: refuse writing.
+            remapped: for a container in the engine's user namespace.
 
         Raises:
             NotFound: no such snapshot.
             Internal: the kernel refused; the message says why.
         """
 
-    async def view(self, chain_id: ChainId) -> int:
+    async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
         """Mount the layers of an image read-only, detached; the caller closes the descriptor."""
 
     def paths(self, key: SnapshotKey) -> OverlayPaths:

@@ -85,6 +85,7 @@ class NetworkInspect(Struct, rename="pascal", frozen=True, kw_only=True):
             internal=network.internal,
             attachable=network.attachable,
             ingress=network.ingress,
+            config_from=ConfigReference(network.config_from),
             config_only=network.config_only,
             containers={
                 key: NetworkContainer.of(endpoint, named.get(key, ""))

@@ -97,7 +97,7 @@ async def test_debug_taken_back_restores_the_level(tmp_path: Path) -> None:
         {"labels": ["c=d"], "nonsense": 1},
         {"labels": ["c=d"], "mtu": -1},
         {"labels": ["c=d"], "icc": False},
-        {"labels": ["c=d"], "userns-remap": "default"},
+        {"labels": ["c=d"], "rootless": True},
     ],
 )
 async def test_any_mistake_leaves_everything_as_it_was(

@@ -78,11 +78,6 @@ def warnings_of(settings: Settings) -> list[str]:
     values = settings.values
     if values.get("firewall-backend") == "iptables":
         found.append("firewall-backend iptables has no effect: this engine uses nftables")
-    if "native.cgroupdriver=systemd" in _texts(values, "exec-opts"):
-        found.append(
-            "native.cgroupdriver=systemd has no effect: this engine makes containers' groups "
-            "itself (cgroupfs)"
-        )
     return found
 
 
@@ -194,8 +189,6 @@ def _check_networks(values: Values) -> None:
         size = lowered.get("size")
         if not isinstance(size, int) or not base.prefixlen <= size <= base.max_prefixlen:
             raise ConfigError(f"invalid default address pool: size {size} does not fit {base}")
-        if base.version != 4:
-            raise ConfigError(f"invalid default address pool {base}: IPv6 is not supported yet")
     if "host-gateway-ip" in values and "host-gateway-ips" in values:
         raise ConfigError(
             "host-gateway-ip and host-gateway-ips must not both be specified in the config file"

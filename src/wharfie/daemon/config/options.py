@@ -82,7 +82,6 @@ B, S, N, L, M = Kind.BOOL, Kind.STRING, Kind.INTEGER, Kind.LIST, Kind.MAP
 _NEEDLESS, _WARNED, _REFUSED = Support.NEEDLESS, Support.WARNED, Support.REFUSED
 _NO_CONTAINERD = "this engine needs no containerd"
 _NO_CLUSTER = "this engine has no swarm mode yet"
-_NO_IPV6 = "this engine has no IPv6 networks yet"
 
 OPTIONS = (
     # The program
@@ -153,8 +152,7 @@ OPTIONS = (
            "Set no-new-privileges by default for new containers", "", False),
     Option("selinux-enabled", "selinux-enabled", B, "Enable selinux support", "", False, False,
            _WARNED, "this engine does not label containers for SELinux"),
-    Option("userns-remap", "userns-remap", S, "User/Group setting for user namespaces", "", "",
-           False, _REFUSED, "it would run containers as root of this host"),
+    Option("userns-remap", "userns-remap", S, "User/Group setting for user namespaces", "", ""),
     Option("rootless", "rootless", B, "Enable rootless mode", "", False, False, _REFUSED,
            "this engine runs as root only, yet"),
     Option("cdi-spec-dir", "cdi-spec-dirs", L, "CDI specification directories", "",
@@ -201,16 +199,14 @@ OPTIONS = (
     # Networks
     Option("bridge", "bridge", S, "Attach containers to a network bridge", "b", "docker0"),
     Option("bip", "bip", S, "IPv4 address for the default bridge", "", ""),
-    Option("bip6", "bip6", S, "IPv6 address for the default bridge", "", "", False, _WARNED,
-           _NO_IPV6),
+    Option("bip6", "bip6", S, "IPv6 address for the default bridge", "", ""),
     Option("fixed-cidr", "fixed-cidr", S, "IPv4 subnet for the default bridge network", "", ""),
     Option("fixed-cidr-v6", "fixed-cidr-v6", S, "IPv6 subnet for the default bridge network", "",
-           "", False, _WARNED, _NO_IPV6),
+           ""),
     Option("default-gateway", "default-gateway", Kind.ADDRESS,
            "Default gateway IPv4 address for the default bridge network", "", ""),
     Option("default-gateway-v6", "default-gateway-v6", Kind.ADDRESS,
-           "Default gateway IPv6 address for the default bridge network", "", "", False, _WARNED,
-           _NO_IPV6),
+           "Default gateway IPv6 address for the default bridge network", "", ""),
     Option("default-address-pool", "default-address-pools", Kind.POOLS,
            "Default address pools for local networks", "", ()),
     Option("default-network-opt", "default-network-opts", Kind.NETWORK_OPTIONS,
@@ -228,15 +224,13 @@ OPTIONS = (
     Option("iptables", "iptables", B, "Enable addition of firewall rules", "", True, False,
            _REFUSED, "networks and published ports of this engine need their rules"),
     Option("ip6tables", "ip6tables", B, "Enable addition of IPv6 firewall rules", "", True, False,
-           _NEEDLESS, "this engine adds no IPv6 rules"),
+           _REFUSED, "networks and published ports of this engine need their rules"),
     Option("firewall-backend", "firewall-backend", S, "Firewall backend", "", "nftables"),
     Option("allow-direct-routing", "allow-direct-routing", B,
-           "Allow remote access to published ports on container IP addresses", "", False, False,
-           _WARNED, "direct routing is not supported yet"),
+           "Allow remote access to published ports on container IP addresses", "", False),
     Option("bridge-accept-fwmark", "bridge-accept-fwmark", S, "Accept marked packets", "", "",
            False, _WARNED, "marks are not looked at"),
-    Option("ipv6", "ipv6", B, "Enable IPv6 networking for the default bridge network", "", False,
-           False, _WARNED, _NO_IPV6),
+    Option("ipv6", "ipv6", B, "Enable IPv6 networking for the default bridge network", "", False),
     Option("userland-proxy", "userland-proxy", B, "Use userland proxy for loopback traffic", "",
            True, False, _NEEDLESS, "the kernel forwards loopback traffic here"),
     Option("userland-proxy-path", "userland-proxy-path", S, "Path to the userland proxy binary", "",

@@ -73,6 +73,7 @@ class Config(Struct, frozen=True, kw_only=True):
     min_api_version: str = "1.24"
     runtimes: dict[str, RuntimeInfo] = field(default_factory=dict)
     default_runtime: str = "crun"
+    exec_opts: list[str] = field(default_factory=list)
     cgroup_parent: str = ""
     default_cgroupns_mode: str = ""
     default_ipc_mode: str = "private"
@@ -82,6 +83,7 @@ class Config(Struct, frozen=True, kw_only=True):
     init: bool = False
     init_path: str = ""
     seccomp_profile: str = "builtin"
+    userns_remap: str = ""
     no_new_privileges: bool = False
     log_driver: str = "json-file"
     log_opts: dict[str, str] = field(default_factory=dict)
@@ -101,6 +103,11 @@ class Config(Struct, frozen=True, kw_only=True):
     bip: str = ""
     fixed_cidr: str = ""
     default_gateway: str = ""
+    ipv6: bool = False
+    bip6: str = ""
+    fixed_cidr_v6: str = ""
+    default_gateway_v6: str = ""
+    allow_direct_routing: bool = False
     default_address_pools: list[Pool] = field(default_factory=list)
     default_network_opts: dict[str, dict[str, str]] = field(default_factory=dict)
     mtu: int = 1500

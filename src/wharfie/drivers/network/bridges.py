@@ -6,23 +6,23 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address
 
 import msgspec
 
 from wharfie.drivers.network.addresses import AddressBook
-from wharfie.drivers.network.endpoints import BridgeNetwork
+from wharfie.drivers.network.endpoints import BridgeNetwork, Side
 from wharfie.drivers.network.firewall import Firewall
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.options import BRIDGE_NAME, BridgeOptions
 from wharfie.drivers.network.settings import NetworkSettings
 from wharfie.model.errors import EngineError, Forbidden, Internal, NoSuchNetwork
 from wharfie.model.ids import NetworkId
-from wharfie.model.network import IPAM, Network
+from wharfie.model.network import IPAM, Address, Block, Network
 
 _log = logging.getLogger(__name__)
 
-_DEFAULT_GATEWAY = "DefaultGatewayIPv4"
+_DEFAULT_GATEWAY = "DefaultGatewayIPv{}"
 
 
 class Bridges:
@@ -120,7 +120,7 @@ class Bridges:
                     _log.error("network %s is not available: %s", network.name, error)
                     self._broken[network.id] = str(error)
 
-    def _make(self, network: Network, occupied: Sequence[IPv4Network]) -> BridgeNetwork:
+    def _make(self, network: Network, occupied: Sequence[Block]) -> BridgeNetwork:
         options = self._named(BridgeOptions.of(network))
         for other in self._networks.values():
             if other.options.bridge == options.bridge:
@@ -129,24 +129,36 @@ class Bridges:
                     f"network {other.record.id} ({options.bridge}): networks have same bridge name"
                 )
         with ExitStack() as undo:
-            ipam = self._book.claim(network.id, network.ipam, occupied)
+            versions = [4] if network.enable_ipv4 else []
+            versions += [6] if network.enable_ipv6 else []
+            ipam = self._book.claim(network.id, network.ipam, occupied, versions=versions)
             undo.callback(self._book.drop, network.id)
-            subnet = self._book.subnet(network.id)
-            own = self._book.gateway(network.id)
+            sides = tuple(
+                Side(one.subnet, one.gateway, _router(ipam, version) or one.gateway)
+                for version in versions
+                for one in self._book.subnets(network.id, version)
+            )
             existed = self._links.find(options.bridge) is not None
             if not existed:
                 undo.callback(self._links.delete_own, options.bridge)
+            if network.enable_ipv6 and self._settings.forwarding:
+                self._links.enable_ipv6_forwarding()
             index = self._links.ensure_bridge(
                 options.bridge,
-                address=own if options.address else None,
-                prefix=subnet.prefixlen,
+                addresses=[
+                    (side.own, side.subnet.prefixlen)
+                    for side in sides
+                    if options.mode(side.version) != "isolated"
+                    and (options.address or side.version == 6)
+                ],
+                ipv6=network.enable_ipv6,
                 mtu=options.mtu,
             )
             settled = msgspec.structs.replace(network, ipam=ipam)
             if options.default:
                 told = {**network.options, BRIDGE_NAME: options.bridge}
                 settled = msgspec.structs.replace(settled, options=told)
-            made = BridgeNetwork(settled, options, index, subnet, _router(ipam) or own)
+            made = BridgeNetwork(settled, options, index, sides)
             undo.pop_all()
         return made
 
@@ -161,10 +173,10 @@ class Bridges:
         return options
 
 
-def _router(ipam: IPAM) -> IPv4Address | None:
+def _router(ipam: IPAM, version: int) -> Address | None:
     """The gateway containers use where it is not the bridge itself. Source: --default-gateway."""
     for config in ipam.config or []:
-        wished = (config.aux_addresses or {}).get(_DEFAULT_GATEWAY)
+        wished = (config.aux_addresses or {}).get(_DEFAULT_GATEWAY.format(version))
         if wished:
-            return IPv4Address(wished)
+            return ip_address(wished)
     return None

@@ -11,12 +11,12 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from wharfie.drivers.network.addresses import AddressBook
 from wharfie.drivers.network.links import HostLinks
 from wharfie.model.ids import NetworkId
-from wharfie.model.network import Endpoint
+from wharfie.model.network import Address, Endpoint
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ class _Departed:
     def __init__(self, endpoint: Endpoint) -> None:
         self.interface = endpoint.host_interface
         self.network_id = endpoint.network_id
-        self.address = IPv4Address(endpoint.address) if endpoint.address else None
+        self.addresses = [
+            ip_address(one) for one in (endpoint.address, endpoint.ipv6_address) if one
+        ]
         self.since = time.monotonic()
 
 
@@ -58,7 +60,7 @@ class Departures:
                 self._thread = threading.Thread(target=self._run, name="departures", daemon=True)
                 self._thread.start()
 
-    def settle(self, network_id: NetworkId, address: IPv4Address | None = None) -> bool:
+    def settle(self, network_id: NetworkId, address: Address | None = None) -> bool:
         """Free addresses now, by deleting interfaces that still exist; tells if any was freed.
 
         Args:
@@ -69,7 +71,7 @@ class Departures:
             urgent = [
                 one
                 for one in self._waiting
-                if one.network_id == network_id and address in (None, one.address)
+                if one.network_id == network_id and (address is None or address in one.addresses)
             ]
         self._finish(urgent, by_force=True)
         return bool(urgent)
@@ -106,5 +108,5 @@ class Departures:
             for one in departed:
                 if one in self._waiting:
                     self._waiting.remove(one)
-                    if one.address is not None:
-                        self._book.free(one.network_id, one.address)
+                    for address in one.addresses:
+                        self._book.free(one.network_id, address)

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 
 import msgspec
@@ -24,7 +24,12 @@ import msgspec
 from wharfie.drivers.network.addresses import AddressBook
 from wharfie.drivers.network.bridges import Bridges
 from wharfie.drivers.network.departures import Departures
-from wharfie.drivers.network.endpoints import BridgeNetwork, EndpointMaker, gateway_endpoint
+from wharfie.drivers.network.endpoints import (
+    BridgeNetwork,
+    EndpointMaker,
+    addresses_of,
+    gateway_endpoint,
+)
 from wharfie.drivers.network.firewall import Firewall
 from wharfie.drivers.network.guard import Guard
 from wharfie.drivers.network.links import HostLinks
@@ -39,6 +44,7 @@ from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from wharfie.model.errors import EngineError, Internal
 from wharfie.model.ids import ContainerId, NetworkId, generate_id
 from wharfie.model.network import (
+    Block,
     Connection,
     Endpoint,
     EndpointSettings,
@@ -54,6 +60,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _THREADS = 4
 _BARE_READY = 2
+_NOBODY: dict[int, Block] = {4: IPv4Network("0.0.0.0/32"), 6: IPv6Network("::/128")}
+"""A block nobody is in: where only blocks of the other version are allowed."""
 
 
 class BridgeNetworks:
@@ -66,7 +74,7 @@ class BridgeNetworks:
             undo.callback(self._links.close)
             self._firewall = Firewall(settings.owner, adapt_forward=settings.adapt_forward)
             undo.callback(self._firewall.close)
-            self._factory = SandboxFactory(self._links)
+            self._factory = SandboxFactory(self._links, settings.userns)
             undo.pop_all()
         self._book = AddressBook(settings.pools)
         self._ports = PortAllocator()
@@ -210,6 +218,7 @@ class BridgeNetworks:
                     sandbox.netlink,
                     network,
                     settings,
+                    namespace=sandbox.namespace,
                     position=position,
                     spare=None if position else sandbox.spare,
                     default_route=position == outside,
@@ -263,12 +272,20 @@ class BridgeNetworks:
         if not wishes or target is None:
             return []
         owner = request.container_id
-        binding = self._bridges.by_id(target.network_id).options.host_binding
+        options = self._bridges.by_id(target.network_id).options
+        versions = [one.version for one in addresses_of(target)]
         try:
-            ports = self._ports.publish(owner, wishes, host_binding=binding)
+            ports = self._ports.publish(
+                owner,
+                wishes,
+                host_binding=options.host_binding,
+                versions=versions,
+                routed=[one for one in versions if options.mode(one) == "routed"],
+            )
             undo.callback(self._ports.release, owner, ports)
-            self._firewall.publish(port_rules(ports, target))
-            undo.callback(self._firewall.unpublish, ports)
+            rules = port_rules(ports, target)
+            self._firewall.publish(rules)
+            undo.callback(self._firewall.unpublish, rules)
             self._ports.listen(ports)
         except PortTaken as taken:
             raise PortTaken(
@@ -286,8 +303,9 @@ class BridgeNetworks:
         ports = self._ports.owned(container_id, live.connection.ports)
         self._names.leave(container_id, live.connection)
         try:
-            if ports:
-                self._firewall.unpublish(ports)
+            target = gateway_endpoint(endpoints)
+            if ports and target is not None:
+                self._firewall.unpublish(port_rules(ports, target))
         finally:
             self._ports.release(container_id, ports)
             live.close()
@@ -309,11 +327,15 @@ class BridgeNetworks:
         bridge = self._bridges.get(network)
         live = self._live.require(container_id)
         before = gateway_endpoint(list(live.connection.endpoints.values()))
-        with _inside(pid, live.sandbox) as netlink:
+        with (
+            _inside(pid, live.sandbox) as netlink,
+            _namespace(pid, live.sandbox) as namespace,
+        ):
             endpoint = self._endpoints.make(
                 netlink,
                 bridge,
                 settings,
+                namespace=namespace,
                 position=None,
                 default_route=before is None,
             )
@@ -348,7 +370,8 @@ class BridgeNetworks:
         after = gateway_endpoint(list(live.connection.endpoints.values()))
         if not ports or before == after:
             return
-        self._firewall.unpublish(ports)
+        if before is not None:
+            self._firewall.unpublish(port_rules(ports, before))
         if after is not None:
             self._firewall.publish(port_rules(ports, after))
 
@@ -367,7 +390,8 @@ class BridgeNetworks:
                 _log.warning("another program has taken port %s/%s", port.host_port, port.protocol)
             if target is not None:
                 rules += port_rules(connection.ports, target)
-        self._firewall.reset([network.rules for network in self._bridges.all()], rules)
+        networks_rules = [one for network in self._bridges.all() for one in network.rules]
+        self._firewall.reset(networks_rules, rules)
         for one in live:
             self._listen(one)
         self._names.restore()
@@ -390,7 +414,8 @@ class BridgeNetworks:
             if network is None:
                 continue
             try:
-                self._book.lease(recorded.network_id, recorded.address)
+                for address in addresses_of(recorded):
+                    self._book.lease(recorded.network_id, str(address), version=address.version)
                 endpoints[name] = self._mend(one, network, recorded)
             except (OSError, EngineError) as error:
                 _log.error("cannot restore %s of %s: %s", name, one.container_id, error)
@@ -404,8 +429,10 @@ class BridgeNetworks:
         link = self._links.find(endpoint.host_interface)
         if link is None:
             route = endpoint == gateway_endpoint(list(one.connection.endpoints.values()))
-            with _inside(one.pid, None) as netlink:
-                return self._endpoints.put_back(netlink, network, endpoint, route=route)
+            with _inside(one.pid, None) as netlink, _namespace(one.pid, None) as namespace:
+                return self._endpoints.put_back(
+                    netlink, network, endpoint, namespace=namespace, route=route
+                )
         if link.master != network.index:
             port = network.port
             self._links.attach(link.name, port.bridge, icc=port.icc, mtu=port.mtu)
@@ -421,17 +448,29 @@ class BridgeNetworks:
 
 
 def port_rules(ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRule]:
-    """Rules that redirect published ports to one endpoint."""
-    return [
-        PortRule(
-            protocol=port.protocol,
-            host_address=IPv4Address(port.host_ip),
-            host_port=port.host_port,
-            address=IPv4Address(target.address),
-            port=port.container_port,
+    """Rules that redirect published ports to one endpoint, in the families it has."""
+    addresses = {one.version: one for one in addresses_of(target)}
+    made = []
+    for port in ports:
+        host = ip_address(port.host_ip)
+        address = addresses.get(host.version)
+        if address is None:
+            continue
+        blocks: list[Block] = [ip_network(text) for text in port.allow_from]
+        allowed: tuple[Block, ...] = tuple(one for one in blocks if one.version == host.version)
+        if blocks and not allowed:
+            allowed = (_NOBODY[host.version],)
+        made.append(
+            PortRule(
+                protocol=port.protocol,
+                host_address=host,
+                host_port=port.host_port,
+                address=address,
+                port=port.container_port,
+                allow=allowed,
+            )
         )
-        for port in ports
-    ]
+    return made
 
 
 @contextlib.contextmanager

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address
 
-from msgspec import Struct
+from msgspec import Struct, field, structs
 
 from wharfie.drivers.network.addresses import AddressBook
 from wharfie.drivers.network.departures import Departures
-from wharfie.drivers.network.links import HostLinks
+from wharfie.drivers.network.links import HostLinks, enable_ipv6
 from wharfie.drivers.network.options import BridgeOptions
 from wharfie.drivers.network.ruleset import NetworkRules
 from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
 from wharfie.formats.network import rtnetlink
 from wharfie.formats.network.netlink import NetlinkFormatError
+from wharfie.kernel import netns
 from wharfie.kernel.netlink import EXISTS, GONE, NetlinkSocket
-from wharfie.model.errors import Conflict, InvalidArgument
+from wharfie.model.errors import Conflict, EngineError, InvalidArgument
 from wharfie.model.ids import EndpointId, generate_id
-from wharfie.model.network import Endpoint, EndpointSettings, Network
+from wharfie.model.network import (
+    Address,
+    Block,
+    Endpoint,
+    EndpointIPAMConfig,
+    EndpointSettings,
+    Network,
+)
+
+
+class Side(Struct, frozen=True):
+    """A network's block of one family: the bridge's own address, and containers' way outside."""
+
+    subnet: Block
+    own: Address
+    gateway: Address
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.subnet.version
 
 
 class BridgeNetwork(Struct, frozen=True):
-    """A network as it stands on this host: record, options, bridge and subnet."""
+    """A network as it stands on this host: record, options, bridge, and IPv4 and IPv6 blocks."""
 
     record: Network
     options: BridgeOptions
     index: int
-    subnet: IPv4Network
-    gateway: IPv4Address
+    sides: tuple[Side, ...]
 
     @property
     def port(self) -> BridgePort:
@@ -36,15 +56,26 @@ class BridgeNetwork(Struct, frozen=True):
         return BridgePort(self.index, self.options.icc, self.options.mtu)
 
     @property
-    def rules(self) -> NetworkRules:
+    def rules(self) -> list[NetworkRules]:
         """What the firewall has to know."""
-        return NetworkRules(
-            bridge=self.options.bridge,
-            subnet=self.subnet,
-            icc=self.options.icc,
-            internal=self.record.internal,
-            masquerade=self.options.masquerade,
-        )
+        options = self.options
+        return [
+            NetworkRules(
+                bridge=options.bridge,
+                subnet=side.subnet,
+                icc=options.icc,
+                internal=self.record.internal,
+                masquerade=options.masquerade,
+                routed=options.mode(side.version) == "routed",
+                unprotected=options.mode(side.version) == "nat-unprotected",
+            )
+            for side in self.sides
+        ]
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether containers reach the outside through it."""
+        return not self.record.internal
 
 
 class EndpointMaker:
@@ -68,6 +99,7 @@ class EndpointMaker:
         network: BridgeNetwork,
         settings: EndpointSettings,
         *,
+        namespace: int,
         position: int | None,
         spare: Veth | None = None,
         default_route: bool,
@@ -77,7 +109,8 @@ class EndpointMaker:
         Args:
             netlink: a socket inside the sandbox.
             network: which network.
-            settings: wished address and hardware address.
+            settings: wished addresses and hardware address.
+            namespace: descriptor of the sandbox.
             position: number of the interface in a new sandbox; None finds a free name in a
                 running one.
             spare: a veth pair that is there already, for the first interface.
@@ -90,82 +123,93 @@ class EndpointMaker:
                 with the sandbox.
         """
         wished = parse_mac(settings.mac_address)
-        address = self._lease(network, settings)
-        mac = wished or _mac_of(address)
+        addresses = self._lease(network, settings)
+        mac = wished or _mac_of(addresses)
         veth: Veth | None = None
         try:
             veth = spare or self._add_veth(netlink, network, position, mac)
             self._factory.attach(veth, network.port)
-            route = network.gateway if default_route and not network.record.internal else None
             prefix = network.options.prefix
             name = veth.inside if position is None else f"{prefix}{position}"
-            self._configure(
-                netlink, veth, network, name=name, mac=mac, address=address, route=route
+            plan = _Plan(
+                network, name=name, mac=mac, addresses=addresses, default_route=default_route
             )
+            self._configure(netlink, namespace, veth, plan)
         except OSError:
             if veth is None or position is None:
                 self._links.delete([veth.outside] if veth else [])
-                self._book.free(network.record.id, address)
+                for address in addresses:
+                    self._book.free(network.record.id, address)
             else:
-                self._departures.add([_endpoint(network, veth, address)])
+                self._departures.add([_endpoint(network, veth, addresses)])
             raise
-        veth.mac = mac
-        return _endpoint(network, veth, address, settings.dns_names or [])
+        veth.mac = mac or veth.mac
+        return _endpoint(network, veth, addresses, settings.dns_names or [])
 
     def put_back(
-        self, netlink: NetlinkSocket, network: BridgeNetwork, endpoint: Endpoint, *, route: bool
+        self,
+        netlink: NetlinkSocket,
+        network: BridgeNetwork,
+        endpoint: Endpoint,
+        *,
+        namespace: int,
+        route: bool,
     ) -> Endpoint:
         """Make an endpoint anew that is recorded, but whose interface is gone."""
         veth = self._factory.add_veth(
             netlink, endpoint.interface, index=0, mac=endpoint.mac_address
         )
         self._factory.attach(veth, network.port)
-        self._configure(
-            netlink,
-            veth,
+        plan = _Plan(
             network,
             name=veth.inside,
             mac="",
-            address=IPv4Address(endpoint.address),
-            route=network.gateway if route and not network.record.internal else None,
+            addresses=addresses_of(endpoint),
+            default_route=route,
         )
-        return Endpoint(
-            id=endpoint.id,
-            network_id=endpoint.network_id,
-            interface=endpoint.interface,
-            host_interface=veth.outside,
-            mac_address=veth.mac,
-            address=endpoint.address,
-            prefix=endpoint.prefix,
-            gateway=endpoint.gateway,
-            names=endpoint.names,
-        )
+        self._configure(netlink, namespace, veth, plan)
+        return structs.replace(endpoint, host_interface=veth.outside, mac_address=veth.mac)
 
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint out of a running sandbox, at once."""
         if endpoint.host_interface:
             self._links.delete([endpoint.host_interface])
-        if endpoint.address:
-            self._book.free(endpoint.network_id, IPv4Address(endpoint.address))
+        for address in addresses_of(endpoint):
+            self._book.free(endpoint.network_id, address)
 
     def route(self, netlink: NetlinkSocket, endpoint: Endpoint) -> None:
         """Let a running sandbox reach the outside through an endpoint."""
         answers = netlink.run([rtnetlink.get_link(endpoint.interface)], ignore=GONE)
         for answer in answers:
             index = rtnetlink.parse_link(answer).index
-            route = rtnetlink.add_default_route(IPv4Address(endpoint.gateway), index)
-            netlink.run([route], ignore=EXISTS)
+            for gateway in (endpoint.gateway, endpoint.ipv6_gateway):
+                if gateway:
+                    route = rtnetlink.add_default_route(ip_address(gateway), index)
+                    netlink.run([route], ignore=EXISTS)
 
-    def _lease(self, network: BridgeNetwork, settings: EndpointSettings) -> IPv4Address:
-        wished = settings.ipam_config.ipv4_address if settings.ipam_config else ""
+    def _lease(self, network: BridgeNetwork, settings: EndpointSettings) -> list[Address]:
+        ipam = settings.ipam_config or EndpointIPAMConfig()
+        wishes = {4: ipam.ipv4_address, 6: ipam.ipv6_address}
+        leased: list[Address] = []
+        try:
+            for side in network.sides:
+                address = self._lease_one(network, wishes[side.version], side.version)
+                leased.append(address)
+        except EngineError:
+            for address in leased:
+                self._book.free(network.record.id, address)
+            raise
+        return leased
+
+    def _lease_one(self, network: BridgeNetwork, wished: str, version: int) -> Address:
         network_id = network.record.id
         try:
-            return self._book.lease(network_id, wished)
+            return self._book.lease(network_id, wished, version=version)
         except Conflict:
-            address = IPv4Address(wished) if wished else None
+            address = ip_address(wished) if wished else None
             if not self._departures.settle(network_id, address):
                 raise
-            return self._book.lease(network_id, wished)
+            return self._book.lease(network_id, wished, version=version)
 
     def _add_veth(
         self, netlink: NetlinkSocket, network: BridgeNetwork, position: int | None, mac: str
@@ -179,36 +223,45 @@ class EndpointMaker:
         free = next(number for number in range(len(names) + 1) if f"{prefix}{number}" not in names)
         return self._factory.add_veth(netlink, f"{prefix}{free}", index=0, mac=mac)
 
-    def _configure(
-        self,
-        netlink: NetlinkSocket,
-        veth: Veth,
-        network: BridgeNetwork,
-        *,
-        name: str,
-        mac: str,
-        address: IPv4Address,
-        route: IPv4Address | None,
-    ) -> None:
+    def _configure(self, netlink: NetlinkSocket, namespace: int, veth: Veth, plan: _Plan) -> None:
         bodies = []
-        if veth.inside != name:
-            bodies += [rtnetlink.set_down(veth.index), rtnetlink.rename(veth.index, name)]
-            veth.inside, veth.is_up = name, False
-        if network.options.mtu:
-            bodies.append(rtnetlink.set_mtu(veth.inside, network.options.mtu))
-        if mac and mac != veth.mac:
-            bodies.append(rtnetlink.set_mac(veth.index, mac))
-        bodies.append(rtnetlink.add_address(veth.index, address, network.subnet.prefixlen))
+        if veth.inside != plan.name:
+            bodies += [rtnetlink.set_down(veth.index), rtnetlink.rename(veth.index, plan.name)]
+            veth.inside, veth.is_up = plan.name, False
+        if plan.network.options.mtu:
+            bodies.append(rtnetlink.set_mtu(veth.inside, plan.network.options.mtu))
+        if plan.mac and plan.mac != veth.mac:
+            bodies.append(rtnetlink.set_mac(veth.index, plan.mac))
+        if any(address.version == 6 for address in plan.addresses):
+            if bodies:
+                netlink.run(bodies)
+            bodies = []
+            with netns.inside(namespace, self._factory.home):
+                enable_ipv6(veth.inside)
+        for address, side in zip(plan.addresses, plan.network.sides, strict=True):
+            bodies.append(rtnetlink.add_address(veth.index, address, side.subnet.prefixlen))
         if not veth.is_up:
             bodies.append(rtnetlink.set_up(veth.index))
-        if route is not None:
-            bodies.append(rtnetlink.add_default_route(route, veth.index))
+        if plan.default_route and plan.network.has_gateway:
+            bodies += [
+                rtnetlink.add_default_route(side.gateway, veth.index) for side in plan.network.sides
+            ]
         netlink.run(bodies)
+
+
+class _Plan(Struct, frozen=True):
+    """How an interface is to be inside."""
+
+    network: BridgeNetwork
+    name: str = field(default="")
+    mac: str = ""
+    addresses: list[Address] = field(default_factory=list)
+    default_route: bool = False
 
 
 def gateway_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint | None:
     """The endpoint through which the outside is reached: the first that has a gateway."""
-    return next((endpoint for endpoint in endpoints if endpoint.gateway), None)
+    return next((one for one in endpoints if one.gateway or one.ipv6_gateway), None)
 
 
 def parse_mac(value: str) -> str:
@@ -228,22 +281,37 @@ def parse_mac(value: str) -> str:
     return packed.hex(":")
 
 
-def _mac_of(address: IPv4Address) -> str:
+def _mac_of(addresses: Sequence[Address]) -> str:
     """The hardware address of an IPv4 address: whoever has it next is known to neighbours."""
-    return b"".join((b"\x02\x42", address.packed)).hex(":")
+    for address in addresses:
+        if address.version == 4:
+            return b"".join((b"\x02\x42", address.packed)).hex(":")
+    return ""
+
+
+def addresses_of(endpoint: Endpoint) -> list[Address]:
+    """All addresses of an endpoint."""
+    return [ip_address(one) for one in (endpoint.address, endpoint.ipv6_address) if one]
 
 
 def _endpoint(
-    network: BridgeNetwork, veth: Veth, address: IPv4Address, names: Sequence[str] = ()
+    network: BridgeNetwork, veth: Veth, addresses: Sequence[Address], names: Sequence[str] = ()
 ) -> Endpoint:
-    return Endpoint(
+    made = Endpoint(
         id=EndpointId(generate_id()),
         network_id=network.record.id,
         interface=veth.inside,
         host_interface=veth.outside,
         mac_address=veth.mac,
-        address=str(address),
-        prefix=network.subnet.prefixlen,
-        gateway="" if network.record.internal else str(network.gateway),
         names=list(names),
     )
+    for address, side in zip(addresses, network.sides, strict=True):
+        gateway = str(side.gateway) if network.has_gateway else ""
+        prefix = side.subnet.prefixlen
+        if address.version == 4:
+            made = structs.replace(made, address=str(address), prefix=prefix, gateway=gateway)
+        else:
+            made = structs.replace(
+                made, ipv6_address=str(address), ipv6_prefix=prefix, ipv6_gateway=gateway
+            )
+    return made

@@ -11,16 +11,21 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv6Address, ip_network
 
 from wharfie.formats.network import rtnetlink
 from wharfie.formats.network.rtnetlink import Link, LinkAddress
 from wharfie.kernel.netlink import EXISTS, GONE, NETLINK_ROUTE, KernelRefused, NetlinkSocket
 from wharfie.model.errors import Internal
+from wharfie.model.network import Address, Block
 
 _VETH_PREFIX = "wve"
 _IP_FORWARD = "/proc/sys/net/ipv4/ip_forward"
 _CONF = "/proc/sys/net/ipv4/conf"
+_CONF6 = "/proc/sys/net/ipv6/conf"
+
+
+_BRIDGE_LINK_LOCAL: tuple[Address, int] = (IPv6Address("fe80::1"), 64)
 
 
 def random_mac() -> str:
@@ -43,6 +48,13 @@ def write_sysctl(path: str, value: str) -> None:
             os.pwrite(descriptor, value.encode(), 0)
     finally:
         os.close(descriptor)
+
+
+def enable_ipv6(interface: str) -> None:
+    """Let an interface of the calling thread's namespace have IPv6 addresses, given by us alone."""
+    conf = f"{_CONF6}/{interface}"
+    for name, value in (("accept_ra", "0"), ("autoconf", "0"), ("disable_ipv6", "0")):
+        write_sysctl(f"{conf}/{name}", value)
 
 
 class HostLinks:
@@ -80,15 +92,16 @@ class HostLinks:
         parsed = (rtnetlink.parse_address(one) for one in answers)
         return [address for address in parsed if address is not None]
 
-    def occupied(self) -> list[IPv4Network]:
+    def occupied(self) -> list[Block]:
         """Subnets that routes and addresses of this host reach already."""
         answers = self.netlink.dump(rtnetlink.list_routes())
+        answers += self.netlink.dump(rtnetlink.list_routes(socket.AF_INET6))
         found = [rtnetlink.parse_route(one) for one in answers]
-        routes = [one for one in found if isinstance(one, IPv4Network)]
+        routes = [one for one in found if one is not None]
         connected = [
-            IPv4Network((one.address, one.prefix), strict=False)
+            ip_network((str(one.address), one.prefix), strict=False)
             for one in self.addresses()
-            if isinstance(one.address, IPv4Address) and one.prefix
+            if one.prefix
         ]
         return routes + connected
 
@@ -96,8 +109,20 @@ class HostLinks:
         """Let the host pass packets on between interfaces."""
         write_sysctl(_IP_FORWARD, "1")
 
+    def enable_ipv6_forwarding(self) -> None:
+        """Let the host pass IPv6 packets on, and yet hear its routers as before.
+
+        Source: ip-sysctl, accept_ra: a host that forwards only listens to them with 2.
+        """
+        if _read(f"{_CONF6}/all/forwarding") == "1":
+            return
+        for name in os.listdir(_CONF6):
+            if name != "all" and _read(f"{_CONF6}/{name}/accept_ra") == "1":
+                write_sysctl(f"{_CONF6}/{name}/accept_ra", "2")
+        write_sysctl(f"{_CONF6}/all/forwarding", "1")
+
     def ensure_bridge(
-        self, name: str, *, address: IPv4Address | None, prefix: int, mtu: int
+        self, name: str, *, addresses: Sequence[tuple[Address, int]], ipv6: bool, mtu: int
     ) -> int:
         """Make a bridge as it should be, from whatever there is; its index.
 
@@ -113,8 +138,16 @@ class HostLinks:
             link = self.find(name)
         if link is None or link.kind != "bridge":
             raise Internal(f"interface {name} is not a bridge")
-        if address is not None:
-            self._set_address(link, address, prefix)
+        if ipv6:
+            enable_ipv6(name)
+            # Neighbours of forwarded packets are asked for from a link-local address, and the
+            # kernel's own may be used only seconds later.
+            addresses = [*addresses, _BRIDGE_LINK_LOCAL]
+        elif link.alias == self.owner:
+            # Containers of an IPv4 network do not reach the host by link-local addresses.
+            with contextlib.suppress(FileNotFoundError):
+                write_sysctl(f"{_CONF6}/{name}/disable_ipv6", "1")
+        self._set_addresses(link, addresses)
         # Ports published on 127.0.0.1 are redirected to containers from the host itself.
         write_sysctl(f"{_CONF}/{name}/route_localnet", "1")
         changes = [rtnetlink.set_up(link.index)]
@@ -159,15 +192,27 @@ class HostLinks:
             return bool(socket.if_nametoindex(name))
         return False
 
-    def _set_address(self, link: Link, address: IPv4Address, prefix: int) -> None:
-        ours = (address, prefix)
+    def _set_addresses(self, link: Link, wanted: Sequence[tuple[Address, int]]) -> None:
+        if not wanted and link.alias != self.owner:
+            return
         changes = [
             rtnetlink.delete_address(one.index, one.address, one.prefix)
             for one in self.addresses()
             if one.index == link.index
-            and isinstance(one.address, IPv4Address)
-            and (one.address, one.prefix) != ours
+            and not one.address.is_link_local
+            and (one.address, one.prefix) not in wanted
             and link.alias == self.owner
         ]
-        changes.append(rtnetlink.add_address(link.index, address, prefix))
-        self.netlink.run(changes, ignore=EXISTS | GONE)
+        changes += [
+            rtnetlink.add_address(link.index, address, prefix) for address, prefix in wanted
+        ]
+        if changes:
+            self.netlink.run(changes, ignore=EXISTS | GONE)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

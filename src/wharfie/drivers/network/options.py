@@ -11,7 +11,7 @@ from ipaddress import AddressValueError, IPv4Address
 from msgspec import Struct
 
 from wharfie.drivers.network.settings import ANY_HOST
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import short
 from wharfie.model.network import Network
 
@@ -20,7 +20,9 @@ DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 ENABLE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+HOST_BINDING_IPV6 = "com.docker.network.bridge.host_binding_ipv6"
 GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4"
+GATEWAY_MODE_IPV6 = "com.docker.network.bridge.gateway_mode_ipv6"
 INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
 INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
 MTU = "com.docker.network.driver.mtu"
@@ -28,6 +30,7 @@ MTU = "com.docker.network.driver.mtu"
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _NAME_LIMIT = 15
+_MODES = ("nat", "nat-unprotected", "routed", "isolated")
 _MTU_RANGE = range(68, 65536)
 
 
@@ -43,6 +46,8 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
         address: the bridge has the gateway's address.
         prefix: of interface names inside.
         mtu: bytes, 0 for the kernel's default.
+        modes: how the outside and containers reach each other, for IPv4 and IPv6: "nat",
+            "nat-unprotected", "routed" or "isolated".
     """
 
     bridge: str
@@ -53,6 +58,11 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
     address: bool = True
     prefix: str = "eth"
     mtu: int = 0
+    modes: tuple[str, str] = ("nat", "nat")
+
+    def mode(self, version: int) -> str:
+        """The gateway mode of a family."""
+        return self.modes[0 if version == 4 else 1]
 
     @classmethod
     def of(cls, network: Network) -> BridgeOptions:
@@ -60,14 +70,8 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
 
         Raises:
             InvalidArgument: a value of the wrong form.
-            NotSupported: a gateway mode other than "nat", or IPv6.
         """
         options = network.options
-        if network.enable_ipv6:
-            raise NotSupported("IPv6 networks are not supported by this engine yet")
-        mode = options.get(GATEWAY_MODE, "") or "nat"
-        if mode != "nat":
-            raise NotSupported(f"gateway mode {mode!r} is not supported by this engine yet")
         return cls(
             bridge=_name(options.get(BRIDGE_NAME, "") or f"br-{short(network.id)}", BRIDGE_NAME),
             default=_flag(options, DEFAULT_BRIDGE, default=False),
@@ -77,6 +81,7 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
             address=not _flag(options, INHIBIT_IPV4, default=False),
             prefix=_name(options.get(INTERFACE_PREFIX, "") or "eth", INTERFACE_PREFIX, limit=12),
             mtu=_mtu(options.get(MTU, "")),
+            modes=(_mode(network, GATEWAY_MODE), _mode(network, GATEWAY_MODE_IPV6)),
         )
 
 
@@ -100,6 +105,15 @@ def _name(value: str, key: str, *, limit: int = _NAME_LIMIT) -> str:
 
 def _is_interface_name(value: str) -> bool:
     return all(char.isprintable() and not char.isspace() and char not in "/:%" for char in value)
+
+
+def _mode(network: Network, key: str) -> str:
+    mode = network.options.get(key, "") or "nat"
+    if mode not in _MODES:
+        raise InvalidArgument(f"unknown gateway mode {mode}")
+    if mode == "isolated" and not network.internal:
+        raise InvalidArgument("gateway mode 'isolated' can only be used for an internal network")
+    return mode
 
 
 def _host_address(value: str) -> str:

@@ -18,22 +18,23 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import ip_address, ip_network
+
+from msgspec import UNSET
 
 from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 from wharfie.model.ids import ContainerId
-from wharfie.model.network import PortBinding, PublishedPort
+from wharfie.model.network import Address, PortBinding, PublishedPort
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
-ANY = IPv4Address(ANY_HOST)
 
 _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 _SO_ATTACH_FILTER = 26
 _RETURN_NOTHING = struct.pack("=HBBI", 0x06, 0, 0, 0)
 
-Key = tuple[str, IPv4Address, int]
+Key = tuple[str, Address, int]
 
 
 class PortTaken(Internal):
@@ -69,6 +70,8 @@ class PortAllocator:
         wishes: Sequence[tuple[str, PortBinding]],
         *,
         host_binding: str = ANY_HOST,
+        versions: Sequence[int] = (4,),
+        routed: Sequence[int] = (),
     ) -> list[PublishedPort]:
         """Hold a host port for every wish: all of them, or none.
 
@@ -76,10 +79,12 @@ class PortAllocator:
             owner: for whom.
             wishes: container port ("80/tcp") and where to publish it.
             host_binding: host address where a wish names none.
+            versions: 4 and 6 as far as the container has addresses.
+            routed: those in which it is reached at its own address, so that no port is held.
 
         Raises:
             InvalidArgument: a wish of the wrong form.
-            NotSupported: an IPv6 host address.
+            NotSupported: a host address of a version the container does not have.
             PortTaken: with Docker's words.
         """
         published: list[PublishedPort] = []
@@ -87,12 +92,22 @@ class PortAllocator:
             try:
                 for spec, binding in wishes:
                     port, protocol = parse_port(spec)
-                    address = parse_host_address(binding.host_ip or host_binding)
-                    number = self._hold(owner, protocol, address, binding.host_port)
-                    published.append(PublishedPort(port, protocol, str(address), number))
+                    allow = parse_allow(binding)
+                    addresses = _addresses(binding.host_ip, host_binding, versions)
+                    held = [one for one in addresses if one.version not in routed]
+                    if held:
+                        number = self._hold(owner, protocol, held, binding.host_port)
+                        published += [
+                            PublishedPort(port, protocol, str(one), number, allow) for one in held
+                        ]
+                    published += [
+                        PublishedPort(port, protocol, str(one), 0)
+                        for one in addresses
+                        if one.version in routed
+                    ]
             except BaseException:
                 for one in published:
-                    self._drop((one.protocol, IPv4Address(one.host_ip), one.host_port))
+                    self._drop(_key(one))
                 raise
         return published
 
@@ -104,11 +119,11 @@ class PortAllocator:
         lost: list[PublishedPort] = []
         with self._lock:
             for one in ports:
-                key = (one.protocol, IPv4Address(one.host_ip), one.host_port)
+                key = _key(one)
                 if key in self._held:
                     continue
                 try:
-                    holder = _bind(*key)
+                    holder = _bind(*key) if one.host_port else None
                 except OSError:
                     holder = None
                     lost.append(one)
@@ -124,7 +139,7 @@ class PortAllocator:
         for one in ports:
             if one.protocol != "tcp":
                 continue
-            hold = self._held.get((one.protocol, IPv4Address(one.host_ip), one.host_port))
+            hold = self._held.get(_key(one))
             if hold is None or hold.socket is None:
                 continue
             try:
@@ -137,9 +152,11 @@ class PortAllocator:
         released: list[PublishedPort] = []
         with self._lock:
             for one in ports:
-                key = (one.protocol, IPv4Address(one.host_ip), one.host_port)
+                key = _key(one)
                 hold = self._held.get(key)
-                if hold is not None and hold.owner == owner:
+                if not one.host_port:
+                    released.append(one)
+                elif hold is not None and hold.owner == owner:
                     self._drop(key)
                     released.append(one)
         return released
@@ -150,9 +167,8 @@ class PortAllocator:
             return [
                 one
                 for one in ports
-                if (hold := self._held.get((one.protocol, IPv4Address(one.host_ip), one.host_port)))
-                is not None
-                and hold.owner == owner
+                if not one.host_port
+                or ((hold := self._held.get(_key(one))) is not None and hold.owner == owner)
             ]
 
     def close(self) -> None:
@@ -166,7 +182,10 @@ class PortAllocator:
         if hold is not None and hold.socket is not None:
             hold.socket.close()
 
-    def _hold(self, owner: ContainerId, protocol: str, address: IPv4Address, wish: str) -> int:
+    def _hold(
+        self, owner: ContainerId, protocol: str, addresses: Sequence[Address], wish: str
+    ) -> int:
+        """Hold the first number that is free on every address."""
         first, last = parse_host_ports(wish)
         if not first:
             candidates: Iterator[int] = self._ephemeral()
@@ -175,7 +194,7 @@ class PortAllocator:
         problem: PortTaken | None = None
         for number in candidates:
             try:
-                self._held[protocol, address, number] = self._try(owner, protocol, address, number)
+                self._hold_all(owner, protocol, addresses, number)
             except PortTaken as error:
                 problem = error
                 continue
@@ -186,20 +205,35 @@ class PortAllocator:
             raise problem
         if first:
             raise PortTaken(
-                f"Bind for {address}:{first}-{last} failed: all ports are allocated", own=True
+                f"Bind for {_shown(addresses[0])}:{first}-{last} failed: all ports are allocated",
+                own=True,
             )
         raise PortTaken("all ports are allocated", own=True)
 
-    def _try(self, owner: ContainerId, protocol: str, address: IPv4Address, number: int) -> _Hold:
+    def _hold_all(
+        self, owner: ContainerId, protocol: str, addresses: Sequence[Address], number: int
+    ) -> None:
+        held: list[Key] = []
+        try:
+            for address in addresses:
+                key = (protocol, address, number)
+                self._held[key] = self._try(owner, protocol, address, number)
+                held.append(key)
+        except PortTaken:
+            for key in held:
+                self._drop(key)
+            raise
+
+    def _try(self, owner: ContainerId, protocol: str, address: Address, number: int) -> _Hold:
         others = (held for kind, held, port in self._held if (kind, port) == (protocol, number))
-        if any(other == address or ANY in (other, address) for other in others):
+        if any(_collide(address, other) for other in others):
             raise PortTaken(
-                f"Bind for {address}:{number} failed: port is already allocated", own=True
+                f"Bind for {_shown(address)}:{number} failed: port is already allocated", own=True
             )
         try:
             return _Hold(owner, _bind(protocol, address, number))
         except OSError as error:
-            raise _foreign(protocol, str(address), number, error) from None
+            raise _foreign(protocol, _shown(address), number, error) from None
 
     def _ephemeral(self) -> Iterator[int]:
         first, last = _local_range()
@@ -218,15 +252,63 @@ def _foreign(protocol: str, address: str, number: int, error: OSError) -> PortTa
     return PortTaken(f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False)
 
 
-def _bind(protocol: str, address: IPv4Address, number: int) -> socket.socket | None:
+def _key(port: PublishedPort) -> Key:
+    return port.protocol, ip_address(port.host_ip), port.host_port
+
+
+def _shown(address: Address) -> str:
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _collide(one: Address, other: Address) -> bool:
+    if one.version != other.version:
+        return False
+    return one == other or one.is_unspecified or other.is_unspecified
+
+
+def _addresses(wish: str, default: str, versions: Sequence[int]) -> list[Address]:
+    """Host addresses a binding means; for all of the host, one of each version there is."""
+    if wish or default != ANY_HOST:
+        address = parse_host_address(wish or default)
+        if address.version not in versions:
+            raise NotSupported(
+                f"cannot publish on {address}: the container has no IPv{address.version} address"
+            )
+        if address.version == 6 and address.is_loopback:
+            raise NotSupported(f"publishing on the loopback address {address} is not supported yet")
+        return [address]
+    return [ip_address(ANY_HOST if version == 4 else "::") for version in versions]
+
+
+def parse_allow(binding: PortBinding) -> tuple[str, ...]:
+    """Blocks from which a port may be reached.
+
+    Raises:
+        InvalidArgument: no block.
+    """
+    blocks = []
+    for text in binding.allow_from if binding.allow_from is not UNSET else ():
+        try:
+            blocks.append(str(ip_network(text, strict=False)))
+        except ValueError:
+            raise InvalidArgument(
+                f"invalid allow-from: {text!r} is no block of addresses"
+            ) from None
+    return tuple(blocks)
+
+
+def _bind(protocol: str, address: Address, number: int) -> socket.socket | None:
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
     try:
-        holder = socket.socket(socket.AF_INET, kind, PROTOCOLS[protocol])
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        holder = socket.socket(family, kind, PROTOCOLS[protocol])
     except OSError as error:
         if protocol == "sctp" and error.errno in (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT):
             return None
         raise
     try:
+        if address.version == 6:
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if protocol == "tcp":
             # Connections that ended a moment ago must not make the port look taken.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -290,22 +372,16 @@ def parse_host_ports(wish: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def parse_host_address(value: str) -> IPv4Address:
-    """Parse a host address to publish on.
+def parse_host_address(value: str) -> Address:
+    """Parse a host address to publish on; IPv6 ones may be in brackets.
 
     Raises:
         InvalidArgument: no address.
-        NotSupported: an IPv6 address; a client over IPv6 would need a proxy.
     """
     try:
-        return IPv4Address(value)
-    except AddressValueError:
-        pass
-    try:
-        IPv6Address(value.strip("[]"))
-    except AddressValueError:
+        return ip_address(value.strip("[]"))
+    except ValueError:
         raise InvalidArgument(f"invalid IP address: {value}") from None
-    raise NotSupported(f"publishing on the IPv6 address {value} is not supported yet")
 
 
 def _is_port(value: str) -> bool:

@@ -16,7 +16,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from msgspec import Struct
 
@@ -24,6 +25,7 @@ from wharfie.drivers.network.links import HostLinks, random_mac, veth_name, writ
 from wharfie.formats.network import rtnetlink
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from wharfie.kernel.userns import make_network_namespace
 
 _log = logging.getLogger(__name__)
 
@@ -77,8 +79,10 @@ class Sandbox:
 class SandboxFactory:
     """Makes sandboxes, in whatever thread it is called from."""
 
-    def __init__(self, links: HostLinks) -> None:
+    def __init__(self, links: HostLinks, userns: int = -1) -> None:
+        """Take the host's links, and the user namespace that owns sandboxes (-1: the host's)."""
         self._links = links
+        self._userns = userns
         self.home = netns.open_current()
         self.preferred: BridgePort | None = None
         """What the outer ends of spare pairs are made ports of."""
@@ -91,7 +95,7 @@ class SandboxFactory:
 
     def bare(self) -> Sandbox:
         """A namespace with a loopback device."""
-        with netns.inside_new(self.home) as namespace:
+        with self._new_namespace() as namespace:
             # New interfaces: no IPv6 unless their network has it.
             with contextlib.suppress(FileNotFoundError):
                 write_sysctl(_NO_IPV6, "1")
@@ -102,6 +106,21 @@ class SandboxFactory:
                 netlink.close()
                 raise
         return Sandbox(namespace, netlink, None)
+
+    def _new_namespace(self) -> AbstractContextManager[int]:
+        if self._userns < 0:
+            return netns.inside_new(self.home)
+        return self._inside_owned()
+
+    @contextmanager
+    def _inside_owned(self) -> Iterator[int]:
+        namespace = make_network_namespace(self._userns)
+        try:
+            with netns.inside(namespace, self.home):
+                yield namespace
+        except BaseException:
+            os.close(namespace)
+            raise
 
     def wired(self) -> Sandbox:
         """A namespace with loopback and a spare veth called "eth0", up."""

@@ -6,13 +6,15 @@ from ipaddress import IPv4Network
 
 from msgspec import Struct, field
 
+from wharfie.model.network import Block
+
 ANY_HOST = "0.0.0.0"  # noqa: S104 - where ports are published unless the user says otherwise
 
 
 class AddressPool(Struct, frozen=True):
     """A block from which networks get subnets of `size` bits, as `default-address-pools` says."""
 
-    base: IPv4Network
+    base: Block
     size: int
 
 
@@ -36,7 +38,9 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
         grace: seconds a dead container's interface may live before it is deleted by force.
         adapt_forward: where another firewall drops forwarded traffic by policy but offers the
             chain DOCKER-USER, put one rule there that lets accepted traffic of ours pass.
+        userns: descriptor of the user namespace that owns sandboxes, -1 for the host's.
         forwarding: let the kernel forward packets; else that is the administrator's to do.
+        direct_routing: published ports are reached at containers' own addresses too.
     """
 
     exec_root: str
@@ -48,3 +52,5 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     grace: float = 2.0
     adapt_forward: bool = True
     forwarding: bool = True
+    userns: int = -1
+    direct_routing: bool = False

@@ -6,13 +6,13 @@ Source: behaviours 180–194; OCI runtime spec 1.0.2.
 from __future__ import annotations
 
 import os
-import posixpath
 from collections.abc import Sequence
 from functools import cache
 
 from msgspec import UNSET, Struct
 
 from wharfie.drivers.runtime.capabilities import available, effective_set, for_user
+from wharfie.drivers.runtime.cgroup.placing import CgroupDriver, spec_path
 from wharfie.drivers.runtime.devices import container_devices
 from wharfie.drivers.runtime.identity import ProcessUser
 from wharfie.drivers.runtime.mounts import INIT_PATH, init_mount, merge_mounts, standard_mounts
@@ -43,18 +43,20 @@ from wharfie.model.runtime import LaunchPlan, Namespaces
 ROOTFS = "rootfs"
 TREES = "trees"
 """Where in a bundle mounts that come by descriptor are attached for the start, by number."""
-DEFAULT_CGROUP_PARENT = "/docker"
-_PRIVATE_NETWORK_SYSCTLS = {
+PRIVATE_NETWORK_SYSCTLS = {
     "net.ipv4.ip_unprivileged_port_start": "0",
     "net.ipv4.ping_group_range": "0 2147483647",
 }
-_NAMESPACES = ("network", "pid", "ipc", "uts", "cgroup")
+_SUBGROUP_ANNOTATION = "run.oci.systemd.subgroup"
+"""Empty, crun puts processes into the scope itself, as runc does."""
+_NAMESPACES = ("network", "pid", "ipc", "uts", "cgroup", "user")
 
 
 class Defaults(Struct, frozen=True, kw_only=True):
     """What the daemon adds to containers that do not say otherwise.
 
     Attributes:
+        cgroup_driver: who makes containers' groups.
         cgroup_parent: parent of all containers' groups.
         ulimits: resource limits.
         init: run a small init as pid 1.
@@ -63,6 +65,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
         no_new_privileges: processes gain none by setuid programs.
     """
 
+    cgroup_driver: CgroupDriver = CgroupDriver.CGROUPFS
     cgroup_parent: str = ""
     ulimits: tuple[Ulimit, ...] = ()
     init: bool = False
@@ -71,11 +74,10 @@ class Defaults(Struct, frozen=True, kw_only=True):
     no_new_privileges: bool = False
 
 
-def cgroup_path(container: Container, default_parent: str) -> str:
-    """Where a container's group is, below each mounted tree."""
-    parent = container.host_config.cgroup_parent or default_parent or DEFAULT_CGROUP_PARENT
-    # A parent that climbs is held below the root, as moby's cleaning of paths does.
-    return posixpath.join(posixpath.normpath("/" + parent.lstrip("/")), container.id)
+def cgroup_path(container: Container, defaults: Defaults) -> str:
+    """The `cgroupsPath` of a container's spec."""
+    parent = container.host_config.cgroup_parent or defaults.cgroup_parent
+    return spec_path(defaults.cgroup_driver, parent, container.id)
 
 
 def capabilities_of(host: HostConfig) -> tuple[str, ...]:
@@ -132,6 +134,8 @@ def build_spec(
     else:
         annotations.pop(BPF_ANNOTATION, None)
         section = None if seccomp is None else seccomp.section
+    if defaults.cgroup_driver is CgroupDriver.SYSTEMD:
+        annotations.setdefault(_SUBGROUP_ANNOTATION, "")
     private_uts = plan.namespaces.uts is None
     return Spec(
         oci_version=OCI_VERSION,
@@ -142,7 +146,7 @@ def build_spec(
         annotations=annotations,
         linux=Linux(
             namespaces=_namespaces(plan.namespaces),
-            cgroups_path=cgroup_path(container, defaults.cgroup_parent),
+            cgroups_path=cgroup_path(container, defaults),
             resources=container_resources(host, rules),
             sysctl=_sysctls(container, private_uts=private_uts, namespaces=plan.namespaces),
             devices=nodes,
@@ -279,16 +283,24 @@ def _namespaces(namespaces: Namespaces) -> tuple[Namespace, ...]:
     return tuple(found)
 
 
+def has_private_network(host: HostConfig, namespaces: Namespaces) -> bool:
+    """Tell whether a container has a network namespace that is its alone."""
+    mode = host.network_mode
+    return namespaces.network != "" and mode != "host" and not mode.startswith("container:")
+
+
 def _sysctls(container: Container, *, private_uts: bool, namespaces: Namespaces) -> dict[str, str]:
     host = container.host_config
     sysctls: dict[str, str] = {}
-    mode = host.network_mode
-    if namespaces.network != "" and mode != "host" and not mode.startswith("container:"):
-        sysctls.update(_PRIVATE_NETWORK_SYSCTLS)
+    if has_private_network(host, namespaces) and namespaces.user == "":
+        sysctls.update(PRIVATE_NETWORK_SYSCTLS)
     if private_uts and container.config.domainname:
         sysctls["kernel.domainname"] = container.config.domainname
     if host.sysctls is not UNSET:
-        sysctls.update(host.sysctls)
+        outside = namespaces.user != ""  # then those of the network are set there
+        sysctls.update(
+            {k: v for k, v in host.sysctls.items() if not (outside and k.startswith("net."))}
+        )
     return sysctls
 
 
@@ -303,9 +315,8 @@ def _propagation(plan: LaunchPlan) -> str:
 def _masked(host: HostConfig, security: SecurityOptions) -> tuple[str, ...]:
     if host.privileged or security.unmask_paths:
         return ()
-    if host.masked_paths is not None:
-        return tuple(host.masked_paths)
-    return (*DEFAULT_MASKED_PATHS, *_thermal_paths())
+    chosen = DEFAULT_MASKED_PATHS if host.masked_paths is None else tuple(host.masked_paths)
+    return (*chosen, *_thermal_paths()) if chosen == DEFAULT_MASKED_PATHS else chosen
 
 
 def _readonly(host: HostConfig, security: SecurityOptions) -> tuple[str, ...]:

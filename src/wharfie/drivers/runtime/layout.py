@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct, field
 
+from wharfie.drivers.runtime.cgroup.placing import group_path
 from wharfie.model.ids import is_full_id
 
 _BUNDLE_FILES = ("config.json", "log", "pid")
@@ -47,9 +48,13 @@ class Layout:
         self.filters = os.path.join(exec_root, "seccomp")
 
     def prepare(self) -> None:
-        """Make the directories; only root may look."""
-        for directory in (self.root, self.bundles, self.execs, self.consoles):
-            os.makedirs(directory, mode=0o711 if directory == self.root else 0o700, exist_ok=True)
+        """Make the directories; only root may look.
+
+        The root of a user namespace passes through on its way to its own root file system.
+        """
+        passed = (self.root, self.bundles)
+        for directory in (*passed, self.execs, self.consoles):
+            os.makedirs(directory, mode=0o711 if directory in passed else 0o700, exist_ok=True)
 
     def state_root(self, kind: str) -> str:
         """State directory of a runtime."""
@@ -68,10 +73,11 @@ class Layout:
         return os.path.join(self.consoles, task_id[:16])
 
     def cgroup_path(self, container_id: str) -> str:
-        """The cgroup path a bundle was written with, "" without a readable bundle."""
+        """The cgroup a bundle was written for, "" without a readable bundle."""
         try:
             with open(os.path.join(self.bundle(container_id), "config.json"), "rb") as file:
-                return msgspec.json.decode(file.read(), type=_SpecPart).linux.cgroups_path
+                spec = msgspec.json.decode(file.read(), type=_SpecPart)
+                return group_path(spec.linux.cgroups_path)
         except (OSError, msgspec.MsgspecError):
             return ""
 

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import structs
 
 from wharfie.drivers.runtime.bundle import (
+    PRIVATE_NETWORK_SYSCTLS,
     ROOTFS,
     TREES,
     Defaults,
@@ -27,9 +28,16 @@ from wharfie.drivers.runtime.bundle import (
     build_spec,
     capabilities_of,
     cgroup_path,
+    has_private_network,
     seccomp_choice,
 )
 from wharfie.drivers.runtime.cgroup import read_usage
+from wharfie.drivers.runtime.cgroup.placing import (
+    CGROUPFS_PARENT,
+    CgroupDriver,
+    check_parent,
+    group_path,
+)
 from wharfie.drivers.runtime.commands import RuntimeCommands
 from wharfie.drivers.runtime.devices import check_devices
 from wharfie.drivers.runtime.failures import start_failed
@@ -39,6 +47,7 @@ from wharfie.drivers.runtime.removal import Remover
 from wharfie.drivers.runtime.resources import container_resources, container_rlimits
 from wharfie.drivers.runtime.seccomp import SeccompFilters
 from wharfie.drivers.runtime.security_options import parse_security_options
+from wharfie.kernel import netns
 from wharfie.kernel.cgroups import Cgroup, CgroupHost, FreezeFailed
 from wharfie.kernel.hostinfo import parse_kernel_version
 from wharfie.kernel.oom import OomNotifier
@@ -126,6 +135,11 @@ class OciRuntime:
         self._default_runtime = default_runtime
         self._remover.adopt(self._runtimes, default_runtime)
 
+    @property
+    def cgroup_driver(self) -> str:
+        """Who makes containers' groups: "cgroupfs" or "systemd"."""
+        return self._defaults.cgroup_driver.value
+
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
 
@@ -138,8 +152,7 @@ class OciRuntime:
         self._filters.check(security.seccomp)
         check_devices(host)
         container_rlimits(host, self._defaults.ulimits)
-        if any(part in (".", "..") for part in host.cgroup_parent.split("/")):
-            raise InvalidArgument(f"invalid cgroup parent: {host.cgroup_parent}")
+        check_parent(self._defaults.cgroup_driver, host.cgroup_parent)
 
     async def launch(self, plan: LaunchPlan) -> int:
         """Write the bundle and start the container; see the port."""
@@ -148,6 +161,10 @@ class OciRuntime:
         trees = [mount.tree for mount in plan.mounts if mount.tree >= 0]
         if len(trees) > _MAX_TREES:
             raise InvalidArgument(f"{len(trees)} mounts of this kind are more than {_MAX_TREES}")
+        if plan.namespaces.user != "" and has_private_network(
+            container.host_config, plan.namespaces
+        ):
+            await asyncio.to_thread(_set_network_sysctls, plan)
         targets = await asyncio.to_thread(self._write_bundle, plan, runtime)
         spec = self._task(plan, runtime, targets)
         try:
@@ -223,7 +240,8 @@ class OciRuntime:
     def watch_memory(self, container: Container, on_kill: Callable[[], None]) -> Callable[[], None]:
         """Be told when the kernel kills for want of memory; see the port."""
         try:
-            notifier = OomNotifier(self._cgroups, self._cgroup_path(container))
+            path = self._cgroup_path(container)
+            notifier = OomNotifier(self._cgroups, path, known=container.state.oom_killed)
         except OSError as error:
             _log.debug("memory of %s is not watched: %s", container.id, error)
             return lambda: None
@@ -238,6 +256,8 @@ class OciRuntime:
             notifier.close()
 
         loop.add_reader(notifier.fd, on_readable)
+        if notifier.check():
+            on_kill()  # it was quicker than we
         return end
 
     async def was_oom_killed(self, container: Container) -> bool:
@@ -262,7 +282,9 @@ class OciRuntime:
 
     def close(self) -> None:
         """Remove the parent of our groups if nobody uses it; at the end of the daemon."""
-        parent = cgroup_path_parent(self._defaults)
+        if self._defaults.cgroup_driver is CgroupDriver.SYSTEMD:
+            return  # slices are systemd's
+        parent = self._defaults.cgroup_parent or CGROUPFS_PARENT
         with contextlib.suppress(ValueError):
             self._cgroups.group(parent).remove(timeout=0)
 
@@ -276,7 +298,7 @@ class OciRuntime:
     def _cgroup_path(self, container: Container) -> str:
         """As the bundle says: the daemon's default parent may have changed since the start."""
         written = self._layout.cgroup_path(container.id)
-        return written or cgroup_path(container, self._defaults.cgroup_parent)
+        return written or group_path(cgroup_path(container, self._defaults))
 
     def _group(self, container: Container) -> Cgroup:
         return self._cgroups.group(self._cgroup_path(container))
@@ -317,15 +339,16 @@ class OciRuntime:
             compiled_seccomp=_kind(runtime) in _COMPILED_SECCOMP,
             defaults=self._defaults,
         )
+        mode = 0o700 if plan.namespaces.user == "" else 0o711
         try:
-            os.mkdir(bundle, 0o700)
+            os.mkdir(bundle, mode)
         except FileExistsError:
             # An earlier start was cut short; a runtime refuses an ID it still knows.
             self._remover.remove_now(container.id, self._cgroup_path(container), _kind(runtime))
-            os.mkdir(bundle, 0o700)
+            os.mkdir(bundle, mode)
         os.mkdir(os.path.join(bundle, ROOTFS), 0o755)
         for mount, target in zip((m for m in plan.mounts if m.tree >= 0), targets, strict=True):
-            _make_target(target, mount.tree)
+            _make_target(target, mount.tree, mode)
         _write(os.path.join(bundle, "config.json"), self._encode(spec))
         return targets
 
@@ -334,7 +357,10 @@ class OciRuntime:
         bundle = self._layout.bundle(container.id)
         pid_file, log = f"{bundle}/pid", f"{bundle}/log"
         console = self._layout.console(container.id) if config.tty else ""
-        argv = [*self._command(runtime, log), "run", "--detach", "--bundle", bundle]
+        command = self._command(runtime, log)
+        if self._defaults.cgroup_driver is CgroupDriver.SYSTEMD:
+            command.append("--systemd-cgroup")
+        argv = [*command, "run", "--detach", "--bundle", bundle]
         argv += ["--pid-file", pid_file]
         if console:
             argv += ["--console-socket", console]
@@ -411,11 +437,6 @@ def check_default(runtimes: Mapping[str, RuntimeInfo], default_runtime: str) -> 
         raise InvalidArgument(f'specified default runtime "{default_runtime}" does not exist')
 
 
-def cgroup_path_parent(defaults: Defaults) -> str:
-    """The group our containers' groups lie in, unless they name another."""
-    return os.path.normpath("/" + (defaults.cgroup_parent or "docker").lstrip("/"))
-
-
 def _kind(runtime: RuntimeInfo) -> str:
     """Which program a runtime is; names its state directory."""
     return os.path.basename(runtime.path)
@@ -423,6 +444,29 @@ def _kind(runtime: RuntimeInfo) -> str:
 
 def _terminal_size(size: Sequence[int] | None) -> tuple[int, int]:
     return (size[0], size[1]) if size and len(size) == 2 else (0, 0)
+
+
+def _set_network_sysctls(plan: LaunchPlan) -> None:
+    """Set what the container may not: its network namespace is not its user namespace's."""
+    if not plan.namespaces.network:
+        return
+    wanted = dict(PRIVATE_NETWORK_SYSCTLS)
+    asked = plan.container.host_config.sysctls
+    wanted.update({k: v for k, v in (asked or {}).items() if k.startswith("net.")})
+
+    def write() -> None:
+        for name, value in wanted.items():
+            with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+                file.write(value)
+
+    namespace = os.open(plan.namespaces.network, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        netns.call_inside(namespace, write)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InvalidArgument(f"write sysctl of {plan.container.id}: {reason}") from None
+    finally:
+        os.close(namespace)
 
 
 def _place_trees(plan: LaunchPlan, directory: str) -> tuple[LaunchPlan, list[str]]:
@@ -438,9 +482,9 @@ def _place_trees(plan: LaunchPlan, directory: str) -> tuple[LaunchPlan, list[str
     return (structs.replace(plan, mounts=mounts) if targets else plan), targets
 
 
-def _make_target(path: str, tree: int) -> None:
+def _make_target(path: str, tree: int, mode: int) -> None:
     """Make a place of the kind a tree can be attached to."""
-    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    os.makedirs(os.path.dirname(path), mode, exist_ok=True)
     if stat.S_ISDIR(os.fstat(tree).st_mode):
         os.mkdir(path, 0o700)
     else:

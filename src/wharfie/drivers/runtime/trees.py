@@ -5,18 +5,43 @@ from __future__ import annotations
 import asyncio
 import os
 
-from wharfie.kernel.mount_clones import clone_of_process, clone_open
+from wharfie.kernel.mount_clones import clone_of_process, clone_open, map_ids
 from wharfie.kernel.mountinfo import propagation_of
 from wharfie.kernel.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, openat2
 from wharfie.model.errors import Internal, InvalidArgument, NotFound
+from wharfie.model.remapping import Remapping
 
 
 class KernelTrees:
-    """The port by the kernel's new mount calls."""
+    """The port by the kernel's new mount calls.
 
-    async def below(self, root: str | int, subpath: str = "", *, recursive: bool = True) -> int:
+    Args:
+        remapping: what `remapped` trees get.
+    """
+
+    def __init__(self, remapping: Remapping | None = None) -> None:
+        self._remapping = remapping
+
+    async def below(
+        self,
+        root: str | int,
+        subpath: str = "",
+        *,
+        recursive: bool = True,
+        remapped: bool = False,
+    ) -> int:
         """A copy of what lies at `subpath` below a directory; see the port."""
-        return await asyncio.to_thread(_below, root, subpath, recursive)
+        tree = await asyncio.to_thread(_below, root, subpath, recursive)
+        if remapped and self._remapping is not None:
+            try:
+                await asyncio.to_thread(map_ids, tree, self._remapping.namespace)
+            except OSError as error:
+                os.close(tree)
+                reason = (error.strerror or str(error)).lower()
+                raise InvalidArgument(
+                    f"the file system of {root} cannot be mounted with mapped IDs: {reason}"
+                ) from None
+        return tree
 
     async def of_process(self, pid: int, path: str) -> int:
         """A copy of what a process has mounted at a path; see the port."""

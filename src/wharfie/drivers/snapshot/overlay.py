@@ -26,7 +26,10 @@ from typing import TypeVar
 from msgspec import Struct
 
 from wharfie.kernel import mounts
+from wharfie.kernel.mount_clones import map_ids
+from wharfie.kernel.privileges import become_for_files
 from wharfie.model.errors import Internal
+from wharfie.model.remapping import Remapping
 
 T = TypeVar("T")
 
@@ -56,14 +59,23 @@ class Stack(Struct, frozen=True, kw_only=True):
 class Mounter:
     """Makes detached overlay mounts of directories below one directory."""
 
-    def __init__(self, directory: str, tmp: str, *, legacy: bool | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        tmp: str,
+        *,
+        legacy: bool | None = None,
+        remapping: Remapping | None = None,
+    ) -> None:
         """Begin.
 
         Args:
             directory: absolute path of the snapshots directory.
             tmp: directory for the mount point of the old way, on the same machine only.
             legacy: force the old way (True) or the new one (False); None tries.
+            remapping: of the IDs in all mounts, None for none.
         """
+        self._remapping = remapping
         self._directory = directory
         self._tmp = tmp
         self._fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -82,6 +94,8 @@ class Mounter:
             Internal: the kernel refused.
         """
         try:
+            if self._remapping is not None:
+                return await self._in_own_thread(lambda: self._mount_mapped(stack))
             if self._legacy:
                 return await self._in_own_thread(lambda: self._mount_old(stack))
             return await asyncio.to_thread(self._mount_new, stack)
@@ -92,6 +106,8 @@ class Mounter:
         """Let go; mounts made live on."""
         if self._thread is not None:
             self._thread.shutdown(wait=True)
+            if self._remapping is not None and self._directory.startswith(self._tmp):
+                os.rmdir(self._directory)  # a place nobody but the thread saw used
         os.close(self._fd)
 
     def _knows_lowerdir_plus(self) -> bool:
@@ -125,6 +141,10 @@ class Mounter:
             return path
         return f"/proc/self/fd/{self._fd}/{name}"
 
+    def _mount_mapped(self, stack: Stack) -> int:
+        """In the thread that stands in the ID-mapped copy of the directory."""
+        return self._mount_old(stack) if self._legacy else self._mount_new(stack)
+
     def _mount_old(self, stack: Stack) -> int:
         options = [f"{key}={value}" for key, value in _OPTIONS]
         options.append("lowerdir=" + ":".join(stack.lower))
@@ -157,4 +177,22 @@ class Mounter:
         mounts.unshare(mounts.CLONE_NEWNS)
         # Slave, not private: what the host unmounts must not stay busy because of us.
         mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SLAVE)
+        if self._remapping is not None:
+            self._directory = self._attach_mapped(self._remapping)
+            # Overlay makes files as whoever mounted it, and the host's root has no ID in there.
+            become_for_files(*self._remapping.root)
         os.chdir(self._directory)
+
+    def _attach_mapped(self, remapping: Remapping) -> str:
+        """Attach an ID-mapped copy of the directory, for this thread alone to see.
+
+        Overlay takes layers by path, and a mount that is nowhere has none.
+        """
+        place = tempfile.mkdtemp(prefix="mapped-", dir=self._tmp)
+        tree = mounts.clone_tree(self._directory)
+        try:
+            map_ids(tree, remapping.namespace)
+            mounts.move_mount(tree, "", mounts.AT_FDCWD, place)
+        finally:
+            os.close(tree)
+        return place

@@ -27,6 +27,7 @@ from wharfie.kernel.sync import sync_file_system
 from wharfie.kernel.trees import Trash, measure_tree
 from wharfie.model.errors import Conflict, Internal, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
+from wharfie.model.remapping import Remapping
 from wharfie.model.snapshot import Change, LayerRecord, LayerWriter, OverlayPaths
 from wharfie.model.store import Store, Transaction
 
@@ -38,7 +39,13 @@ class OverlaySnapshotter:
     """See `model.snapshot.Snapshotter`. `open` before the first verb, `close` after the last."""
 
     def __init__(
-        self, data_root: str, store: Store, *, legacy_mount: bool | None = None, sync: bool = True
+        self,
+        data_root: str,
+        store: Store,
+        *,
+        legacy_mount: bool | None = None,
+        sync: bool = True,
+        remapping: Remapping | None = None,
     ) -> None:
         """Begin; touches nothing.
 
@@ -47,12 +54,15 @@ class OverlaySnapshotter:
             store: where the rows are.
             legacy_mount: see `Mounter`.
             sync: have a layer's files on the disk before its row.
+            remapping: what `remapped` mounts get, None where there are none.
         """
         self._directory = os.path.join(data_root, "snapshots")
         self._tmp = os.path.join(data_root, "tmp")
         self._store = store
         self._legacy_mount = legacy_mount
         self._sync = sync
+        self._remapping = remapping
+        self._mapped: Mounter | None = None
         self._layers: dict[ChainId, LayerRecord] = {}
         self._snapshots: dict[SnapshotKey, tuple[int, ChainId | None]] = {}
         self._numbers: list[int] = []
@@ -69,11 +79,20 @@ class OverlaySnapshotter:
         self._mounter = await asyncio.to_thread(
             lambda: Mounter(self._directory, self._tmp, legacy=self._legacy_mount)
         )
+        if self._remapping is not None:
+            self._mapped = Mounter(
+                self._directory,
+                self._tmp,
+                legacy=self._mounter.is_legacy,
+                remapping=self._remapping,
+            )
 
     async def close(self) -> None:
         """Stop deleting; mounts made live on."""
         await asyncio.to_thread(self._trash.close)
         await asyncio.to_thread(self._mounter.close)
+        if self._mapped is not None:
+            await asyncio.to_thread(self._mapped.close)
 
     async def settle(self) -> None:
         """Wait until everything removed so far is deleted from the disk."""
@@ -139,21 +158,27 @@ class OverlaySnapshotter:
             await self._store.write(lambda tx: tx.snapshots.delete_snapshot(key))
             raise
 
-    async def mount(self, key: SnapshotKey, *, read_only: bool = False) -> int:
+    async def mount(
+        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+    ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes."""
         number, parent = self._get(key)
         lower = [f"{layer.number}/diff" for layer in self._chain(parent)] or [EMPTY]
-        return await self._mounter.mount(
+        return await self._choose(remapped).mount(
             Stack(lower=lower, upper=f"{number}/diff", work=f"{number}/work", read_only=read_only)
         )
 
-    async def view(self, chain_id: ChainId) -> int:
+    async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
         """Mount the layers of an image read-only, detached; the caller closes the descriptor."""
         if chain_id not in self._layers:
             raise NotFound(f"layer {chain_id} does not exist")
         lower = [f"{layer.number}/diff" for layer in self._chain(chain_id)]
         # Overlay wants two layers where there is no writable one.
-        return await self._mounter.mount(Stack(lower=lower if len(lower) > 1 else [*lower, EMPTY]))
+        mounter = self._choose(remapped)
+        return await mounter.mount(Stack(lower=lower if len(lower) > 1 else [*lower, EMPTY]))
+
+    def _choose(self, remapped: bool) -> Mounter:
+        return self._mapped if remapped and self._mapped is not None else self._mounter
 
     def paths(self, key: SnapshotKey) -> OverlayPaths:
         """Where a snapshot's directories are."""

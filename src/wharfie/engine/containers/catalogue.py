@@ -41,6 +41,8 @@ class ContainerHandle:
         """Nothing of a run is left on the host: no cgroup, no bundle, no sandbox."""
         self.last_exit = 0
         """Nanoseconds since the epoch of the exit recorded last: it may be told again."""
+        self.starved_run = ""
+        """Start of the run in which the kernel killed for want of memory."""
         self.gone = False
 
     @property

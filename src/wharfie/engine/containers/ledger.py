@@ -97,3 +97,7 @@ class Ledger:
         attributes["name"] = record.name
         attributes.update(facts)
         self._events.publish("container", action, record.id, attributes)
+
+    def publish_prune(self, reclaimed: int) -> None:
+        """Publish that stopped containers were removed; bytes reclaimed."""
+        self._events.publish("container", "prune", "", {"reclaimed": str(reclaimed)})

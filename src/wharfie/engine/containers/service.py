@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 
 from msgspec import UNSET, Struct, field, structs
 
@@ -159,6 +159,10 @@ class Containers:
 
     async def kill(self, ref: str, *, signal: str = "") -> None:
         """Send a signal (default SIGKILL, which also waits for the end up to 10 s)."""
+        with _named(f"cannot kill container: {ref}"):
+            await self._kill(ref, signal)
+
+    async def _kill(self, ref: str, signal: str) -> None:
         number = parse_signal(signal or "KILL")
         handle = self._find(ref)
         async with handle.lock:
@@ -230,7 +234,8 @@ class Containers:
             await self._remove_link(ref)
             return
         handle = self._find(ref)
-        check(Verb.REMOVE, handle.record, force=force)
+        with _named(f'cannot remove container "{ref}"'):
+            check(Verb.REMOVE, handle.record, force=force)
         handle.keep = force
         try:
             if force:
@@ -281,6 +286,7 @@ class Containers:
                 reclaimed += size
         finally:
             self._pruning = False
+        self._ports.ledger.publish_prune(reclaimed)
         return Pruned(list(deleted), reclaimed)
 
     def wait(self, ref: str, condition: WaitCondition) -> Awaitable[ExitStatus]:
@@ -429,6 +435,18 @@ class Containers:
             return False
         own = ancestor.chain_ids
         return len(own) < len(chain) and chain[: len(own)] == own
+
+
+@contextlib.contextmanager
+def _named(prefix: str) -> Iterator[None]:
+    """Put in front of an error what could not be done."""
+    try:
+        yield
+    except EngineError as error:
+        for kind in (NotFound, Conflict, InvalidArgument):
+            if isinstance(error, kind):
+                raise kind(f"{prefix}: {error.message}") from None
+        raise
 
 
 def _check_there(handle: ContainerHandle) -> None:

@@ -5,12 +5,15 @@ Source: behaviours 71, 186; moby's daemon/container_operations_unix.go.
 
 from __future__ import annotations
 
+import os
+
 from wharfie.engine.containers.catalogue import Catalogue
 from wharfie.engine.containers.networking import parse_mode
 from wharfie.model.container import Container, HostConfig, Status
 from wharfie.model.errors import Conflict, InvalidArgument, NotFound
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import Namespaces
 
 JOINS = "container:"
@@ -27,8 +30,14 @@ def check_joined(host: HostConfig, catalogue: Catalogue) -> None:
 class Sharing:
     """Finds the containers whose namespaces another one joins; all must be running."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, remapping: Remapping | None = None) -> None:
+        """Take all containers, and how the engine maps users, if it does."""
         self._catalogue = catalogue
+        self._remapping = remapping
+
+    def is_remapped(self, host: HostConfig) -> bool:
+        """Tell whether a container runs in a user namespace."""
+        return self._remapping is not None and host.userns_mode != "host"
 
     def namespaces(self, record: Container, connection: Connection | None) -> Namespaces:
         """Which namespaces a container is started in.
@@ -40,25 +49,40 @@ class Sharing:
         host = record.host_config
         mode = parse_mode(host.network_mode)
         network: str | None = ""
+        user = ""
+        if self._remapping is not None and self.is_remapped(host):
+            # One for all: it owns the network namespaces that were prepared, too.
+            user = f"/proc/{os.getpid()}/fd/{self._remapping.namespace}"
         if mode.kind == "container":
-            network = f"/proc/{self.network_donor(mode.target).state.pid}/ns/net"
+            network_donor = self.network_donor(mode.target)
+            network = f"/proc/{network_donor.state.pid}/ns/net"
+            user = self._user_of(network_donor, user)
         elif connection is not None:
             network = connection.namespace
         pid: str | None = "" if host.pid_mode == "host" else None
         if host.pid_mode.startswith(JOINS):
-            donor = self._running(host.pid_mode.removeprefix(JOINS), "PID")
-            pid = f"/proc/{donor.state.pid}/ns/pid"
+            pid_donor = self._running(host.pid_mode.removeprefix(JOINS), "PID")
+            pid = f"/proc/{pid_donor.state.pid}/ns/pid"
+            user = self._user_of(pid_donor, user)
         ipc: str | None = "" if host.ipc_mode == "host" else None
         ipc_donor = self.ipc_donor(host)
         if ipc_donor is not None:
             ipc = f"/proc/{ipc_donor.state.pid}/ns/ipc"
+            user = self._user_of(ipc_donor, user)
         return Namespaces(
             network=network,
             pid=pid,
             ipc=ipc,
             uts="" if host.uts_mode == "host" else None,
             cgroup="" if host.cgroupns_mode == "host" else None,
+            user=user,
         )
+
+    def _user_of(self, donor: Container, user: str) -> str:
+        """Who joins a namespace joins the user namespace that owns it, too."""
+        if user == "" or not self.is_remapped(donor.host_config):
+            return user
+        return f"/proc/{donor.state.pid}/ns/user"
 
     def network_donor(self, ref: str) -> Container:
         """The container whose network is joined."""

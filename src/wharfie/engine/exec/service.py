@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -95,7 +95,7 @@ class Execs:
         _keys(config.detach_keys)
         record = Exec(id=ExecId(generate_id()), container_id=container.id, config=config)
         await self._records.add(ExecHandle(record, is_probe=is_probe))
-        self._publish(container, f"exec_create: {' '.join(config.cmd)}", record)
+        self._publish(container, f"exec_create: {_spell(config.cmd)}", record)
         return record
 
     def check_start(self, exec_id: str, start: ExecStart) -> Exec:
@@ -227,7 +227,7 @@ class Execs:
     async def _launch(self, exec_: Exec) -> None:
         handle = self._records.find(exec_.id)
         container = self._containers.get(exec_.container_id)
-        self._publish(container, f"exec_start: {' '.join(exec_.config.cmd)}", exec_)
+        self._publish(container, f"exec_start: {_spell(exec_.config.cmd)}", exec_)
         handle.record = structs.replace(handle.record, running=True)
         # The intent: without it the next daemon could not tell "lost" from "never started".
         await self._records.save(handle)
@@ -253,6 +253,11 @@ class Execs:
             {"image": container.image_ref, "name": container.name, "execID": exec_.id, **facts}
         )
         self._events.publish("container", action, container.id, attributes)
+
+
+def _spell(command: Sequence[str]) -> str:
+    """A command as events name it: the program, a blank, the arguments (even if there are none)."""
+    return f"{command[0]} {' '.join(command[1:])}"
 
 
 def _keys(text: str) -> bytes:

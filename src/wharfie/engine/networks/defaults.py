@@ -5,7 +5,16 @@ Source: behaviours 152, 160; the daemon's options --bip, --bridge, --fixed-cidr,
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, NetmaskValueError
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    NetmaskValueError,
+)
 
 from msgspec import Struct
 
@@ -30,6 +39,10 @@ class DefaultBridge(Struct, frozen=True, kw_only=True):
         bip: its address with prefix ("172.17.0.1/16"), "" chooses one of the pools.
         fixed_cidr: part of the subnet from which addresses are given, "" for all of it.
         gateway: default gateway, "" for the bridge's address.
+        ipv6: it has IPv6 too.
+        bip6: the bridge's IPv6 address with prefix, "" chooses one.
+        fixed_cidr6: IPv6 subnet, or part of that of `bip6`.
+        gateway6: default IPv6 gateway, "" for the bridge's address.
         mtu: bytes.
         icc: containers may talk to each other.
         masquerade: traffic to the outside takes the host's address.
@@ -40,6 +53,10 @@ class DefaultBridge(Struct, frozen=True, kw_only=True):
     bip: str = ""
     fixed_cidr: str = ""
     gateway: str = ""
+    ipv6: bool = False
+    bip6: str = ""
+    fixed_cidr6: str = ""
+    gateway6: str = ""
     mtu: int = 1500
     icc: bool = True
     masquerade: bool = True
@@ -61,7 +78,8 @@ def bridge_network(wish: DefaultBridge, network_id: NetworkId, created: str) -> 
         id=network_id,
         name=BRIDGE,
         created=created,
-        ipam=IPAM(config=_config(wish)),
+        enable_ipv6=wish.ipv6,
+        ipam=IPAM(config=[*_config(wish), *(_config6(wish) if wish.ipv6 else [])]),
         options={
             "com.docker.network.bridge.default_bridge": "true",
             "com.docker.network.bridge.enable_icc": _flag(wish.icc),
@@ -85,7 +103,12 @@ def is_as_wished(recorded: Network, wish: Network) -> bool:
     """
     have = {key: value for key, value in recorded.options.items() if key != _NAME}
     want = {key: value for key, value in wish.options.items() if key != _NAME}
-    return have == want and (not wish.ipam.config or recorded.ipam.config == wish.ipam.config)
+    wanted = wish.ipam.config or []
+    return (
+        have == want
+        and recorded.enable_ipv6 == wish.enable_ipv6
+        and all(one in (recorded.ipam.config or []) for one in wanted)
+    )
 
 
 def _config(wish: DefaultBridge) -> list[IPAMConfig]:
@@ -113,6 +136,36 @@ def _config(wish: DefaultBridge) -> list[IPAMConfig]:
             ip_range=wish.fixed_cidr,
             gateway=str(own.ip),
             aux_addresses=aux,
+        )
+    ]
+
+
+def _config6(wish: DefaultBridge) -> list[IPAMConfig]:
+    """Its IPv6 block: of the bridge's own address, or the whole of fixed-cidr-v6."""
+    if not wish.bip6 and not wish.fixed_cidr6:
+        if wish.gateway6:
+            raise InvalidArgument("default-gateway-v6 needs a bip6 or a fixed-cidr-v6")
+        return []
+    try:
+        own = IPv6Interface(wish.bip6) if wish.bip6 else None
+        range_ = IPv6Network(wish.fixed_cidr6) if wish.fixed_cidr6 else None
+        gateway = IPv6Address(wish.gateway6) if wish.gateway6 else None
+    except ValueError as error:
+        raise InvalidArgument(f"invalid IPv6 address of the default bridge: {error}") from None
+    subnet = own.network if own is not None else range_
+    assert subnet is not None
+    if range_ is not None and not range_.subnet_of(subnet):
+        raise InvalidArgument(f"fixed-cidr-v6 must lie in {subnet}")
+    if gateway is not None and gateway not in subnet:
+        raise InvalidArgument(f"default-gateway-v6 must lie in {subnet}")
+    bridge = own.ip if own is not None else subnet[1]
+    is_other = gateway is not None and gateway != bridge
+    return [
+        IPAMConfig(
+            subnet=str(subnet),
+            ip_range=wish.fixed_cidr6 if own is not None else "",
+            gateway=str(bridge),
+            aux_addresses={"DefaultGatewayIPv6": str(gateway)} if is_other else None,
         )
     ]
 

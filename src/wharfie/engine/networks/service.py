@@ -58,11 +58,13 @@ class Networks:
         events: EventBus,
         *,
         default_bridge: DefaultBridge = DefaultBridge(),  # noqa: B008 - frozen
+        default_options: Mapping[str, dict[str, str]] | None = None,
     ) -> None:
         self._store = store
         self._driver = driver
         self._events = events
         self._default_bridge = default_bridge
+        self._default_options = default_options or {}
         self._networks: dict[NetworkId, Network] = {}
         self._names: dict[ContainerId, str] = {}
         self._announced: set[ContainerId] = set()
@@ -125,16 +127,10 @@ class Networks:
         async with self._changing:
             if self._named(request.name) is not None:
                 raise Conflict(f"network with name {request.name} already exists")
-            wish = Network(
-                id=self._new_id(),
-                name=request.name,
-                created=clock.now(),
-                ipam=_ipam(request.ipam),
-                internal=request.internal,
-                attachable=request.attachable,
-                options=dict(request.options or {}),
-                labels=dict(request.labels or {}),
-            )
+            wish = self._wish(request)
+            if wish.config_only:
+                await self._record(wish)
+                return wish
             network = await self._driver.create(wish)
             try:
                 await self._record(network)
@@ -143,6 +139,43 @@ class Networks:
                 raise
         self._publish("create", network)
         return network
+
+    def _wish(self, request: NetworkCreate) -> Network:
+        """The record of a network to be made, before a driver sees it."""
+        driver = request.driver or BRIDGE_DRIVER
+        wish = Network(
+            id=self._new_id(),
+            name=request.name,
+            created=clock.now(),
+            driver="null" if request.config_only else driver,
+            enable_ipv4=request.enable_ipv4 is not False,
+            enable_ipv6=request.enable_ipv6,
+            ipam=_ipam(request.ipam),
+            internal=request.internal,
+            attachable=request.attachable,
+            config_only=request.config_only,
+            options=dict(request.options or {}),
+            labels=dict(request.labels or {}),
+        )
+        source = request.config_from.network if request.config_from else ""
+        if source:
+            template = self.get(source)
+            if not template.config_only:
+                raise Forbidden(f"network {source} is not a configuration network")
+            wish = structs.replace(
+                wish,
+                config_from=template.name,
+                enable_ipv4=template.enable_ipv4,
+                enable_ipv6=template.enable_ipv6,
+                ipam=template.ipam,
+                options={**template.options},
+                labels={**template.labels, **wish.labels},
+            )
+        if request.config_only:
+            return wish
+        return structs.replace(
+            wish, options={**self._default_options.get(driver, {}), **wish.options}
+        )
 
     async def remove(self, ref: str) -> None:
         """Delete a network nobody is connected to; predefined ones are Forbidden.
@@ -155,6 +188,11 @@ class Networks:
             network = self.get(ref)
             if network.name in defaults.PREDEFINED:
                 raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+            if network.config_only:
+                users = [one.name for one in self._networks.values()
+                         if one.config_from == network.name]  # fmt: skip
+                if users:
+                    raise Forbidden(f"configuration network {network.name!r} is in use")
             if self._is_used(network):
                 raise Forbidden(
                     f"error while removing network: network {network.name} has active endpoints "
@@ -196,7 +234,11 @@ class Networks:
         Interfaces come in the order of their gateway priorities, equal ones as given.
         """
         for network, _ in request.networks:
-            self.get(network.id)
+            if self.get(network.id).config_only:
+                raise Forbidden(
+                    f"cannot create container {request.container_name}: network {network.name} "
+                    "is a configuration only network"
+                )
         ordered = sorted(request.networks, key=lambda pair: -pair[1].gw_priority)
         joining = [network.id for network, _ in ordered]
         self._joining.update(joining)
@@ -326,7 +368,8 @@ class Networks:
         except BaseException:
             self._networks[network.id] = network
             raise
-        await self._driver.delete(network)
+        if not network.config_only:
+            await self._driver.delete(network)
 
     async def _ensure_bridge(self) -> None:
         """Make the default bridge as configured; one in use is changed at a later start."""

@@ -37,14 +37,22 @@ def check_create(request: NetworkCreate) -> None:
     _check_driver(request.driver or BRIDGE_DRIVER)
     if request.scope not in ("", "local") or request.ingress:
         raise NotSupported("this engine makes networks of scope local only")
-    if request.config_only:
-        raise NotSupported("configuration-only networks are not supported by this engine yet")
-    if request.enable_ipv6:
-        raise NotSupported("IPv6 networks are not supported by this engine yet")
-    if request.enable_ipv4 is False:
-        raise NotSupported("networks without IPv4 are not supported by this engine yet")
+    if request.enable_ipv4 is False and not request.enable_ipv6:
+        raise InvalidArgument("IPv4 or IPv6 must be enabled")
+    source = request.config_from.network if request.config_from else ""
+    if request.config_only and source:
+        raise InvalidArgument("configuration only network cannot have configuration from")
+    if source and (request.options or (request.ipam and request.ipam.config)):
+        raise InvalidArgument(
+            "user-specified configurations are not supported if the network depends on a "
+            "configuration network"
+        )
     if request.ipam is not None:
-        check_ipam(request.ipam)
+        check_ipam(
+            request.ipam,
+            ipv4=request.enable_ipv4 is not False,
+            ipv6=request.enable_ipv6 or request.config_only,
+        )
 
 
 def _check_driver(driver: str) -> None:
@@ -57,7 +65,7 @@ def _check_driver(driver: str) -> None:
     raise NotFound(f'plugin "{driver}" not found')
 
 
-def check_ipam(ipam: IPAM) -> None:
+def check_ipam(ipam: IPAM, *, ipv4: bool = True, ipv6: bool = False) -> None:
     """Refuse malformed subnets, ranges and addresses; all faults in one message.
 
     Raises:
@@ -68,12 +76,12 @@ def check_ipam(ipam: IPAM) -> None:
         raise NotFound(f'plugin "{ipam.driver}" not found')
     faults: list[str] = []
     for config in ipam.config or []:
-        faults += _faults(config)
+        faults += _faults(config, ipv4=ipv4, ipv6=ipv6)
     if faults:
         raise InvalidArgument("invalid network config:\n" + "\n".join(faults))
 
 
-def _faults(config: IPAMConfig) -> list[str]:
+def _faults(config: IPAMConfig, *, ipv4: bool, ipv6: bool) -> list[str]:
     if not config.subnet:
         given = config.ip_range or config.gateway or config.aux_addresses
         return ["invalid subnet : invalid CIDR block notation"] if given else []
@@ -83,9 +91,12 @@ def _faults(config: IPAMConfig) -> list[str]:
     faults = []
     if config.subnet.partition("/")[0] != str(subnet.network_address):
         faults.append(f"invalid subnet {config.subnet}: it should be {subnet}")
-    if subnet.version == 6:
-        faults.append(f"invalid subnet {config.subnet}: IPv6 is not enabled on this network")
-    elif subnet.prefixlen > 30:
+    if not (ipv6 if subnet.version == 6 else ipv4):
+        version = subnet.version
+        faults.append(
+            f"invalid subnet {config.subnet}: IPv{version} is not enabled on this network"
+        )
+    elif subnet.prefixlen > subnet.max_prefixlen - 2:
         faults.append(f"invalid subnet {config.subnet}: it has no room for containers")
     if config.ip_range:
         faults += _range_faults(config.ip_range, subnet)

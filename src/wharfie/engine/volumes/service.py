@@ -87,7 +87,10 @@ class Volumes:
         if anonymous:
             name = generate_id()
             labels = {**labels, ANONYMOUS_LABEL: ""}
-        check_name(name)
+        try:
+            check_name(name)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"create {name}: {error}") from None
         if driver != LOCAL:
             raise NotFound(
                 f"create {name}: error looking up volume plugin {driver}: "

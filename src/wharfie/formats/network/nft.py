@@ -34,6 +34,7 @@ Body = tuple[int, int, bytes]
 Expression = bytes
 
 IPV4 = 2
+IPV6 = 10
 _SUBSYSTEM = 10
 _BATCH_BEGIN = 0x10
 _BATCH_END = 0x11
@@ -51,6 +52,7 @@ DROP = 0
 ACCEPT = 1
 
 TYPE_IPV4 = 7
+TYPE_IPV6 = 8
 TYPE_PROTOCOL = 12
 TYPE_SERVICE = 13
 TYPE_INTERFACE = 41
@@ -207,7 +209,7 @@ def get_chain(table: Table, name: str) -> Body:
 
 
 def _sizes(types: tuple[int, ...]) -> int:
-    return sum(INTERFACE_SIZE if part == TYPE_INTERFACE else 4 for part in types)
+    return sum(16 if part in (TYPE_INTERFACE, TYPE_IPV6) else 4 for part in types)
 
 
 def _joined(types: tuple[int, ...]) -> int:
@@ -219,7 +221,13 @@ def _joined(types: tuple[int, ...]) -> int:
 
 def _length(types: tuple[int, ...]) -> int:
     """Length of a key: a single part is not padded, parts of a concatenation are."""
-    single = {TYPE_IPV4: 4, TYPE_PROTOCOL: 1, TYPE_SERVICE: 2, TYPE_INTERFACE: INTERFACE_SIZE}
+    single = {
+        TYPE_IPV4: 4,
+        TYPE_IPV6: 16,
+        TYPE_PROTOCOL: 1,
+        TYPE_SERVICE: 2,
+        TYPE_INTERFACE: INTERFACE_SIZE,
+    }
     return single[types[0]] if len(types) == 1 else _sizes(types)
 
 
@@ -294,6 +302,11 @@ def add_rule(
     return _type(_NEWRULE, CREATE | (0 if first else _APPEND), table, *attributes)
 
 
+def delete_rules(table: Table, chain: str) -> Body:
+    """Delete all rules of a chain; none is no error."""
+    return _type(_DELRULE, 0, table, text(1, table.name), text(2, chain))
+
+
 def delete_rule(table: Table, chain: str, handle: int) -> Body:
     """Delete one rule by handle."""
     return _type(
@@ -360,14 +373,16 @@ def load_payload(base: int, offset: int, size: int, register: int) -> Expression
     return _expression("payload", be32(1, register), be32(2, base), be32(3, offset), be32(4, size))
 
 
-def load_source(register: int) -> Expression:
-    """Load the IPv4 source address."""
-    return load_payload(NETWORK_HEADER, 12, 4, register)
+def load_source(register: int, family: int = IPV4) -> Expression:
+    """Load the source address."""
+    offset, size = (12, 4) if family == IPV4 else (8, 16)
+    return load_payload(NETWORK_HEADER, offset, size, register)
 
 
-def load_destination(register: int) -> Expression:
-    """Load the IPv4 destination address."""
-    return load_payload(NETWORK_HEADER, 16, 4, register)
+def load_destination(register: int, family: int = IPV4) -> Expression:
+    """Load the destination address."""
+    offset, size = (16, 4) if family == IPV4 else (24, 16)
+    return load_payload(NETWORK_HEADER, offset, size, register)
 
 
 def load_destination_port(register: int) -> Expression:
@@ -436,9 +451,10 @@ def load_value(register: int, data: bytes) -> Expression:
     return _expression("immediate", be32(1, register), nested(2, attribute(1, data)))
 
 
-def destination_nat() -> Expression:
+def destination_nat(family: int = IPV4) -> Expression:
     """Send the connection to the address in REG_1 and the port in the word after it."""
-    return _expression("nat", be32(1, 1), be32(2, IPV4), be32(3, REG_1), be32(5, word(1)))
+    port = word(1) if family == IPV4 else word(4)
+    return _expression("nat", be32(1, 1), be32(2, family), be32(3, REG_1), be32(5, port))
 
 
 def masquerade() -> Expression:

@@ -66,6 +66,9 @@ _IFA_ADDRESS = 1
 _IFA_LOCAL = 2
 _IFA_BROADCAST = 4
 
+_IFA_F_NODAD = 0x02
+"""No duplicate address detection: nobody else gives addresses of our networks."""
+
 _RTA_DST = 1
 _RTA_OIF = 4
 _RTA_GATEWAY = 5
@@ -239,9 +242,10 @@ def _family_of(address: Address) -> int:
 
 
 def add_address(index: int, address: Address, prefix: int) -> Body:
-    """Give an interface an address (IPv4 with its broadcast)."""
+    """Give an interface an address (IPv4 with its broadcast, IPv6 usable at once)."""
     packed = address.packed
-    body = _address.pack(_family_of(address), prefix, 0, 0, index)
+    flags = 0 if address.version == 4 else _IFA_F_NODAD
+    body = _address.pack(_family_of(address), prefix, flags, 0, index)
     body += attribute(_IFA_LOCAL, packed) + attribute(_IFA_ADDRESS, packed)
     if isinstance(address, IPv4Address) and prefix < 31:
         network = IPv4Network((address, prefix), strict=False)
@@ -277,9 +281,9 @@ def delete_default_route(gateway: Address, index: int) -> Body:
     return RTM_DELROUTE, REQUEST | ACK, _default_route(gateway, index)
 
 
-def list_routes() -> Body:
-    """Ask for all IPv4 routes."""
-    body = _route.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+def list_routes(family: int = socket.AF_INET) -> Body:
+    """Ask for all routes of a family."""
+    body = _route.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
     return RTM_GETROUTE, REQUEST | DUMP, body
 
 

@@ -109,7 +109,6 @@ def test_ordinary_values_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        {"userns-remap": "default"},
         {"authorization-plugins": ["opa"]},
         {"iptables": False},
         {"rootless": True},
@@ -122,9 +121,15 @@ def test_what_would_be_unsafe_to_ignore_is_refused(tmp_path: Path, content: obje
 
 def test_what_has_no_effect_is_warned_of(tmp_path: Path) -> None:
     given = settings(
-        tmp_path, {"ipv6": True, "iptables": True, "containerd": "/x", "userland-proxy": False}
+        tmp_path,
+        {
+            "bridge-accept-fwmark": "1",
+            "iptables": True,
+            "containerd": "/x",
+            "userland-proxy": False,
+        },
     )
     check_settings(given)
     assert warnings_of(given) == [
-        f"ipv6 ({tmp_path}/daemon.json:1) has no effect: this engine has no IPv6 networks yet"
+        f"bridge-accept-fwmark ({tmp_path}/daemon.json:1) has no effect: marks are not looked at"
     ]

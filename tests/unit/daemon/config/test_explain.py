@@ -28,7 +28,7 @@ def test_each_value_names_its_source(tmp_path: Path) -> None:
     file = f"{tmp_path}/daemon.json"
     found = explained(
         tmp_path, '{\n"debug": true,\n"proxies": {"http-proxy": "http://u:p@x"}}', "--mtu=1400",
-        "--ipv6", NO_PROXY="localhost",
+        "--bridge-accept-fwmark=1", NO_PROXY="localhost",
     )  # fmt: skip
     assert found["mtu"]["value"] == 1400
     assert found["mtu"]["source"] == "flag --mtu"
@@ -40,7 +40,7 @@ def test_each_value_names_its_source(tmp_path: Path) -> None:
     assert found["data-root"] == {
         "value": "/var/lib/wharfie", "source": "default of wharfied", "reload": False,
     }  # fmt: skip
-    assert "IPv6" in str(found["ipv6"]["note"])
+    assert "marks" in str(found["bridge-accept-fwmark"]["note"])
 
 
 def test_defaults_that_depend_on_tls_say_so(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from wharfie.drivers.network import options
 from wharfie.drivers.network.options import BridgeOptions
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import NetworkId
 from wharfie.model.network import Network
 
@@ -63,8 +63,9 @@ def test_malformed_options_are_refused(key: str, value: str) -> None:
         BridgeOptions.of(_network(**{key: value}))
 
 
-def test_what_is_not_served_is_refused() -> None:
-    with pytest.raises(NotSupported):
-        BridgeOptions.of(_network(**{options.GATEWAY_MODE: "routed"}))
-    with pytest.raises(NotSupported):
-        BridgeOptions.of(_network(ipv6=True))
+def test_gateway_modes() -> None:
+    made = BridgeOptions.of(_network(**{options.GATEWAY_MODE: "routed"}))
+    assert (made.mode(4), made.mode(6)) == ("routed", "nat")
+    for mode in ("isolated", "open"):
+        with pytest.raises(InvalidArgument):
+            BridgeOptions.of(_network(**{options.GATEWAY_MODE_IPV6: mode}))

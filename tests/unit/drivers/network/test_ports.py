@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from wharfie.drivers.network import ports
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,9 @@ def test_what_is_no_host_port_is_refused(wish: str) -> None:
         ports.parse_host_ports(wish)
 
 
-def test_host_addresses_are_ipv4_for_now() -> None:
+def test_host_addresses() -> None:
     assert ports.parse_host_address("127.0.0.1") == IPv4Address("127.0.0.1")
-    for value in ("::", "[::1]", "fe80::1"):
-        with pytest.raises(NotSupported):
-            ports.parse_host_address(value)
+    assert str(ports.parse_host_address("[fd00::1]")) == "fd00::1"
     for value in ("localhost", "1.2.3", "1.2.3.4/32"):
         with pytest.raises(InvalidArgument):
             ports.parse_host_address(value)

@@ -145,9 +145,9 @@ def test_init_has_no_place_in_a_shared_pid_namespace() -> None:
 
 def test_cgroup_parent_cannot_climb() -> None:
     container = make_container(["x"], host=HostConfig(cgroup_parent="/../../other"))
-    assert cgroup_path(container, "") == f"/other/{container.id}"
+    assert cgroup_path(container, Defaults()) == f"/other/{container.id}"
     plain = structs.replace(container, host_config=HostConfig())
-    assert cgroup_path(plain, "mine") == f"/mine/{plain.id}"
+    assert cgroup_path(plain, Defaults(cgroup_parent="mine")) == f"/mine/{plain.id}"
 
 
 def test_exec_takes_the_containers_directory_and_limits() -> None:

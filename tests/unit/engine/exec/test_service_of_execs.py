@@ -65,7 +65,7 @@ async def test_b073_an_exec_runs_once_and_keeps_its_exit_code(bench: Bench, exec
     with pytest.raises(Conflict, match="has already run"):
         execs.check_start(made.id, ExecStart())
     await bench.nursery.close(grace=1.0)
-    assert bench.actions()[-3:] == ["exec_create: true", "exec_start: true", "exec_die"]
+    assert bench.actions()[-3:] == ["exec_create: true ", "exec_start: true ", "exec_die"]
 
 
 async def test_b074_the_exit_code_can_be_read_before_streams_are_closed(

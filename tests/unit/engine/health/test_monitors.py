@@ -126,8 +126,8 @@ async def test_b113_probes_are_execs_with_their_events(world: World) -> None:
     ref = await world.run()
     await world.until(lambda: len(world.health(ref).log) >= 1)
     actions = world.bench.actions()
-    start = actions.index("exec_create: look")
-    assert actions[start : start + 3] == ["exec_create: look", "exec_start: look", "exec_die"]
+    start = actions.index("exec_create: look ")
+    assert actions[start : start + 3] == ["exec_create: look ", "exec_start: look ", "exec_die"]
     assert world.execs.running_in(world.bench.verbs.get(ref).id) == []
 
 

@@ -185,9 +185,7 @@ async def test_a_failed_commit_takes_the_network_away_again(bench: Bench) -> Non
         ({"name": "x", "driver": "overlay"}, NotSupported),
         ({"name": "x", "driver": "weird"}, NotFound),
         ({"name": "x", "scope": "swarm"}, NotSupported),
-        ({"name": "x", "config_only": True}, NotSupported),
-        ({"name": "x", "enable_ipv6": True}, NotSupported),
-        ({"name": "x", "enable_ipv4": False}, NotSupported),
+        ({"name": "x", "enable_ipv4": False}, InvalidArgument),
         ({"name": "x", "ipam": IPAM(driver="weird")}, NotFound),
     ],
 )

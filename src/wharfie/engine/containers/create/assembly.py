@@ -24,6 +24,7 @@ from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
 from wharfie.model.archive import Archiver
 from wharfie.model.nursery import Nursery
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store
@@ -42,6 +43,7 @@ class ContainerPorts(Struct, frozen=True, kw_only=True):
     archiver: Archiver
     runtime: Runtime
     trees: MountTrees
+    remapping: Remapping | None = None
     supervisor: TaskSupervisor
     nursery: Nursery
     defaults: ContainerDefaults
@@ -83,6 +85,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
             files=files,
             volumes=volume_mounts,
             directories=directories,
+            remapping=ports.remapping,
         )
     )
     remover = Remover(

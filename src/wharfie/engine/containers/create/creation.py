@@ -19,7 +19,7 @@ from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
-from wharfie.engine.containers.create.validation import check_create
+from wharfie.engine.containers.create.validation import check_create, check_user_namespace
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.networking import attachments, parse_mode
@@ -120,6 +120,8 @@ class Creator:
             config = structs.replace(config, hostname=hostname)
         complete = structs.replace(spec, config=config, host_config=host)
         check_create(complete, cpus=defaults.cpus)
+        if defaults.remaps:
+            check_user_namespace(host)
         self._ports.runtime.check(host)
         return complete, warnings
 

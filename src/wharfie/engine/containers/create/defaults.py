@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import UNSET, Struct, field, structs
 
 from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.networking import parse_mode
+from wharfie.formats.oci.runtime import DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS
 from wharfie.model.container import HostConfig, LogConfig, RestartPolicy
 
 
@@ -18,6 +21,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
         cgroupns_mode: "private" or "host".
         stop_timeout: seconds between the stop signal and SIGKILL.
         cpus: processors of this host.
+        remaps: containers run in a user namespace unless they say otherwise.
         abilities: which limits this host can set.
         host_gateway: address that `host-gateway` stands for in extra hosts, "" for the
             gateway of the container's own network.
@@ -36,6 +40,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
     dns_search: list[str] = field(default_factory=list)
     host_gateway: str = ""
     abilities: HostAbilities = HostAbilities()
+    remaps: bool = False
 
     def fill(self, host: HostConfig) -> HostConfig:
         """A host config with the engine's defaults where the creator left gaps."""
@@ -52,6 +57,8 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
             memory_swap=host.memory_swap or 2 * host.memory,
             oom_kill_disable=host.oom_kill_disable or None,
             pids_limit=host.pids_limit if (host.pids_limit or 0) > 0 else None,
+            masked_paths=_paths(host, host.masked_paths, DEFAULT_MASKED_PATHS),
+            readonly_paths=_paths(host, host.readonly_paths, DEFAULT_READONLY_PATHS),
             init=host.init if host.init is not UNSET else UNSET,
         )
 
@@ -75,3 +82,9 @@ class DefaultsHandle:
     def adopt(self, value: ContainerDefaults) -> None:
         """Use these for containers created or started from here on."""
         self.now = value
+
+
+def _paths(host: HostConfig, given: list[str] | None, default: Sequence[str]) -> list[str] | None:
+    """Paths hidden or write-protected: the default ones, unless something else was said."""
+    is_open = host.privileged or "systempaths=unconfined" in (host.security_opt or ())
+    return given if given is not None or is_open else list(default)

@@ -173,6 +173,25 @@ def _check_ranges(host: HostConfig) -> None:
         )
 
 
+def check_user_namespace(host: HostConfig) -> None:
+    """Refuse what cannot be had in a user namespace. Source: behaviours 40."""
+    if host.userns_mode == "host":
+        return
+    if host.privileged:
+        raise InvalidArgument(
+            "privileged mode is incompatible with user namespaces.  You must run the container in "
+            "the host namespace when running privileged mode"
+        )
+    if host.network_mode == "host":
+        raise InvalidArgument(
+            "cannot share the host's network namespace when user namespaces are enabled"
+        )
+    if host.pid_mode == "host":
+        raise InvalidArgument(
+            "cannot share the host PID namespace when user namespaces are enabled"
+        )
+
+
 def _check_names(host: HostConfig) -> None:
     for address in host.dns:
         try:
@@ -213,7 +232,9 @@ def _check_modes(config: Config, host: HostConfig) -> None:
             "links and the network mode": bool(host.links),
             "dns and the network mode": bool(host.dns),
             "custom host-to-IP mapping and the network mode": bool(host.extra_hosts),
-            "port publishing and the container type network mode": bool(host.port_bindings),
+            "port publishing and the container type network mode": (
+                bool(host.port_bindings) or host.publish_all_ports
+            ),
             "port exposing and the container type network mode": bool(config.exposed_ports),
         }
         for text, present in conflicts.items():
@@ -233,7 +254,6 @@ def _check_unsupported(host: HostConfig) -> None:
         )
     refused = {
         "a storage size limit": bool(host.storage_opt),
-        "a volume driver other than local": host.volume_driver not in ("", "local"),
     }
     for text, present in refused.items():
         if present:

@@ -104,7 +104,8 @@ class Endings:
         if exit_.at == handle.last_exit:
             return False  # a repeated message about an earlier run
         handle.last_exit = exit_.at
-        oom = await self._runtime.was_oom_killed(record)
+        starved = state.oom_killed or handle.starved_run == state.started_at
+        oom = starved or await self._runtime.was_oom_killed(record)
         code = exit_.code if exit_.code >= 0 else UNKNOWN_EXIT_CODE
         lasted = _seconds_between(state.started_at, exit_.at)
         handle.failures = 0 if lasted >= restarting.STABLE_AFTER else handle.failures

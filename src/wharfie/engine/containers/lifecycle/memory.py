@@ -48,6 +48,7 @@ class MemoryWatches:
             started = record.state.started_at
 
             def on_kill() -> None:
+                handle.starved_run = started
                 self._nursery.start(self._note(handle, started), f"oom of {short(handle.id)}")
 
             self._watches[handle.id] = self._runtime.watch_memory(record, on_kill)

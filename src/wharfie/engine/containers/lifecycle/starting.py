@@ -43,6 +43,7 @@ from wharfie.model.errors import EngineError, StartFailed
 from wharfie.model.ids import SnapshotKey
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, JoinRequest
+from wharfie.model.remapping import Remapping
 from wharfie.model.runtime import BundleMount, LaunchPlan, MountTrees, Runtime
 from wharfie.model.snapshot import Snapshotter
 from wharfie.model.task import TaskSupervisor
@@ -65,6 +66,7 @@ class StartPorts(Struct, frozen=True, kw_only=True):
     files: ManagedFiles
     volumes: VolumeMounts
     directories: ContainerDirectories
+    remapping: Remapping | None = None
 
 
 class Starter:
@@ -72,7 +74,7 @@ class Starter:
 
     def __init__(self, ports: StartPorts) -> None:
         self._ports = ports
-        self._sharing = Sharing(ports.catalogue)
+        self._sharing = Sharing(ports.catalogue, ports.remapping)
         self._links = Links(ports.catalogue)
         self._mounts = MountOpener(MountPorts(ports.trees, ports.images, ports.snapshotter))
 
@@ -86,7 +88,7 @@ class Starter:
         ports = self._ports
         before = handle.record
         try:
-            pid = await self._bring_up(handle)
+            pid, started = await self._bring_up(handle)
         except EngineError as error:
             await self._failed(handle, before, error)
             raise
@@ -98,7 +100,7 @@ class Starter:
             exit_code=0,
             error="",
             oom_killed=False,
-            started_at=rfc3339(time.time_ns()),
+            started_at=rfc3339(started),
             manually_stopped=False,
             restart_count=handle.record.state.restart_count if automatic else 0,
             health=begun(handle.record.config, handle.record.state.health),
@@ -118,7 +120,8 @@ class Starter:
         await ports.volumes.detach(handle.record)
         handle.is_clean = True
 
-    async def _bring_up(self, handle: ContainerHandle) -> int:
+    async def _bring_up(self, handle: ContainerHandle) -> tuple[int, int]:
+        """Returns the pid, and when it was started in nanoseconds since the epoch."""
         ports = self._ports
         handle.is_clean = False
         self._links.environment(handle.record)  # refuses what cannot be linked
@@ -130,38 +133,43 @@ class Starter:
             state = structs.replace(record.state, starting=True)
             record = structs.replace(record, state=state)
             await ports.ledger.save_connected(handle, record, connection)
-            pid = await self._launch(record, rootfs, connection)
+            pid, started = await self._launch(record, rootfs, connection)
         finally:
             os.close(rootfs)
         if connection is not None:
             await ports.networks.started(handle.id, pid, connection)
         for parent in ports.catalogue.parents(handle.id):
             await self._refresh_hosts(parent)
-        return pid
+        return pid, started
 
     async def _refresh_hosts(self, handle: ContainerHandle) -> None:
         """A linked container has another address: tell those that know it."""
         if has_process(handle.record.state.status):
             await asyncio.to_thread(self._ports.files.refresh_links, handle.record)
 
-    async def _launch(self, record: Container, rootfs: int, connection: Connection | None) -> int:
+    async def _launch(
+        self, record: Container, rootfs: int, connection: Connection | None
+    ) -> tuple[int, int]:
         donor = self._sharing.ipc_donor(record.host_config)
         volumes = await self._ports.volumes.attach(record)
         try:
-            opening = self._mounts.open(record, donor, volumes)
+            remapped = self._sharing.is_remapped(record.host_config)
+            opening = self._mounts.open(record, donor, volumes, remapped=remapped)
             mounts = await within(MOUNT_SECONDS, opening, f"a mount of container {record.name}")
         finally:
             close_volumes(volumes)
         try:
             plan = self._plan(record, rootfs, connection, mounts)
-            return await self._ports.runtime.launch(plan)
+            # Before, not after: what ends at once must not have ended before it started.
+            started = time.time_ns()
+            return await self._ports.runtime.launch(plan), started
         finally:
             close_mounts(mounts)
 
     async def _acquire(self, record: Container) -> tuple[int, Connection | None]:
         """Mount and join side by side; if one fails the other is given back."""
         rootfs, connection = await asyncio.gather(
-            self._ports.snapshotter.mount(SnapshotKey(record.id)),
+            self._mount_root(record),
             self._join(record),
             return_exceptions=True,
         )
@@ -173,6 +181,10 @@ class Starter:
             failures = [e for e in (rootfs, connection) if isinstance(e, BaseException)]
             raise failures[0]
         return rootfs, connection
+
+    async def _mount_root(self, record: Container) -> int:
+        remapped = self._sharing.is_remapped(record.host_config)
+        return await self._ports.snapshotter.mount(SnapshotKey(record.id), remapped=remapped)
 
     async def _join(self, record: Container) -> Connection | None:
         mode = parse_mode(record.host_config.network_mode)
@@ -206,7 +218,10 @@ class Starter:
                 hostname_path=other.hostname_path,
                 resolv_conf_path=other.resolv_conf_path,
             )
-        return self._ports.files.write(record, connection)
+        written = self._ports.files.write(record, connection)
+        if self._sharing.is_remapped(record.host_config) and self._ports.remapping is not None:
+            self._ports.directories.give(record.id, *self._ports.remapping.root)
+        return written
 
     def _plan(
         self,

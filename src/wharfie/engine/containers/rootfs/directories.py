@@ -42,6 +42,11 @@ class ContainerDirectories:
             file.write(content)
         return path
 
+    def give(self, container_id: ContainerId, uid: int, gid: int) -> None:
+        """Let the files kept for a container belong to its root."""
+        for name in ("hosts", "hostname", "resolv.conf"):
+            os.chown(self.path(container_id, name), uid, gid)
+
     def detach(self, container_id: ContainerId) -> str:
         """Rename the directory into `tmp`, to be deleted at leisure; "" when it is missing."""
         aside = os.path.join(self._tmp, f"container-{container_id}")

@@ -23,7 +23,12 @@ from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 _PROPAGATIONS = {"private", "rprivate", "shared", "rshared", "slave", "rslave"}
 MOUNTED = frozenset({"type", "o", "device"})
 """Options of a local volume whose data is not a plain directory."""
-_IGNORED = {"z", "Z", "consistent", "cached", "delegated"}
+_MODES = {
+    "access": ("ro", "rw"),
+    "label": ("z", "Z"),
+    "copy": ("nocopy",),
+    "consistency": ("consistent", "cached", "delegated"),
+}
 _TMPFS_FLAGS = {
     "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync",
     "remount", "mand", "nomand", "atime", "noatime", "diratime", "nodiratime", "relatime",
@@ -84,7 +89,8 @@ def parse(spec: CreateSpec, inherited: Sequence[Container]) -> list[Wanted]:
         for wanted in _of_container(container, read_only=read_only):
             chosen[wanted.destination] = wanted
     explicit: set[str] = set()
-    given = [parse_bind(bind) for bind in host.binds or []]
+    driver = host.volume_driver
+    given = [parse_bind(bind, driver=driver) for bind in host.binds or []]
     if host.mounts is not UNSET:
         given += [_of_spec(mount) for mount in host.mounts]
     if host.tmpfs is not UNSET:
@@ -98,7 +104,7 @@ def parse(spec: CreateSpec, inherited: Sequence[Container]) -> list[Wanted]:
         destination = clean_destination(path, path)
         if destination not in chosen:
             chosen[destination] = Wanted(
-                type="volume", source="", destination=destination, copy=True
+                type="volume", source="", destination=destination, copy=True, driver=driver
             )
     return sorted(chosen.values(), key=lambda wanted: wanted.destination.count("/"))
 
@@ -117,57 +123,64 @@ def parse_volumes_from(text: str) -> tuple[str, str]:
     return name, mode or "rw"
 
 
-def parse_bind(text: str) -> Wanted:
-    """Parse "src:dst[:modes]"; an absolute source is a host path, else a volume's name."""
+def parse_bind(text: str, *, driver: str = "") -> Wanted:
+    """Parse "src:dst[:modes]"; an absolute source is a host path, else a volume's name.
+
+    Args:
+        text: the bind.
+        driver: of volumes, "" for the default.
+    """
     invalid = InvalidArgument(f"invalid volume specification: '{text}'")
     parts = text.split(":")
     if not 1 < len(parts) <= 3 or not all(parts):
         raise invalid
     source, destination = parts[0], parts[1]
     modes = parts[2].split(",") if len(parts) == 3 else []
-    if not destination.startswith("/"):
-        raise invalid
-    read_only, copy, options = False, True, list[str]()
-    for mode in modes:
-        if mode == "ro":
-            read_only = True
-        elif mode == "nocopy":
-            copy = False
-        elif mode in _PROPAGATIONS:
-            options.append(mode)
-        elif mode not in _IGNORED and mode != "rw":
-            raise InvalidArgument(f"invalid mode: {parts[2]}")
     is_bind = source.startswith("/")
+    kinds = [_mode_kind(mode) for mode in modes]
+    if "" in kinds or len(set(kinds)) < len(kinds) or ("propagation" in kinds and not is_bind):
+        raise InvalidArgument(f"invalid mode: {parts[2]}")
     if is_bind:
         source = posixpath.normpath(source)
-    elif options:
-        raise InvalidArgument(f"invalid mode: {parts[2]}")
     return Wanted(
         type="bind" if is_bind else "volume",
         source=source,
         destination=clean_destination(destination, text),
-        read_only=read_only,
-        options=options,
+        read_only="ro" in modes,
+        options=[mode for mode in modes if mode in _PROPAGATIONS],
         mode=parts[2] if len(parts) == 3 else ("" if is_bind else "z"),
         create=is_bind,
-        copy=copy and not is_bind,
+        copy=not is_bind and "nocopy" not in modes,
+        driver="" if is_bind else driver,
     )
+
+
+def _mode_kind(mode: str) -> str:
+    """What a mode is about, "" for none known; of each kind a bind has one at most."""
+    if mode in _PROPAGATIONS:
+        return "propagation"
+    return next((kind for kind, known in _MODES.items() if mode in known), "")
 
 
 def clean_destination(path: str, text: str) -> str:
     """A normalised absolute path inside the container that is not its root."""
     if not path.startswith("/"):
         raise InvalidArgument(
-            f"invalid volume specification: '{text}': "
+            f"invalid volume specification: '{text}': {_kind_prefix(text)}"
             f"invalid mount path: '{path}' mount path must be absolute"
         )
     cleaned = posixpath.normpath("/" + path.lstrip("/"))
     if cleaned == "/":
         raise InvalidArgument(
-            f"invalid volume specification: '{text}': "
+            f"invalid volume specification: '{text}': {_kind_prefix(text)}"
             "invalid specification: destination can't be '/'"
         )
     return cleaned
+
+
+def _kind_prefix(text: str) -> str:
+    kind = "bind" if text.startswith("/") else "volume"
+    return f'invalid mount config for type "{kind}": '
 
 
 def _of_spec(mount: MountSpec) -> Wanted:

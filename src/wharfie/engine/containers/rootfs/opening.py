@@ -48,6 +48,8 @@ class MountOpener:
         record: Container,
         donor: Container | None,
         volumes: Mapping[str, VolumeMount],
+        *,
+        remapped: bool = False,
     ) -> list[BundleMount]:
         """The mounts of a container, sorted by depth.
 
@@ -55,6 +57,7 @@ class MountOpener:
             record: whose.
             donor: the container whose shared memory it joins.
             volumes: its volumes as they were made ready, by destination; they stay the caller's.
+            remapped: it runs in the engine's user namespace.
 
         Raises:
             InvalidArgument, NotFound, Internal: a source is gone, or not fit for what is asked.
@@ -66,9 +69,12 @@ class MountOpener:
                 opened.append(mount)
                 ready = volumes.get(point.destination)
                 if ready is None:
-                    opened[-1] = await self._by_descriptor(mount, point, record)
+                    opened[-1] = await self._by_descriptor(mount, point, record, remapped=remapped)
+                elif remapped:
+                    opened[-1] = await self._remapped_volume(mount, ready)
                 else:
                     opened[-1] = _of_volume(mount, ready)
+                opened[-1] = _flat_if_file(opened[-1])
             if donor is not None and all(m.destination != SHARED_MEMORY for m in opened):
                 opened.append(await self._shared_memory(donor))
         except BaseException:
@@ -77,17 +83,24 @@ class MountOpener:
         return opened
 
     async def _by_descriptor(
-        self, mount: BundleMount, point: MountPoint, record: Container
+        self, mount: BundleMount, point: MountPoint, record: Container, *, remapped: bool
     ) -> BundleMount:
         spec = record.mount_specs.get(point.destination)
         if point.type == "image" and spec is not None:
-            return _with_tree(mount, await self._image(spec))
+            return _with_tree(mount, await self._image(spec, remapped=remapped))
         if point.type == "bind":
             if point.propagation in (*_SHARED, *_SLAVE):
                 await self._check_propagation(point)
             # By descriptor, for the supervisor's view of the host's mounts may be another.
             return _with_tree(mount, await self._bind(mount, spec))
         return mount
+
+    async def _remapped_volume(self, mount: BundleMount, ready: VolumeMount) -> BundleMount:
+        """A volume's files belong to the IDs that containers see; see `model.remapping`."""
+        root = ready.source if ready.descriptor is None else ready.descriptor
+        tree = await self._ports.trees.below(root, recursive=False, remapped=True)
+        access = structs.replace(ready, descriptor=None)
+        return _with_tree(_of_volume(mount, access), tree)
 
     async def _bind(self, mount: BundleMount, spec: MountSpec | None) -> int:
         recursive = mount.options[0] == "rbind"
@@ -103,11 +116,11 @@ class MountOpener:
         await asyncio.to_thread(make_source, mount.source)
         return await self._ports.trees.below(mount.source, recursive=recursive)
 
-    async def _image(self, spec: MountSpec) -> int:
+    async def _image(self, spec: MountSpec, *, remapped: bool) -> int:
         image = self._ports.images.get(spec.source)
         if image.top is None:
             raise InvalidArgument(f"image {spec.source} has no files to mount")
-        view = await self._ports.snapshotter.view(image.top)
+        view = await self._ports.snapshotter.view(image.top, remapped=remapped)
         subpath = spec.image_options.subpath if spec.image_options else ""
         if not subpath:
             return view
@@ -174,6 +187,14 @@ def _of_volume(mount: BundleMount, ready: VolumeMount) -> BundleMount:
     if ready.descriptor is None:
         return mount
     return _with_tree(mount, os.dup(ready.descriptor))
+
+
+def _flat_if_file(mount: BundleMount) -> BundleMount:
+    """A file has nothing below it; crun 1.8 takes "rro" for directories only."""
+    if mount.tree < 0 or "rro" not in mount.options or stat.S_ISDIR(os.fstat(mount.tree).st_mode):
+        return mount
+    options = ["ro" if word == "rro" else word for word in mount.options]
+    return structs.replace(mount, options=options)
 
 
 def close_mounts(opened: Sequence[BundleMount]) -> None:
