@@ -11,6 +11,7 @@ from functools import cache
 
 from msgspec import UNSET, Struct
 
+from wharfie.drivers.runtime.apparmor import choose_profile
 from wharfie.drivers.runtime.capabilities import available, effective_set, for_user
 from wharfie.drivers.runtime.cgroup.placing import CgroupDriver, spec_path
 from wharfie.drivers.runtime.devices import container_devices
@@ -239,9 +240,7 @@ def _oom_score_adj(host: HostConfig) -> int | None:
 
 
 def _apparmor(security: SecurityOptions, defaults: Defaults, *, privileged: bool) -> str:
-    if not defaults.apparmor or security.apparmor in ("", UNCONFINED):
-        return ""
-    return "" if privileged else security.apparmor
+    return choose_profile(security, privileged=privileged) if defaults.apparmor else ""
 
 
 def _has_init(host: HostConfig, namespaces: Namespaces, defaults: Defaults) -> bool:
