@@ -82,6 +82,7 @@ def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
         raise ConfigError(f"init-path {config.init_path}: no such program")
     return Defaults(
         apparmor=is_enforced(),
+        cdi_directories=config.cdi_spec_dirs,
         cgroup_driver=driver,
         cgroup_parent=config.cgroup_parent,
         ulimits=config.default_ulimits,

@@ -32,6 +32,7 @@ from wharfie.drivers.runtime.bundle import (
     has_private_network,
     seccomp_choice,
 )
+from wharfie.drivers.runtime.cdi import check_requests, inject_devices
 from wharfie.drivers.runtime.cgroup import read_usage
 from wharfie.drivers.runtime.cgroup.placing import (
     CGROUPFS_PARENT,
@@ -349,6 +350,8 @@ class OciRuntime:
             defaults=self._defaults,
         )
         mode = 0o700 if plan.namespaces.user == "" else 0o711
+        wanted = check_requests(host.device_requests or ())
+        spec = inject_devices(spec, wanted, self._defaults.cdi_directories)
         try:
             os.mkdir(bundle, mode)
         except FileExistsError:

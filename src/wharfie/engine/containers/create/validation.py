@@ -247,11 +247,6 @@ def _check_modes(config: Config, host: HostConfig) -> None:
 
 
 def _check_unsupported(host: HostConfig) -> None:
-    for request in host.device_requests or []:
-        raise InvalidArgument(
-            f'could not select device driver "{request.driver}" with capabilities: '
-            f"{str(request.capabilities or []).replace(', ', ' ').replace(chr(39), '')}"
-        )
     refused = {
         "a storage size limit": bool(host.storage_opt),
     }
