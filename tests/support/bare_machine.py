@@ -9,6 +9,7 @@ Nothing of ours is there but the programs `wharfie` and `wharfied`. What is type
 """
 
 import contextlib
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -51,12 +52,11 @@ class BareMachine:
 
     def __exit__(self, *_: object) -> None:
         self.namespaces.close()
-        for path in Path("/sys/fs/cgroup").glob(f"**/{self.cgroup}"):
-            for each in sorted(path.rglob("*/"), reverse=True):
+        root = Path("/sys/fs/cgroup")
+        for top in (root / self.cgroup, *(tree / self.cgroup for tree in root.iterdir())):
+            for path, _, _ in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):
-                    each.rmdir()
-            with contextlib.suppress(OSError):
-                path.rmdir()
+                    os.rmdir(path)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 

@@ -16,6 +16,7 @@ from wharfie.model.network import (
     JoinRequest,
     LiveConnection,
     Network,
+    PublishedPort,
     Resolving,
 )
 
@@ -94,6 +95,15 @@ class FakeNetworkDriver:
 
     async def started(self, container_id: ContainerId, pid: int) -> None:
         self.holders[container_id] = pid
+
+    async def publish(self, container_id, name, add, drop):
+        kept = [port for port in self.live[container_id].ports if port not in drop]
+        made = [
+            PublishedPort(int(spec.partition("/")[0]), spec.partition("/")[2], "0.0.0.0", 40000)
+            for spec in add
+        ]
+        self.live[container_id] = replace(self.live[container_id], ports=[*kept, *made])
+        return self.live[container_id].ports
 
     async def renamed(self, container_id: ContainerId, connection: Connection) -> None:
         self.live[container_id] = connection

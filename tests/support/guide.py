@@ -9,8 +9,8 @@ A block of a Markdown page is told by the comment above it:
     CONTAINER ID …
     ```
 
-A line with a prompt is typed on that machine; lines without are its output, where `…` stands for
-anything.
+A line with a prompt is typed on that machine, a here-document with it; lines without are its
+output, where `…` stands for anything.
 """
 
 import re
@@ -19,6 +19,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"<!-- tested: ([\w-]+) -->\n```console\n(.*?)```\n", re.DOTALL)
+_DOCUMENT = re.compile(r"<<'(\w+)'")
 _PROMPT = re.compile(r"(\w+)[#$] (.*)")
 
 
@@ -43,10 +44,16 @@ def blocks(page: str) -> dict[str, list[Step]]:
     found: dict[str, list[Step]] = {}
     for name, body in _BLOCK.findall((DOCS / page).read_text()):
         steps: list[Step] = []
+        end = ""
         for line in body.splitlines():
             prompt = _PROMPT.match(line)
-            if prompt:
+            if end:
+                steps[-1].line += f"\n{line}"
+                end = "" if line == end else end
+            elif prompt:
                 steps.append(Step(prompt[1], prompt[2]))
+                document = _DOCUMENT.search(line)
+                end = document[1] if document else ""
             elif line.strip():
                 steps[-1].output.append(line)
         assert name not in found, name

@@ -450,6 +450,7 @@ class Bench:
             registries=nobody,
             networks=nobody,
             attachments=nobody,
+            publishing=nobody,
             volumes=nobody,
             volume_archives=nobody,
             system=system,

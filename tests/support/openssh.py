@@ -14,26 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
-
+from support.debian import debian_program
 from support.netns import Namespaces, poll
-
-FETCHED = Path(__file__).parents[2] / "build/openssh"
-
-
-def sshd() -> str:
-    """Path of Debian's sshd: the machine's, or where `script/test` unpacks it."""
-    for candidate in ("/usr/sbin/sshd", str(FETCHED / "usr/sbin/sshd")):
-        if os.access(candidate, os.X_OK):
-            return candidate
-    if os.environ.get("CI"):
-        pytest.fail("no sshd, and CI is set")
-    pytest.skip("no sshd: script/test fetches one")
-
-
-def libraries() -> str:
-    """Where the libraries are that came with a fetched sshd."""
-    return ":".join(str(path) for path in FETCHED.glob("usr/lib/*-linux-gnu*"))
 
 
 class SshServer:
@@ -55,6 +37,7 @@ class SshServer:
         address: str = "127.0.0.1",
     ) -> None:
         self._address = address
+        program = debian_program("usr/sbin/sshd", "openssh-server", "libwrap0")
         self.directory = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
         self.home = self.directory / "ssh"
         self._machine = machine
@@ -70,10 +53,12 @@ class SshServer:
             machine.check("mount", "--bind", str(source), target)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                machine.command(sshd(), "-D", "-e", "-f", str(self.directory / "sshd_config")),
+                machine.command(
+                    program.path, "-D", "-e", "-f", str(self.directory / "sshd_config")
+                ),
                 stdin=subprocess.DEVNULL,
                 stderr=log,
-                env=os.environ | {"LD_LIBRARY_PATH": libraries()},
+                env=os.environ | program.environment,
             )
         for _ in poll(f"sshd to listen; it says: {self.log}"):
             if "Server listening" in self.log.read_text():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.guide import blocks
 from support.machine import Machine
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -38,3 +39,13 @@ def test_the_doctor_of_an_installed_engine(fresh: Machine) -> None:
     assert done.returncode == 1
     assert "hosts: (from flag: [fd://], from file: [tcp://127.0.0.1:2375])" in done.stdout
     fresh.check("rm /etc/docker/daemon.json")
+
+
+def test_the_guides_way_through_a_socket_of_systemds(fresh: Machine) -> None:
+    fresh.check(CLEAN)
+    try:
+        for step in blocks("remote-access.md")["systemd"]:
+            step.check(fresh.check(step.line.replace("wharfie remote", "docker remote")))
+    finally:
+        fresh.run("systemctl stop docker-tcp.socket")
+        fresh.check(CLEAN)

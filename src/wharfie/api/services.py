@@ -17,6 +17,7 @@ from wharfie.engine.containers import (
     ContainerStreams,
     ContainerUpdates,
     ContainerUsage,
+    Publishing,
 )
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
@@ -48,6 +49,7 @@ class Services(Struct, frozen=True, kw_only=True):
     registries: RemoteImages
     networks: Networks
     attachments: ContainerNetworks
+    publishing: Publishing
     volumes: Volumes
     volume_archives: VolumeArchives
     system: System

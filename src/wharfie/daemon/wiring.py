@@ -285,6 +285,7 @@ class _Builder:
             registries=RemoteImages(self._registries),
             networks=networks,
             attachments=engine.attachments,
+            publishing=engine.publishing,
             volumes=volumes,
             volume_archives=VolumeArchives(volumes, archiver, engine.volume_mounts.holders),
             system=self._system(runtime, engine, images, warnings),

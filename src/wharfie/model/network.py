@@ -261,6 +261,20 @@ class NetworkDriver(Protocol):
     async def started(self, container_id: ContainerId, pid: int) -> None:
         """The container's process runs and holds the sandbox: let go of our descriptor."""
 
+    async def publish(
+        self,
+        container_id: ContainerId,
+        name: str,
+        add: Mapping[str, list[PortBinding]],
+        drop: Sequence[PublishedPort],
+    ) -> Sequence[PublishedPort]:
+        """Publish further ports of a running container, then drop some; all it has now.
+
+        Raises:
+            Conflict: it has no way outside that ports could be published on.
+            Internal: a port is taken (Docker's wording); nothing was changed.
+        """
+
     async def renamed(self, container_id: ContainerId, connection: Connection) -> None:
         """The names in a live connection's endpoints changed."""
 

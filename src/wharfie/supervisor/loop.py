@@ -1,7 +1,8 @@
 """The supervisor's event loop: one epoll, timers, and calls posted by threads.
 
 A handler does a bounded piece of work and returns; descriptors are level-triggered, so what is
-left comes again in the next turn, after everybody else had theirs.
+left comes again in the next turn, after everybody else had theirs. Descriptors that always have
+something (a flood of output) are marked as bulk: a turn serves all others, then one of those.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
+        self._bulk: set[int] = set()
+        self._served = -1
         self._timers: list[Timer] = []
         self._posted: deque[Callable[[], None]] = deque()
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -58,8 +61,14 @@ class Loop:
             self._epoll.register(fd, events)
         self._handlers[fd] = handler
 
+    def mark_bulk(self, fd: int) -> None:
+        """Serve a watched descriptor after all others, from now on until it is forgotten."""
+        if fd in self._handlers:
+            self._bulk.add(fd)
+
     def forget(self, fd: int) -> None:
         """Stop watching; harmless when it was not watched. Before closing, always."""
+        self._bulk.discard(fd)
         if self._handlers.pop(fd, None) is not None:
             with contextlib.suppress(OSError):
                 self._epoll.unregister(fd)
@@ -90,13 +99,27 @@ class Loop:
         Args:
             max_wait: seconds, -1 for as long as it takes.
         """
-        handlers = self._handlers
+        handlers, bulk = self._handlers, self._bulk
+        waiting: list[tuple[int, int]] = []
         for fd, events in self._epoll.poll(self._wait(max_wait), 256):
+            if fd in bulk:
+                waiting.append((fd, events))
+                continue
             handler = handlers.get(fd)
             if handler is not None:  # else forgotten by a handler of the same turn
                 handler(events)
+        if waiting:
+            self._serve_bulk(waiting)
         if self._timers:
             self._run_timers()
+
+    def _serve_bulk(self, waiting: list[tuple[int, int]]) -> None:
+        """Serve the one whose turn it is."""
+        fd, events = min(waiting, key=lambda one: (one[0] <= self._served, one[0]))
+        self._served = fd
+        handler = self._handlers.get(fd)
+        if handler is not None:
+            handler(events)
 
     def _wait(self, max_wait: float) -> float:
         while self._timers and self._timers[0].call is None:

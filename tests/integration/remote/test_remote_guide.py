@@ -7,6 +7,7 @@ import pytest
 
 from support.bare_machine import BareMachine
 from support.daemon import BIN
+from support.debian import debian_program
 from support.genuine_cli import docker_cli
 from support.guide import Step, blocks
 from support.netns import poll
@@ -22,20 +23,22 @@ class World:
     """The guide's two machines; root of the client can log in on the server by ssh."""
 
     def __init__(self, server: BareMachine, client: BareMachine) -> None:
-        self.machines = {"server": server, "client": client}
+        self.server, self.client = server, client
 
-    def type(self, steps: list[Step]) -> None:
-        for step in steps:
-            done = self.machines[step.machine].type(step.line)
-            assert done.returncode == 0, f"{step.line}: {done.stdout}{done.stderr}"
-            step.check(done.stdout)
-            if step.line.startswith("wharfied"):
-                self.wait_for_daemon()
+    def type(self, name: str) -> None:
+        """Type a block of the guide."""
+        for step in GUIDE[name]:
+            self.step(step)
 
-    def wait_for_daemon(self) -> None:
-        for _ in poll("the daemon to answer"):
-            if self.machines["server"].type("wharfie version").returncode == 0:
-                return
+    def step(self, step: Step) -> None:
+        machine = {"server": self.server, "client": self.client}[step.machine]
+        done = machine.type(step.line)
+        assert done.returncode == 0, f"{step.line}: {done.stdout}{done.stderr}"
+        step.check(done.stdout)
+        if step.line.startswith("wharfied"):
+            for _ in poll("the daemon to answer"):
+                if self.server.type("wharfie version").returncode == 0:
+                    return
 
 
 @pytest.fixture
@@ -50,12 +53,11 @@ def world() -> Iterator[World]:
 
 
 def test_from_two_bare_machines_to_a_container_over_mutual_tls(world: World) -> None:
-    steps = GUIDE["mutual-tls"]
-    assert len(steps) <= 5
+    assert len(GUIDE["mutual-tls"]) <= 5
     began = time.monotonic()
-    world.type(steps)
-    print(f"{len(steps)} commands, {time.monotonic() - began:.1f} s")
-    client = world.machines["client"]
+    world.type("mutual-tls")
+    print(f"{len(GUIDE['mutual-tls'])} commands, {time.monotonic() - began:.1f} s")
+    client = world.client
     genuine = client.check(f"{docker_cli()} --context server run --rm busybox echo genuine")
     assert genuine == "genuine\n"
     # Nobody without a certificate gets in, nor one that another CA signed.
@@ -65,3 +67,34 @@ def test_from_two_bare_machines_to_a_container_over_mutual_tls(world: World) -> 
     flags = "--tlsverify --tlscacert other/ca.pem --tlscert other/cert.pem --tlskey other/key.pem"
     stranger = client.type(f"wharfie -H tcp://{SERVER}:2376 {flags} ps")
     assert stranger.returncode == 1
+    world.type("clients")
+    world.server.check("kill -HUP $(pidof -x wharfied)")
+    again = "wharfie --context server run --rm busybox echo again"
+    assert client.check(again) == "again\n"
+
+
+@pytest.mark.parametrize("name", ["files", "ssh", "plain", "contexts"])
+def test_a_block_of_the_guide(world: World, name: str) -> None:
+    world.type(name)
+
+
+def test_the_nginx_of_the_guide(world: World) -> None:
+    nginx = debian_program("usr/sbin/nginx", "nginx", "libnginx-mod-stream")
+    module = next(nginx.unpacked.glob("usr/lib/nginx/modules/ngx_stream_module.so"))
+    server = world.server
+    server.write("/etc/nginx/modules-enabled/50-stream.conf", f"load_module {module};\n")
+    folders = "/var/log/nginx /var/lib/nginx"
+    server.check(f"mkdir -p {folders}; touch /etc/nginx/mime.types")
+    libraries = nginx.environment["LD_LIBRARY_PATH"]
+    server.write(
+        f"{server.folder}/bin/nginx",  # which keeps stderr open behind the shell's back
+        f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {nginx.path} "$@" 2> /var/log/nginx/said\n',
+    )
+    server.check(f"chmod +x {server.folder}/bin/nginx")
+    world.type("nginx")
+
+
+def test_every_block_has_its_test() -> None:
+    here = {"mutual-tls", "clients", "files", "ssh", "plain", "contexts", "nginx"}
+    elsewhere = {"systemd"}  # tests/systemd
+    assert set(GUIDE) == here | elsewhere

@@ -20,6 +20,7 @@ from wharfie.api.operations import (
     Routes,
 )
 from wharfie.api.services import Context
+from wharfie.engine.containers import PortChange
 from wharfie.model.container import Config, CreateSpec, HostConfig, NetworkingConfig
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.filters import ContainerFilters, PruneFilters
@@ -285,6 +286,24 @@ async def update(context: Context, command: Update) -> Outcome:
     """ContainerUpdate; no warnings are null."""
     warnings = await context.services.updates.update(command.ref, command.spec)
     return Json(UpdateReply(warnings or None))
+
+
+class Ports(Struct, frozen=True):
+    """Which published ports to change of which container."""
+
+    ref: str
+    change: PortChange
+
+
+def _ports(incoming: Incoming) -> Ports:
+    return Ports(incoming.ref, convert(incoming.document, PortChange))
+
+
+@routes.add("POST", "/containers/{ref:.*}/ports", _ports, body=BodyKind.OPTIONAL_JSON)
+async def ports(context: Context, command: Ports) -> Outcome:
+    """Change the published ports of a container that may run; not in Docker."""
+    await context.services.publishing.change(command.ref, command.change)
+    return NO_CONTENT
 
 
 class Top(Struct, frozen=True):

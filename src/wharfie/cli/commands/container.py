@@ -175,7 +175,15 @@ def _port_order(port: str) -> tuple[int, str]:
 def run_port(context: Context, flags: Values) -> int:
     """Print the published ports of a container, or of one of its ports."""
     name = flags.args[0]
-    pairs = _bindings(context.client.json("GET", f"{path_of(name)}/json"))
+    try:
+        document = context.client.json("GET", f"{path_of(name)}/json")
+    except ClientError:
+        if flags.args != ["audit"]:
+            raise
+        from wharfie.cli.commands.audit import run_audit
+
+        return run_audit(context)
+    pairs = _bindings(document)
     if len(flags.args) == 1:
         lines = sorted((f"{port} -> {address}" for port, address in pairs), key=_line_order)
     else:

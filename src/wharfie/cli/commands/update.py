@@ -26,6 +26,8 @@ FLAGS = """
 --memory-reservation bytes  Memory soft limit
 --memory-swap bytes  Swap limit equal to memory plus swap: -1 to enable unlimited swap
 --pids-limit int  Tune container pids limit (set -1 for unlimited)
+--publish-add list  Publish a further port, also of a running container
+--publish-rm list  Publish a port no more
 --restart string  Restart policy to apply when a container exits
 %--kernel-memory bytes  Kernel memory limit
 """
@@ -53,16 +55,37 @@ def update_body(flags: Values) -> dict[str, object]:
     return body
 
 
+def port_change(flags: Values) -> dict[str, object]:
+    """Return what to publish and what to publish no more; empty when nothing is asked."""
+    from wharfie.cli.creation.config import port_mappings
+    from wharfie.cli.creation.hostconfig import port_bindings
+
+    change: dict[str, object] = {}
+    if flags.items("publish-add"):
+        change["Add"] = port_bindings(port_mappings(flags.items("publish-add")))
+    if flags.items("publish-rm"):
+        change["Remove"] = port_bindings(port_mappings(flags.items("publish-rm")))
+    return change
+
+
 def run_update(context: Context, flags: Values) -> int:
     """Update containers."""
     if not any(flags.has(name) for name in UPDATE.declared()):
         raise CommandError("you must provide one or more flags when using this command")
     body = update_body(flags)
+    ports = port_change(flags)
+    limits = any(flags.has(name) for name in UPDATE.declared() if not name.startswith("publish-"))
     warnings: list[str] = []
     problems: list[str] = []
     for name in flags.args:
         try:
-            found = context.client.json("POST", f"{path_of(name)}/update", body=body)
+            if ports:
+                context.client.done("POST", f"{path_of(name)}/ports", body=ports)
+            found = (
+                context.client.json("POST", f"{path_of(name)}/update", body=body)
+                if limits
+                else None
+            )
         except ClientError as error:
             problems.append(str(error))
             continue

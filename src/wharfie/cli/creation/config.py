@@ -6,12 +6,18 @@ from wharfie.cli.creation import envfile
 from wharfie.cli.creation.networks import is_mac
 from wharfie.cli.errors import CommandError
 from wharfie.formats.mountspec import split_volume
-from wharfie.formats.network.ports import PortMapping, parse_expose, parse_publish, publish_text
+from wharfie.formats.network.ports import (
+    PortMapping,
+    parse_expose,
+    parse_publish,
+    publish_text,
+    split_allow,
+)
 from wharfie.formats.pflag import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def wrong(message: str) -> CommandError:
@@ -35,12 +41,21 @@ class Streams:
 
 def published(flags: Values) -> list[PortMapping]:
     """Return the port mappings of `-p`."""
+    return port_mappings(flags.items("publish"))
+
+
+def port_mappings(texts: Iterable[str]) -> list[PortMapping]:
+    """Return the port mappings of values like those of `-p`."""
     found: list[PortMapping] = []
-    for text in flags.items("publish"):
+    for text in texts:
         try:
-            found += parse_publish(publish_text(text))
+            plain, allowed = split_allow(text)
+            mappings = parse_publish(publish_text(plain))
         except ValueError as error:
             raise wrong(str(error)) from None
+        for mapping in mappings:
+            mapping.allow_from = allowed
+        found += mappings
     return found
 
 

@@ -90,7 +90,10 @@ def port_bindings(mappings: list[PortMapping]) -> dict[str, object]:
     for mapping in mappings:
         bound = found.setdefault(mapping.container, [])
         assert isinstance(bound, list)
-        bound.append({"HostIp": mapping.host_ip, "HostPort": mapping.host_port})
+        binding: dict[str, object] = {"HostIp": mapping.host_ip, "HostPort": mapping.host_port}
+        if mapping.allow_from:
+            binding["AllowFrom"] = mapping.allow_from
+        bound.append(binding)
     return found
 
 

@@ -41,7 +41,7 @@ from wharfie.drivers.network.sandbox import Sandbox, SandboxFactory, SandboxPool
 from wharfie.drivers.network.settings import NetworkSettings
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
-from wharfie.model.errors import EngineError, Internal
+from wharfie.model.errors import Conflict, EngineError, Internal
 from wharfie.model.ids import ContainerId, NetworkId, generate_id
 from wharfie.model.network import (
     Block,
@@ -51,6 +51,7 @@ from wharfie.model.network import (
     JoinRequest,
     LiveConnection,
     Network,
+    PortBinding,
     PublishedPort,
     Resolving,
 )
@@ -175,6 +176,16 @@ class BridgeNetworks:
         """See NetworkDriver; the sandbox's link for tools appears."""
         self._live.started(container_id, pid)
 
+    async def publish(
+        self,
+        container_id: ContainerId,
+        name: str,
+        add: Mapping[str, list[PortBinding]],
+        drop: Sequence[PublishedPort],
+    ) -> Sequence[PublishedPort]:
+        """See NetworkDriver."""
+        return await self._run(lambda: self._republish(container_id, name, add, drop))
+
     async def renamed(self, container_id: ContainerId, connection: Connection) -> None:
         """See NetworkDriver."""
 
@@ -228,7 +239,13 @@ class BridgeNetworks:
             if networks:
                 self._factory.preferred = networks[0][0].port
                 self._firewall.check()
-            ports = self._publish(request, list(endpoints.values()), undo)
+            ports = self._publish(
+                request.container_id,
+                request.container_name,
+                request.publish,
+                list(endpoints.values()),
+                undo,
+            )
             fds = None
             if request.resolving is not None:
                 with netns.inside(sandbox.namespace, self._factory.home):
@@ -264,14 +281,39 @@ class BridgeNetworks:
         self._live.add(LiveSandbox(container_id, connection, sandbox))
         return connection
 
-    def _publish(
-        self, request: JoinRequest, endpoints: Sequence[Endpoint], undo: ExitStack
+    def _republish(
+        self,
+        container_id: ContainerId,
+        name: str,
+        add: Mapping[str, list[PortBinding]],
+        drop: Sequence[PublishedPort],
     ) -> list[PublishedPort]:
-        wishes = [(spec, one) for spec, some in request.publish.items() for one in some]
+        live = self._live.require(container_id)
+        endpoints = list(live.connection.endpoints.values())
+        target = gateway_endpoint(endpoints)
+        if target is None:
+            raise Conflict(f"container {name} has no network that ports can be published on")
+        with ExitStack() as undo:
+            added = self._publish(container_id, name, add, endpoints, undo)
+            undo.pop_all()
+        gone = self._ports.owned(container_id, drop)
+        self._firewall.unpublish(port_rules(gone, target))
+        self._ports.release(container_id, gone)
+        kept = [port for port in live.connection.ports if port not in gone]
+        return self._live.publish(container_id, [*kept, *added])
+
+    def _publish(
+        self,
+        owner: ContainerId,
+        name: str,
+        publish: Mapping[str, list[PortBinding]],
+        endpoints: Sequence[Endpoint],
+        undo: ExitStack,
+    ) -> list[PublishedPort]:
+        wishes = [(spec, one) for spec, some in publish.items() for one in some]
         target = gateway_endpoint(endpoints)
         if not wishes or target is None:
             return []
-        owner = request.container_id
         options = self._bridges.by_id(target.network_id).options
         versions = [one.version for one in addresses_of(target)]
         try:
@@ -290,7 +332,7 @@ class BridgeNetworks:
         except PortTaken as taken:
             raise PortTaken(
                 "driver failed programming external connectivity on endpoint "
-                f"{request.container_name} ({target.id}): {taken}",
+                f"{name} ({target.id}): {taken}",
                 own=taken.own,
             ) from None
         return ports

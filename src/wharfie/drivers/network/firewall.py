@@ -37,6 +37,7 @@ from wharfie.drivers.network.ruleset import (
 from wharfie.formats.network import conntrack, nft
 from wharfie.formats.network.nft import Body, Chain, Table
 from wharfie.kernel.netlink import GONE, NETLINK_NETFILTER, KernelRefused, NetlinkSocket
+from wharfie.model.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +49,11 @@ _USER_CHAIN = Chain(name="forward", type="filter", hook=nft.FORWARD, priority=-2
 """For the administrator: asked before ours, made when missing, and never changed."""
 
 Key = tuple[str, str, int]
+_NO_NFTABLES = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EAFNOSUPPORT)
+_ONLY_IPTABLES = (
+    "this kernel has no nftables, only the older iptables at best: networks and published ports "
+    "need the kernel modules nf_tables, nft_nat, nft_masq, nft_fib and nft_ct (Linux 5.10 or later)"
+)
 
 
 class Firewall:
@@ -94,7 +100,12 @@ class Firewall:
             self._made = {4} | {one.version for one in self._networks.values()}
             if 6 not in self._made and self._exists(self._tables[6]):
                 self._made.add(6)
-            self._rebuild()
+            try:
+                self._rebuild()
+            except KernelRefused as refused:
+                if refused.errno in _NO_NFTABLES:
+                    raise Unavailable(_ONLY_IPTABLES) from refused
+                raise
 
     def check(self) -> None:
         """Put the tables back if somebody removed them."""

@@ -12,7 +12,7 @@ import msgspec
 from wharfie.drivers.network.sandbox import Sandbox
 from wharfie.model.errors import Conflict
 from wharfie.model.ids import ContainerId, EndpointId, NetworkId, short
-from wharfie.model.network import Connection, Endpoint, Resolving
+from wharfie.model.network import Connection, Endpoint, PublishedPort, Resolving
 
 
 class LiveSandbox:
@@ -134,6 +134,13 @@ class LiveSandboxes:
                 resolving=resolving or live.connection.resolving,
             )
             return live.connection
+
+    def publish(self, container_id: ContainerId, ports: list[PublishedPort]) -> list[PublishedPort]:
+        """These are its published ports now."""
+        with self._lock:
+            live = self._live[container_id]
+            live.connection = msgspec.structs.replace(live.connection, ports=ports)
+        return ports
 
     def rename(self, container_id: ContainerId, connection: Connection) -> bool:
         """Take over the names of a connection's endpoints; False when it is gone."""

@@ -2,6 +2,7 @@
 
 from wharfie.engine.containers.committing import CommitSpec, ContainerCommits
 from wharfie.engine.containers.lifecycle.processes import Processes
+from wharfie.engine.containers.publishing import PortChange, Publishing
 from wharfie.engine.containers.rootfs.files import ContainerFiles
 from wharfie.engine.containers.service import Containers, ContainersPorts, Pruned
 from wharfie.engine.containers.stdio.attachments import ContainerNetworks
@@ -20,7 +21,9 @@ __all__ = [
     "ContainerUsage",
     "Containers",
     "ContainersPorts",
+    "PortChange",
     "Processes",
     "Pruned",
+    "Publishing",
     "Sample",
 ]

@@ -169,14 +169,15 @@ def wanted_ports(config: Config, host: HostConfig) -> dict[str, list[PortBinding
     """What to publish: explicit bindings, and with PublishAllPorts every exposed port."""
     publish: dict[str, list[PortBinding]] = {}
     for port, bindings in host.port_bindings.items():
-        publish[_with_protocol(port)] = list(bindings or [PortBinding()])
+        publish[with_protocol(port)] = list(bindings or [PortBinding()])
     if host.publish_all_ports and config.exposed_ports is not UNSET:
         for port in config.exposed_ports:
-            publish.setdefault(_with_protocol(port), [PortBinding()])
+            publish.setdefault(with_protocol(port), [PortBinding()])
     return publish
 
 
-def _with_protocol(port: str) -> str:
+def with_protocol(port: str) -> str:
+    """A container port with its protocol: "80" is "80/tcp"."""
     return port if "/" in port else f"{port}/tcp"
 
 
@@ -203,8 +204,12 @@ def connected(container: Container, connection: Connection) -> Container:
     ports: dict[str, list[PortBinding] | None] = dict.fromkeys(sorted(container.ports_exposed))
     for port in connection.ports:
         key = f"{port.container_port}/{port.protocol}"
-        bindings = ports.get(key) or []
-        ports[key] = [*bindings, PortBinding(port.host_ip, str(port.host_port))]
+        if not port.host_port:
+            ports.setdefault(key, None)  # reached at the container's own address
+            continue
+        allowed = list(port.allow_from) or UNSET
+        binding = PortBinding(port.host_ip, str(port.host_port), allowed)
+        ports[key] = [*(ports.get(key) or []), binding]
     return structs.replace(
         container, networks=networks, ports=ports, sandbox_id=connection.sandbox_id
     )

@@ -31,6 +31,8 @@ from wharfie.model.network import (
     LiveConnection,
     Network,
     NetworkDriver,
+    PortBinding,
+    PublishedPort,
     Resolving,
 )
 from wharfie.model.store import Store
@@ -259,6 +261,16 @@ class Networks:
         """A container has another name; recorded by the caller."""
         self._names[container_id] = name
         await self._driver.renamed(container_id, connection)
+
+    async def publish(
+        self,
+        container_id: ContainerId,
+        name: str,
+        add: Mapping[str, list[PortBinding]],
+        drop: Sequence[PublishedPort],
+    ) -> Sequence[PublishedPort]:
+        """Change a running container's published ports; see NetworkDriver.publish."""
+        return await self._driver.publish(container_id, name, add, drop)
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """The container ended or could not start; idempotent."""

@@ -28,10 +28,12 @@ def decode_runs(data: bytes) -> tuple[list[LogRun], int]:
     """The runs of all whole lines, and where the last whole line ends."""
     runs: list[LogRun] = []
     position, size = 0, data.rfind(b"\n") + 1
+    window = _WINDOW
     while position < size:
-        run, end = _read_run(data, position, size)
+        run, end = _read_run(data, position, size, window)
         if run is not None:
             runs.append(run)
+            window = max(_WINDOW, end - position)
             position = end
             continue
         end = data.rfind(b"\n", position, position + _BLOCK) + 1
@@ -41,7 +43,7 @@ def decode_runs(data: bytes) -> tuple[list[LogRun], int]:
     return runs, size
 
 
-def _read_run(data: bytes, start: int, size: int) -> tuple[LogRun | None, int]:
+def _read_run(data: bytes, start: int, size: int, window: int) -> tuple[LogRun | None, int]:
     """A run of at least two lines that begins at `start`, and its end; None when there is none."""
     first = data.find(b"\n", start) + 1
     middle = data.find(_END_OF_TEXT, start, first)
@@ -54,14 +56,16 @@ def _read_run(data: bytes, start: int, size: int) -> tuple[LogRun | None, int]:
     facts = _decode(_HEAD + ending)
     if facts is None:
         return None, start
-    pieces, end = _split(data, start, size, ending)
+    pieces, end = _split(data, start, size, ending, window)
     lines = _unescape(pieces)
     if lines is None:
         return None, start
     return LogRun(facts[0], facts[1], lines, facts[3]), end
 
 
-def _split(data: bytes, start: int, size: int, ending: bytes) -> tuple[list[bytes], int]:
+def _split(
+    data: bytes, start: int, size: int, ending: bytes, window: int
+) -> tuple[list[bytes], int]:
     """The escaped texts of all lines from `start` on that end in `ending`, and where they end.
 
     Split at newlines, cut each line to its text, then put all together again to see that it
@@ -70,7 +74,6 @@ def _split(data: bytes, start: int, size: int, ending: bytes) -> tuple[list[byte
     separator = ending + _HEAD
     text_start, text_end = len(_HEAD), 1 - len(ending)
     pieces: list[bytes] = []
-    window = _WINDOW
     while start < size:
         end = data.rfind(b"\n", start, min(start + window, size)) + 1
         if not end or not data.startswith(_HEAD, start):

@@ -9,14 +9,36 @@ _PROTOCOLS = {"tcp", "udp", "sctp"}
 
 
 class PortMapping:
-    """One container port and the host address it is bound to; an empty `host_port` means any."""
+    """One container port and the host address it is bound to; an empty `host_port` means any.
 
-    __slots__ = ("container", "host_ip", "host_port")
+    `allow_from` are blocks of addresses that may reach it, none for everybody.
+    """
+
+    __slots__ = ("allow_from", "container", "host_ip", "host_port")
 
     def __init__(self, container: str, host_ip: str, host_port: str) -> None:
         self.container = container
         self.host_ip = host_ip
         self.host_port = host_port
+        self.allow_from: list[str] = []
+
+
+def split_allow(text: str) -> tuple[str, list[str]]:
+    """Split `8080:80,allow-from=10.0.0.0/8` into what Docker knows, and the blocks.
+
+    Raises:
+        ValueError: not a block of addresses.
+    """
+    from ipaddress import ip_network  # noqa: PLC0415 - only when one is given
+
+    words = text.split(",")
+    blocks = [one.partition("=")[2] for one in words if one.startswith("allow-from=")]
+    for block in blocks:
+        try:
+            ip_network(block, strict=False)
+        except ValueError:
+            raise ValueError(f"invalid allow-from: {block}") from None
+    return ",".join(one for one in words if not one.startswith("allow-from=")), blocks
 
 
 def split_protocol(text: str) -> tuple[str, str]:

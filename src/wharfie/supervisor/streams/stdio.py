@@ -10,7 +10,7 @@ from wharfie.kernel.descriptors import pipe_size, resize_pipe
 from wharfie.supervisor.loop import READ, WRITE, Loop
 from wharfie.supervisor.streams.attach import HEADER_SIZE
 
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 16
 BIG_PIPE = 1 << 20
 
 _buffer = bytearray(HEADER_SIZE + READ_SIZE)
@@ -50,6 +50,8 @@ class Output:
         if not self._watched and self.fd >= 0:
             self._watched = True
             self._loop.watch(self.fd, READ, self._on_readable)
+            if self._fullness >= 2:
+                self._loop.mark_bulk(self.fd)
 
     def pause(self) -> None:
         """Let output wait in the pipe; unwatched, as a hang-up cannot be masked."""
@@ -83,7 +85,7 @@ class Output:
             self.close()
             self._on_end(self)
             return 0
-        if count >= 65536 and self._fullness < 2:
+        if count >= READ_SIZE and self._fullness < 2:
             self._grow()
         self._on_data(self, _view, count)
         return count
@@ -91,6 +93,7 @@ class Output:
     def _grow(self) -> None:
         self._fullness += 1
         if self._fullness == 2:
+            self._loop.mark_bulk(self.fd)
             with contextlib.suppress(OSError):  # a terminal
                 if pipe_size(self.fd) < BIG_PIPE:
                     resize_pipe(self.fd, BIG_PIPE)

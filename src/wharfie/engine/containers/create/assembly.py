@@ -13,6 +13,7 @@ from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
 from wharfie.engine.containers.links import Links
+from wharfie.engine.containers.publishing import Publishing
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.containers.rootfs.volumes import VolumeMounts
@@ -62,6 +63,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     defaults: DefaultsHandle
     attachments: ContainerNetworks
     volume_mounts: VolumeMounts
+    publishing: Publishing
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -163,6 +165,7 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         directories=directories,
         defaults=defaults,
         volume_mounts=volume_mounts,
+        publishing=Publishing(catalogue=catalogue, ledger=ledger, networks=ports.networks),
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),
