@@ -107,6 +107,7 @@ class FakeRuntime:
         self._supervisor = supervisor
         self.refusal: StartFailed | None = None
         self.update_refusal: Exception | None = None
+        self.delete_refusal: Exception | None = None
         self.updates: list[tuple[str, HostConfig]] = []
         self.plans: list[LaunchPlan] = []
         self.deleted: list[str] = []
@@ -164,6 +165,8 @@ class FakeRuntime:
         return container.id in self.oom
 
     async def delete(self, container: Container) -> None:
+        if self.delete_refusal is not None:
+            raise self.delete_refusal
         self.deleted.append(container.id)
 
     async def sweep(self, keep: Sequence[str]) -> None:

@@ -23,7 +23,6 @@ FOLDER_MODULES = 15
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 # Functions with more arguments, and why.
 WIDE = {"build_header"}  # of tar: one keyword argument a field of the format
-
 MODULES = sorted(SOURCE.rglob("*.py"))
 UNIT_TESTS = sorted((TESTS / "unit").rglob("test_*.py"))
 

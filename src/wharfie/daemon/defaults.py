@@ -14,9 +14,10 @@ from wharfie.drivers.runtime.apparmor import is_enforced
 from wharfie.drivers.runtime.cgroup.placing import check_parent, choose_driver
 from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.create.defaults import ContainerDefaults
+from wharfie.engine.containers.logs.drivers import check_log_config
 from wharfie.engine.networks import DefaultBridge
 from wharfie.kernel.hostinfo import HostInfo
-from wharfie.model.errors import EngineError
+from wharfie.model.errors import EngineError, InvalidArgument
 from wharfie.model.remapping import Remapping
 
 _PROFILE_LIMIT = 8 << 20
@@ -39,7 +40,14 @@ def container_defaults(
         cgroup_version: of this host; decides the default cgroup namespace.
         cpus: processors of this host.
         abilities: which limits this host can set.
+
+    Raises:
+        ConfigError: the default log driver does not exist, or does not take its options.
     """
+    try:
+        check_log_config(config.log_driver, config.log_opts)
+    except InvalidArgument as error:
+        raise ConfigError(f"failed to set log opts: {error}") from None
     return ContainerDefaults(
         runtime=runtime,
         log_driver=config.log_driver,

@@ -17,6 +17,7 @@ import sys
 import uvloop
 
 from wharfie import __version__
+from wharfie.api.versions import CEILING, spell
 from wharfie.daemon import logrus, stuck
 from wharfie.daemon.config import Config, ConfigError, Places, load_config
 from wharfie.daemon.config.explain import explain_command
@@ -55,7 +56,7 @@ def main() -> int:
         sys.stdout.write(usage(places.program) + "\n")
         return 0
     if flags.get("version"):
-        sys.stdout.write(f"Wharfie version {__version__}, API 1.51\n")
+        sys.stdout.write(_version(places))
         return 0
     try:
         config = load_config(flags, places)
@@ -92,6 +93,13 @@ def _tell_stuck(words: list[str], places: Places) -> int:
         logrus.complain(f"cannot ask the daemon: {error}")
         return 1
     return 0
+
+
+def _version(places: Places) -> str:
+    """As dockerd spells it where it is called so: scripts look for the first two words."""
+    if places.program == "dockerd":
+        return f"Docker version {__version__}, build wharfie\n"
+    return f"Wharfie version {__version__}, API {spell(CEILING)}\n"
 
 
 def _wrong_usage(error: UsageError, places: Places) -> int:

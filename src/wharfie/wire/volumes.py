@@ -59,7 +59,7 @@ class VolumeCreate(Struct, rename="pascal", frozen=True, kw_only=True):
 
 
 class VolumesPruned(Struct, rename="pascal", frozen=True):
-    """`POST /volumes/prune`; null when nothing was removed."""
+    """`POST /volumes/prune`."""
 
-    volumes_deleted: list[str] | None
+    volumes_deleted: list[str]
     space_reclaimed: int

@@ -195,6 +195,13 @@ def test_b092_details_are_labels_and_variables(api: Api) -> None:
     assert api.log(ref, details=1) == "A=1,lone=a+b x\n"
 
 
+def test_b099_a_log_has_a_path_where_it_is_a_file(api: Api) -> None:
+    for driver, is_file in (("json-file", True), ("none", False)):
+        ref = api.create("true", HostConfig={"LogConfig": {"Type": driver}})
+        path = api.inspect(ref)["LogPath"]
+        assert path.endswith(f"{ref}-json.log") if is_file else path == ""
+
+
 def test_b093_following_tells_its_head_at_once_and_ends_with_the_container(api: Api) -> None:
     ref = api.run("sh", "-c", "read x; echo late; exit 0", OpenStdin=True)
     path = f"/containers/{ref}/logs?follow=1&stdout=1"

@@ -514,7 +514,7 @@ async def test_swarm_answers_as_outside_any_swarm(app):
     )
 
 
-async def test_requests_are_logged_with_secrets_masked(app, caplog):
+async def test_b098_requests_are_logged_with_secrets_masked(app, caplog):
     caplog.set_level(logging.DEBUG, "wharfie.api")
     body = {"Cmd": ["x"], "Password": "hunter2", "deep": [{"Secret": "s"}]}
     await ask(app, "POST", "/v1.51/containers/web1/exec?a=b", body)

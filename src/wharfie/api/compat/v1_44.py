@@ -5,6 +5,7 @@ from __future__ import annotations
 from wharfie.api.bodies import Document
 from wharfie.api.compat.change import (
     CREATE,
+    DISK_USAGE,
     IMAGE_INSPECT,
     IMAGE_LIST,
     INSPECT,
@@ -66,8 +67,19 @@ def _image(reply: object) -> object:
     return reply
 
 
+def _disk_usage(reply: object) -> object:
+    if isinstance(reply, dict):
+        _images(reply.get("Images"))
+    return reply
+
+
 CHANGE = Change(
     version=(1, 44),
     documents={CREATE: _create},
-    replies={INSPECT: _inspect, IMAGE_LIST: _images, IMAGE_INSPECT: _image},
+    replies={
+        INSPECT: _inspect,
+        IMAGE_LIST: _images,
+        IMAGE_INSPECT: _image,
+        DISK_USAGE: _disk_usage,
+    },
 )

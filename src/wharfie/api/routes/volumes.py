@@ -148,4 +148,4 @@ def _prune(incoming: Incoming) -> PruneFilters:
 async def prune(context: Context, command: PruneFilters) -> Outcome:
     """VolumePrune."""
     names, reclaimed = await context.services.volumes.prune(command)
-    return Json(VolumesPruned(list(names) or None, reclaimed))
+    return Json(VolumesPruned(list(names), reclaimed))

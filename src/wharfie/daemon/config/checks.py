@@ -76,6 +76,14 @@ def warnings_of(settings: Settings) -> list[str]:
         if option.support is Support.WARNED and _is_set(setting.value, option.default):
             found.append(f"{name} ({setting.source}) has no effect: {option.note}")
     values = settings.values
+    features = values.get("features", {})
+    assert isinstance(features, dict)
+    found += [
+        f"feature {name} ({settings.given['features'].source}) has no effect: this engine has none "
+        "of that name"
+        for name, is_on in features.items()
+        if is_on
+    ]
     if values.get("firewall-backend") == "iptables":
         found.append("firewall-backend iptables has no effect: this engine uses nftables")
     return found

@@ -133,3 +133,11 @@ def test_what_has_no_effect_is_warned_of(tmp_path: Path) -> None:
     assert warnings_of(given) == [
         f"bridge-accept-fwmark ({tmp_path}/daemon.json:1) has no effect: marks are not looked at"
     ]
+
+
+def test_features_we_do_not_have_are_warned_of(tmp_path: Path) -> None:
+    given = settings(tmp_path, {"features": {"buildkit": False, "containerd-snapshotter": True}})
+    assert warnings_of(given) == [
+        f"feature containerd-snapshotter ({tmp_path}/daemon.json:1) has no effect: this engine has "
+        "none of that name"
+    ]

@@ -275,3 +275,20 @@ async def test_a_shutdown_stops_all_without_counting_as_stopped_by_hand(bench: B
     states = [bench.verbs.get(ref).state for ref in (one, two)]
     assert [state.status for state in states] == [Status.EXITED, Status.EXITED]
     assert not any(state.manually_stopped for state in states)
+
+
+async def test_b069_a_container_that_cannot_be_removed_is_dead(bench: Bench) -> None:
+    ref = await bench.create()
+    await bench.verbs.start(ref)
+    await ended(bench, ref)
+    bench.catalogue.find(ref).is_clean = False
+    bench.runtime.delete_refusal = Internal("cannot remove the cgroups: busy")
+    with pytest.raises(Internal, match="busy"):
+        await bench.verbs.remove(ref)
+    assert bench.verbs.get(ref).state.status is Status.DEAD
+    with pytest.raises(Conflict, match="dead"):
+        await bench.verbs.start(ref)
+    bench.runtime.delete_refusal = None
+    await bench.verbs.remove(ref)
+    with pytest.raises(NoSuchContainer):
+        bench.verbs.get(ref)

@@ -13,8 +13,8 @@ from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.lifecycle.starting import Starter
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
 from wharfie.engine.volumes import Volumes
-from wharfie.model.container import ExitStatus
-from wharfie.model.errors import Conflict, NoSuchContainer, NotFound
+from wharfie.model.container import ExitStatus, Status
+from wharfie.model.errors import Conflict, EngineError, NoSuchContainer, NotFound
 from wharfie.model.ids import SnapshotKey, short
 from wharfie.model.lifecycle import Verb, check
 from wharfie.model.nursery import Nursery
@@ -64,7 +64,12 @@ class Remover:
         if handle.gone:
             raise NoSuchContainer(handle.id)
         check(Verb.REMOVE, record, force=force)
-        await ports.starter.bring_down(handle)
+        try:
+            await ports.starter.bring_down(handle)
+        except EngineError:
+            # Shown as dead: what is left of it can only be removed, by trying again.
+            await ports.ledger.save_state(handle, status=Status.DEAD)
+            raise
         await ports.ledger.remove(handle)
         handle.wake_restart.set()
         settling = ports.supervisor.settle(handle.id)
