@@ -78,7 +78,7 @@ def test_b049_a_driver_that_is_not_there_is_refused(cdi: tuple[Daemon, Path]) ->
 @pytest.mark.parametrize(
     ("flags", "script", "expected"),
     [
-        (["--device", "NODE:/dev/nil:r"], "(: < /dev/nil) && echo open", "open"),
+        (["--device", "NODE:/dev/nil:w"], "(: > /dev/nil) && echo open", "open"),
         (["--device", "NODE:/dev/nil:r"], "(: > /dev/nil) 2>/dev/null || echo closed", "closed"),
         (["--device-cgroup-rule", "c 1:11 rw"], "mknod /k c 1 11 && : > /k && echo open", "open"),
         ([], "mknod /k c 1 11 && (: > /k) 2>/dev/null || echo closed", "closed"),
