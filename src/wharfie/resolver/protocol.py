@@ -6,12 +6,11 @@
     leave    {network, container}
     close    {id}                        the sandbox ended
     relay    {id, host, port, allow} +fd a published port to be served here
-    unrelay  {id}                        no more
+    unrelay  {ids}                       no more; answered, for others may want the ports
     settle                               the truth is told: close what was not mentioned
     leave-if-idle                        end when no sandbox and no relayed port is left
 
-The server answers only `settle`, with `missing` and `relays`: sandboxes and ports it has no
-sockets for.
+The server answers `settle` with `missing` and `relays`: sandboxes and ports it has no sockets for.
 """
 
 from __future__ import annotations

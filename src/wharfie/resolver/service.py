@@ -157,9 +157,12 @@ class NameServer:
                 relay.close()
         relays = sorted(self._unserved)
         missing = [id_ for id_, one in self._sandboxes.items() if not one.has_sockets]
+        self._answer({"missing": missing, "relays": relays})
+
+    def _answer(self, message: Message) -> None:
         if self._control is not None:
             with contextlib.suppress(OSError):
-                send_message(self._control, protocol.encode({"missing": missing, "relays": relays}))
+                send_message(self._control, protocol.encode(message))
 
     def _leave_if_idle(self, _message: Message, fds: list[int]) -> None:
         close_all(fds)
@@ -187,9 +190,11 @@ class NameServer:
 
     def _unrelay(self, message: Message, fds: list[int]) -> None:
         close_all(fds)
-        relay = self._relays.pop(protocol.text(message, "id"), None)
-        if relay is not None:
-            relay.close()
+        for id_ in protocol.texts(message, "ids"):
+            relay = self._relays.pop(id_, None)
+            if relay is not None:
+                relay.close()
+        self._answer({"closed": True})
 
     def _ask(self, sandbox: Sandbox, data: bytes, reply: Reply, limit: int) -> None:
         view = sandbox.view

@@ -97,7 +97,7 @@ class PortAllocator:
                     port, protocol = parse_port(spec)
                     allow = parse_allow(binding)
                     addresses = _addresses(binding.host_ip, host_binding, allow)
-                    if protocol == "sctp":
+                    if protocol == "sctp" or routed:
                         addresses = [one for one in addresses if not _is_relayed(one, versions)]
                     held = [one for one in addresses if one.version not in routed]
                     if held:

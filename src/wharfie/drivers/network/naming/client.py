@@ -126,8 +126,16 @@ class NameService:
     def unrelay(self, ports: Iterable[PublishedPort]) -> None:
         """Serve them no more; others are left out."""
         relayed = [port for port in ports if port.relayed]
-        if relayed:
-            self._tell([{"type": "unrelay", "id": _relay_id(port)} for port in relayed])
+        if not relayed:
+            return
+        with self._lock:
+            heard = self._tell([{"type": "unrelay", "ids": [_relay_id(one) for one in relayed]}])
+            try:
+                if heard:  # else another one was started, which never had them
+                    self._receive()
+            except OSError as error:
+                _log.warning("the name server does not answer (%s): replaced", error)
+                self._restart()
 
     def restore(self) -> None:
         """At start: find the living server, if anybody needs one, and tell it the truth."""
@@ -155,7 +163,8 @@ class NameService:
 
     def _tell(
         self, messages: list[Message], fds: tuple[int, ...] | None = None, *, kind: str = "sandbox"
-    ) -> None:
+    ) -> bool:
+        """Say it, or all of it to another server; tells whether it was the living one."""
         with self._lock:
             if self._connection is None:
                 self._spawn()
@@ -166,6 +175,8 @@ class NameService:
             except OSError as error:
                 _log.warning("the name server does not listen (%s): replaced", error)
                 self._restart()
+                return False
+        return True
 
     def _restart(self) -> None:
         if self._connection is not None:
