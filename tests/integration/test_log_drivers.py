@@ -86,6 +86,34 @@ def test_b095_a_json_file_is_rotated_compressed_and_read_as_one(shared_daemon: D
         assert detailed == b"tag=t end\n"
 
 
+def test_the_genuine_client_follows_across_rotations(shared_daemon: Daemon) -> None:
+    script = "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); done; sleep 0.2; echo end"
+    for driver in ("json-file", "local"):
+        options = {"max_size": "30k", "max_file": "50", "compress": "true"}
+        with container(shared_daemon, script, driver, **options) as ref:
+            shared_daemon.json("POST", f"/containers/{ref}/start")
+            followed = shared_daemon.docker("logs", "-f", ref)
+            wanted = [f"line {n}" for n in range(4000)] + ["end"]
+            assert followed.stdout.splitlines() == wanted
+            stamped = shared_daemon.docker("logs", "-t", ref).stdout.splitlines()
+            middle = stamped[3000].partition(" ")[0]
+            later = shared_daemon.docker("logs", "--since", middle, ref).stdout.splitlines()
+            assert later == wanted[-len(later) :]
+            assert len(later) >= 1001
+            early = shared_daemon.docker("logs", "--until", middle, ref).stdout.splitlines()
+            assert early == wanted[: len(early)]
+            assert len(early) >= 3001
+            assert shared_daemon.docker("logs", "-n", "2", ref).stdout == "line 3999\nend\n"
+
+
+def test_b099_only_a_json_file_log_has_a_path_to_show(shared_daemon: Daemon) -> None:
+    """As Docker 28: the files of the local driver are nobody's business."""
+    for driver in ("json-file", "local", "none"):
+        with container(shared_daemon, "true", driver) as ref:
+            shown = shared_daemon.json("GET", f"/containers/{ref}/json")["LogPath"]  # type: ignore[index]
+            assert shown.endswith(f"/{ref}-json.log") if driver == "json-file" else shown == ""
+
+
 def test_a_local_log_is_kept_and_read(shared_daemon: Daemon) -> None:
     script = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; printf open"
     with container(shared_daemon, script, "local", max_size="20k", max_file="20") as ref:

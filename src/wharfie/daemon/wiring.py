@@ -71,6 +71,7 @@ from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
+from wharfie.kernel.memory import keep_freed_memory
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
@@ -111,6 +112,7 @@ async def open_daemon(config: Config, report: StuckReport) -> Daemon:
     Raises:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
+    keep_freed_memory()
     encryption = Encryption(config)
     listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:

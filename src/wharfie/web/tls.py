@@ -17,7 +17,8 @@ from typing import cast
 
 _log = logging.getLogger(__name__)
 _HANDSHAKE = 0x16
-_PIECE = 256 * 1024
+_RECORD = 16384
+_SMALLEST = 1024
 PLAIN_HTTP_REFUSAL = (
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 )
@@ -182,10 +183,14 @@ class TlsLayer(asyncio.Protocol):
         return True
 
     def _deliver(self) -> None:
+        """Decrypt all that came, and pass it on in one piece."""
         assert self.protocol is not None
-        while not self._is_closed:
+        incoming, tls = self._incoming, self._tls
+        pieces: list[bytes] = []
+        has_ended = False
+        while incoming.pending or tls.pending():
             try:
-                data = self._tls.read(_PIECE)
+                data = tls.read(max(_SMALLEST, min(incoming.pending, _RECORD)))
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLZeroReturnError:
@@ -196,9 +201,13 @@ class TlsLayer(asyncio.Protocol):
                 self._raw.abort()
                 return
             if not data:
-                self._tell_eof()
+                has_ended = True
                 break
-            self.protocol.data_received(data)
+            pieces.append(data)
+        if pieces and not self._is_closed:
+            self.protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if has_ended and not self._is_closed:
+            self._tell_eof()
         self._flush()
 
     def _tell_eof(self) -> None:

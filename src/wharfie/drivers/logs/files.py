@@ -55,6 +55,11 @@ class LogFile:
             if runs:
                 return runs
 
+    def first_time(self) -> str:
+        """When the first record was logged, "" when there is none yet."""
+        runs, _ = self._decode(self.block(0, _BLOCK))
+        return runs[0].time if runs else ""
+
     def seek(self, position: int) -> None:
         """Go on at a position that begins a record."""
         self._file.seek(position)
