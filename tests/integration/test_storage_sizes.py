@@ -25,9 +25,9 @@ def make_file_system(daemon: Daemon, image: Path) -> bool:
     daemon.data_root.mkdir(parents=True)
     mount = ["mount", "-o", "loop,prjquota", str(image), str(daemon.data_root)]
     for command in commands:
-        if shutil.which(command[0]) and daemon.namespaces.run(*command).returncode == 0:
-            if daemon.namespaces.run(*mount).returncode == 0:
-                return True
+        made = bool(shutil.which(command[0])) and not daemon.namespaces.run(*command).returncode
+        if made and daemon.namespaces.run(*mount).returncode == 0:
+            return True
     return False
 
 

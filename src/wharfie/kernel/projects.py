@@ -1,4 +1,4 @@
-"""Project quotas: a limit on what lies below one directory, where the file system counts by project.
+"""Project quotas: a limit on what lies below a directory, where a file system counts by project.
 
 A directory gets a project number, which everything made below it inherits, and the number gets a
 limit. XFS mounted with `prjquota` can, and ext4 likewise.
