@@ -97,19 +97,18 @@ class _Reading:
     def _open_newer(self, current: LogFile | None) -> list[LogFile]:
         """The files written after `current`, oldest first; a busy log makes several at a time.
 
-        It may have been renamed, and packed, which makes another file of it: then the time of
-        its first record tells it from those that came after.
+        It may have been renamed, and packed, which makes another file of it: then its first
+        bytes tell it, or the time of the first record that it is even older.
         """
         newer: list[LogFile] = []
+        head = current.head() if current is not None else b""
         for path in [self._path, *_rotated(self._path)]:
             file = open_log(path, self._format, newer[-1] if newer else None)
             if file is None:
                 continue
-            if current is not None and file.inode == current.inode:
-                file.close()
-                break
-            first = file.first_time()
-            if first and first < self._last_time:
+            is_seen = current is not None and file.inode == current.inode
+            is_seen = is_seen or (bool(head) and file.head() == head)
+            if is_seen or "" < file.first_time() < self._last_time:
                 file.close()
                 break
             newer.append(file)

@@ -188,6 +188,25 @@ async def test_a_follower_that_is_slow_finds_every_rotated_file(path: Path) -> N
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
+async def test_a_packed_file_is_known_again_though_all_has_one_time(path: Path) -> None:
+    def line(number: int) -> bytes:
+        return record(number).replace(b"00:00:%02d" % number, b"00:00:07")
+
+    path.write_bytes(line(1))
+    end = End(ended=False)
+    location = LogLocation(str(path), LogFormat.JSON)
+    batches = FileLogReader().read(location, LogQuery(follow=True), end)
+    seen = [int(text) for run in await anext(batches) for text in run.lines]  # type: ignore[arg-type]
+    Path(f"{path}.2.gz").write_bytes(gzip.compress(line(1)))
+    Path(f"{path}.1").write_bytes(line(2))
+    path.unlink()
+    path.write_bytes(line(3))
+    end.come()
+    async for batch in batches:
+        seen += [int(text) for run in batch for text in run.lines]
+    assert seen == [1, 2, 3]
+
+
 async def test_following_keeps_no_files_open_that_are_rotated_away(path: Path) -> None:
     path.write_bytes(record(1))
     end = End(ended=False)
