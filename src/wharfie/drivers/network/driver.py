@@ -34,7 +34,7 @@ from wharfie.drivers.network.firewall import Firewall
 from wharfie.drivers.network.guard import Guard
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.live import LiveSandbox, LiveSandboxes
-from wharfie.drivers.network.naming import NameService, open_sockets
+from wharfie.drivers.network.naming import NameService, open_sockets, port_target
 from wharfie.drivers.network.ports import PortAllocator, PortTaken
 from wharfie.drivers.network.ruleset import PortRule
 from wharfie.drivers.network.sandbox import Sandbox, SandboxFactory, SandboxPool
@@ -89,6 +89,7 @@ class BridgeNetworks:
             everybody=self._live.connections,
             is_internal=self._bridges.is_internal,
             sockets=self._name_sockets,
+            relay_socket=self._ports.relay_socket,
         )
         self._guard = Guard(self._firewall, self._names)
         self._wired = SandboxPool(
@@ -300,6 +301,7 @@ class BridgeNetworks:
             undo.pop_all()
         gone = self._ports.owned(container_id, drop)
         self._firewall.unpublish(port_rules(gone, target))
+        self._names.unrelay(gone)
         self._ports.release(container_id, gone)
         kept = [port for port in live.connection.ports if port not in gone]
         return self._live.publish(container_id, [*kept, *added])
@@ -331,6 +333,8 @@ class BridgeNetworks:
             self._firewall.publish(rules)
             undo.callback(self._firewall.unpublish, rules)
             self._ports.listen(ports)
+            self._names.relay(ports, target)
+            undo.callback(self._names.unrelay, ports)
         except PortTaken as taken:
             raise PortTaken(
                 "driver failed programming external connectivity on endpoint "
@@ -346,6 +350,7 @@ class BridgeNetworks:
         endpoints = list(live.connection.endpoints.values())
         ports = self._ports.owned(container_id, live.connection.ports)
         self._names.leave(container_id, live.connection)
+        self._names.unrelay(ports)
         try:
             target = port_target(endpoints)
             if ports and target is not None:
@@ -426,6 +431,7 @@ class BridgeNetworks:
             self._firewall.unpublish(port_rules(ports, before))
         if after is not None:
             self._firewall.publish(port_rules(ports, after))
+            self._names.relay(ports, after)
 
     def _restore(self, networks: Sequence[Network], live: Sequence[LiveConnection]) -> None:
         self._wired.close()
@@ -504,11 +510,6 @@ class BridgeNetworks:
                 self._links.delete([link.name])
 
 
-def port_target(endpoints: Sequence[Endpoint]) -> Endpoint | None:
-    """The endpoint that ports are published on: the first on a bridge with a way outside."""
-    return gateway_endpoint([one for one in endpoints if one.host_interface])
-
-
 def port_rules(ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRule]:
     """Rules that redirect published ports to one endpoint, in the families it has."""
     addresses = {one.version: one for one in addresses_of(target)}
@@ -516,7 +517,7 @@ def port_rules(ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRul
     for port in ports:
         host = ip_address(port.host_ip)
         address = addresses.get(host.version)
-        if address is None:
+        if address is None or port.relayed:
             continue
         blocks: list[Block] = [ip_network(text) for text in port.allow_from]
         allowed: tuple[Block, ...] = tuple(one for one in blocks if one.version == host.version)
