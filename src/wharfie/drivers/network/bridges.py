@@ -167,7 +167,9 @@ class Bridges:
             if options.default:
                 told = {**network.options, BRIDGE_NAME: options.bridge}
                 settled = msgspec.structs.replace(settled, options=told)
-            made = BridgeNetwork(settled, options, index, sides)
+            made = BridgeNetwork(
+                settled, options, index, sides, direct=self._settings.direct_routing
+            )
             undo.pop_all()
         return made
 

@@ -52,6 +52,7 @@ class BridgeNetwork(Struct, frozen=True):
     index: int
     sides: tuple[Side, ...]
     sublink: SublinkOptions | None = None
+    direct: bool = False
 
     @property
     def port(self) -> BridgePort:
@@ -73,6 +74,7 @@ class BridgeNetwork(Struct, frozen=True):
                 masquerade=options.masquerade,
                 routed=options.mode(side.version) == "routed",
                 unprotected=options.mode(side.version) == "nat-unprotected",
+                direct=self.direct,
             )
             for side in self.sides
         ]
