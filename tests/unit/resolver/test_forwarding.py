@@ -110,7 +110,9 @@ def test_a_failing_server_is_followed_by_the_next(
     assert dns.response_code(answers[0]) == dns.NAME_ERROR
 
 
-def test_silence_ends_in_a_failure(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_ends_in_a_failure(
+    server: socket.socket, forwarders: list[Forwarder], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(forwarding, "_PATIENCE", 0.02)
     loop = Loop()
     answers = asked(loop, server, forwarders)
