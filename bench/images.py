@@ -19,7 +19,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from measuring.api import Api
@@ -61,16 +62,18 @@ def tree_tar(directory: Path) -> bytes:
 
 
 class Case:
-    """An image as an archive with gzipped layers, and the layers by themselves."""
+    """An image as an archive, its layers gzipped unless not `packed`, and they by themselves."""
 
-    def __init__(self, directory: Path, name: str, layers: list[bytes]) -> None:
+    def __init__(
+        self, directory: Path, name: str, layers: list[bytes], *, packed: bool = True
+    ) -> None:
         self.name = name
         self.size = sum(map(len, layers))
         self.packed: list[Path] = []
         diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
         for number, layer in enumerate(layers):
             path = directory / f"{name}-{number}.tar.gz"
-            path.write_bytes(gzip.compress(layer, 1))
+            path.write_bytes(gzip.compress(layer, 1) if packed else layer)
             self.packed.append(path)
         config = json.dumps(
             {
@@ -172,6 +175,9 @@ class Inside:
 
     def _remove(self, case: Case) -> None:
         self.api.call("DELETE", f"/images/{case.name}:1")
+        self._settle()
+
+    def _settle(self) -> None:
         snapshots = self.disk / "data/tmp"
         while os.listdir(snapshots):  # deletions go on in the background
             time.sleep(0.05)
@@ -231,8 +237,13 @@ def main() -> int:
     return outside(sys.argv[1:])
 
 
-def outside(flags: list[str]) -> int:
-    """Start a daemon on a disk of its own and measure in its namespaces."""
+def outside(
+    flags: list[str],
+    *,
+    program: str = __file__,
+    beside: Callable[..., AbstractContextManager[object]] = nullcontext,
+) -> int:
+    """Start a daemon on its own disk, with what is `beside` it; measure in its namespaces."""
     from support.daemon import Daemon  # noqa: PLC0415  (not needed inside)
 
     with Daemon() as daemon:
@@ -246,8 +257,9 @@ def outside(flags: list[str]) -> int:
         daemon.data_root = disk / "data"
         daemon.start()
         where = ("--inside", str(daemon.socket), str(disk))
-        argv = daemon.namespaces.command(sys.executable, __file__, *flags, *where)
-        done = subprocess.run(argv, check=False)
+        argv = daemon.namespaces.command(sys.executable, program, *flags, *where)
+        with beside(daemon):
+            done = subprocess.run(argv, check=False)
         if done.returncode:
             print(daemon.log()[-2000:], file=sys.stderr)
         memory = [

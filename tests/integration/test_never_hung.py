@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -188,6 +189,23 @@ def test_a_dead_mount_holds_up_nobody_but_who_uses_it(early: Daemon) -> None:
     for thread in threads:
         thread.join(10)
     assert answers.count(503) + answers.count(500) == len(answers), answers
+
+
+def test_a_client_that_does_not_read_holds_up_its_container_only(shared_daemon: Daemon) -> None:
+    """A full pipe: the flood waits for its attached client, as with Docker; a stop does not."""
+    ref = create(shared_daemon, "yes", "0123456789")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(shared_daemon.socket))
+        head = f"POST /containers/{ref}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n"
+        client.sendall(f"{head}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode())
+        assert b" 101 " in client.recv(64)
+        shared_daemon.json("POST", f"/containers/{ref}/start")
+        assert run(shared_daemon) < 15
+        started = time.monotonic()
+        assert shared_daemon.request("POST", f"/containers/{ref}/stop?t=0")[0] == 204
+        assert time.monotonic() - started < 10
+    assert shared_daemon.request("DELETE", f"/containers/{ref}?force=1")[0] == 204
 
 
 def test_asking_without_a_daemon_says_so(tmp_path: Path) -> None:

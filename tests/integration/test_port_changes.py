@@ -48,7 +48,7 @@ def test_ports_come_and_go_while_a_container_runs(daemon: Daemon) -> None:
         "is not published like this"
         in daemon.wharfie("update", "--publish-rm", "8080:80", "web").stderr
     )
-    assert bound(daemon, "web") == {"80/tcp -> 0.0.0.0:8081"}
+    assert bound(daemon, "web") == {"80/tcp -> 0.0.0.0:8081", "80/tcp -> [::]:8081"}
     # It stays so over restarts of container and daemon.
     daemon.kill9()
     daemon.start()
@@ -57,7 +57,7 @@ def test_ports_come_and_go_while_a_container_runs(daemon: Daemon) -> None:
     for _ in poll("httpd to listen", 10):
         if fetch(daemon, 8081):
             break
-    assert bound(daemon, "web") == {"80/tcp -> 0.0.0.0:8081"}
+    assert bound(daemon, "web") == {"80/tcp -> 0.0.0.0:8081", "80/tcp -> [::]:8081"}
     ok(daemon, "update", "--publish-rm", "80", "web")
     assert bound(daemon, "web") == set()
     assert not fetch(daemon, 8081)
@@ -77,6 +77,7 @@ def test_an_audit_tells_who_reaches_what(daemon: Daemon) -> None:
     assert rows[0] == ["REACHABLE FROM", "HOST ADDRESS", "CONTAINER", "PORT"]
     assert rows[1:] == [
         ["EVERYBODY", "0.0.0.0:8080", "web", "80/tcp"],
+        ["EVERYBODY", "[::]:8080", "web", "80/tcp"],
         ["EVERYBODY", "all of the host's", "hosted", "whatever it listens on"],
         ["10.0.0.0/8, 192.0.2.7/32", "0.0.0.0:8082", "web", "82/tcp"],
         ["this host", "127.0.0.1:8081", "web", "81/tcp"],

@@ -5,6 +5,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def compose_command(age: str) -> tuple[list[str], dict[str, str]]:
             continue
         if age != "v1":
             return [str(program)], {}
+        if sys.version_info >= (3, 13):
+            pytest.skip("compose v1 needs modules that Python 3.13 no longer has")
         packages = str(root / "usr/lib/python3/dist-packages")
         return ["/usr/bin/python3", "-s", "-W", "ignore", str(program)], {"PYTHONPATH": packages}
     if os.environ.get("CI"):

@@ -115,6 +115,9 @@ class FakeRuntime:
         self.oom: set[str] = set()
         self.watched: dict[str, Callable[[], None]] = {}
 
+    def profile_of(self, host: object) -> str:
+        return ""
+
     def check(self, host: object) -> None:
         return None
 

@@ -20,6 +20,7 @@ class FakeSnapshotter:
         self.snapshots: dict[SnapshotKey, ChainId | None] = {}
         self.filling: set[int] = set()
         self.number = 0
+        self.synced: set[ChainId] = set()
 
     def layer(self, chain_id: ChainId) -> LayerRecord | None:
         return self.rows.get(chain_id)
@@ -34,6 +35,9 @@ class FakeSnapshotter:
         self.number += 1
         self.filling.add(self.number)
         return _FakeLayerWriter(self, self.number)
+
+    async def sync(self) -> None:
+        self.synced = set(self.rows)
 
     async def remove_layer(self, chain_id: ChainId) -> None:
         if any(layer.parent == chain_id for layer in self.rows.values()):

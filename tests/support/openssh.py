@@ -14,8 +14,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from support.debian import debian_program
+from support.debian import Program, debian_program
 from support.netns import Namespaces, poll
+
+
+def _parts(program: Program) -> str:
+    """Where the programs are that sshd is made of since OpenSSH 9.8."""
+    found = program.unpacked / "usr/lib/openssh"
+    names = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
+    return "".join(f"\n{key} {found / v}" for key, v in names.items() if (found / v).exists())
 
 
 class SshServer:
@@ -37,12 +44,12 @@ class SshServer:
         address: str = "127.0.0.1",
     ) -> None:
         self._address = address
-        program = debian_program("usr/sbin/sshd", "openssh-server", "libwrap0")
+        program = debian_program("usr/sbin/sshd", "openssh-server", "libwrap0", "libwtmpdb0")
         self.directory = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
         self.home = self.directory / "ssh"
         self._machine = machine
         self.log = self.directory / "sshd.log"
-        self._make_files(programs, config)
+        self._make_files(programs, config + _parts(program))
         machine.check("mkdir", "-p", "-m", "700", "/root/.ssh")
         machine.check("mkdir", "-p", "/run/sshd")
         for source, target in (
@@ -100,7 +107,10 @@ class SshServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pid in [self._process.pid]:
-            os.kill(pid, signal.SIGTERM)
+        # sshd itself, not what brought it into the namespaces: that waits for it and ends, too.
+        started = self._process.pid
+        children = Path(f"/proc/{started}/task/{started}/children").read_text().split()
+        for pid in children or [started]:
+            os.kill(int(pid), signal.SIGTERM)
         self._process.wait(10)
         shutil.rmtree(self.directory, ignore_errors=True)

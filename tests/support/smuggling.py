@@ -11,8 +11,10 @@ _SIZE = b"%d" % len(VICTIM)
 _CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(VICTIM), VICTIM)
 
 
-def post(*fields: bytes, body: bytes = VICTIM, line: bytes = b"POST /auth HTTP/1.1") -> bytes:
-    """A request with these fields and this body; `/auth` reads its body."""
+def post(
+    *fields: bytes, body: bytes = VICTIM, line: bytes = b"POST /networks/absent/connect HTTP/1.1"
+) -> bytes:
+    """A request with these fields and this body; `/networks/absent/connect` reads its body."""
     return b"\r\n".join((line, b"Host: h", b"Content-Type: application/json", *fields, b"", body))
 
 
@@ -93,7 +95,7 @@ _LINES = {
     "chunked in HTTP/1.0": post(
         b"Transfer-Encoding: chunked",
         body=b"0\r\n\r\n" + VICTIM,
-        line=b"POST /auth HTTP/1.0",
+        line=b"POST /networks/absent/connect HTTP/1.0",
     ),
     "more behind HTTP/1.0": b"GET /_ping HTTP/1.0\r\n\r\n" + VICTIM,
     "more behind Connection: close": b"GET /_ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"

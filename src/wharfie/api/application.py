@@ -38,6 +38,7 @@ from wharfie.api.query import Query
 from wharfie.api.routes import ALL
 from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Services, admit
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
+from wharfie.model.caller import Call
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
 from wharfie.model.waits import WaitList
 from wharfie.web import (
@@ -162,9 +163,9 @@ class Application:
         """Fields of every answer."""
         return self._headers
 
-    def admit(self, request: Request, command: object) -> None:
+    def admit(self, call: Call) -> None:
         """Ask the gate."""
-        self._gate(request.caller, command)
+        self._gate(call)
 
     def now(self) -> int:
         """Nanoseconds since the epoch."""
@@ -261,7 +262,15 @@ class _Exchange:
                 now=self._application.now(),
             )
         )
-        self._application.admit(self._request, command)
+        self._application.admit(
+            Call(
+                caller=self._request.caller,
+                operation=operation.name,
+                names=self._names,
+                version=spell(self._version),
+                command=command,
+            )
+        )
         return operation.handle(self._application.context, command)
 
     def _reply(self, outcome: Outcome) -> Reply:

@@ -26,12 +26,12 @@ from wharfie.engine.images.remote import RemoteImages
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System
 from wharfie.engine.volumes import VolumeArchives, Volumes
-from wharfie.model.caller import Caller
+from wharfie.model.caller import Call
 from wharfie.model.container import Container
 from wharfie.model.image import Image
 from wharfie.web import OriginPolicy
 
-Gate = Callable[[Caller, object], None]
+Gate = Callable[[Call], None]
 """Sees the very command the engine is about to execute; refuses by raising an EngineError."""
 
 
@@ -108,5 +108,5 @@ class Context(Struct, frozen=True, kw_only=True):
     rules: ApiRules = ApiRules()
 
 
-def admit(caller: Caller, command: object) -> None:
+def admit(call: Call) -> None:
     """The gate that admits everybody who may connect."""

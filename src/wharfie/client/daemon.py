@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
 # what servers answer to plain HTTP where they speak TLS
-_WANT_TLS = {b"Client sent an HTTP request to an HTTPS server."}
+_WANT_TLS = (
+    b"Client sent an HTTP request to an HTTPS server.",
+    b"The plain HTTP request was sent to HTTPS port",  # nginx
+)
 _UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
 
 
@@ -309,7 +312,8 @@ class Client:
             data = response.read()
         except TransportError as error:
             raise self._failed(method, full, error) from None
-        if response.status == 400 and data.strip() in _WANT_TLS and self.endpoint.tls is None:
+        wants_tls = response.status == 400 and any(words in data for words in _WANT_TLS)
+        if wants_tls and self.endpoint.tls is None:
             self.cause = Cause.WANTS_TLS
         raise error_of(response, data, self.endpoint.base_url + full)
 

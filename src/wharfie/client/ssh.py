@@ -32,6 +32,8 @@ PERSIST_SECONDS = 60
 _LONGEST_CONTROL_DIR = 45  # `%C` is 40 characters, ssh adds 18 while it makes the socket
 _MOST_COMPLAINTS = 8192
 _NOT_EXECUTABLE = 126
+# whether the user's configuration has a control path: asked once a host and program run
+_own_paths: dict[str, bool] = {}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -78,6 +80,11 @@ class SshStream(Stream):
     def close(self) -> None:
         """Let go of the session; ssh ends as its input does."""
         super().close()
+        if self._pid:
+            try:
+                os.waitpid(self._pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
         if self._complaints >= 0:
             os.close(self._complaints)
             self._complaints = -1
@@ -91,6 +98,8 @@ def dial_ssh(endpoint: Endpoint) -> Stream:
     """
     import shutil
 
+    if not hasattr(os, "fork"):
+        raise TransportError("ssh connections need a system with fork", kind="ssh")
     program = shutil.which("ssh")
     if program is None:
         message = 'exec: "ssh": executable file not found in $PATH'
@@ -163,7 +172,10 @@ def _quoted(text: str) -> str:
 
 def _sharing(plain: list[str]) -> list[str]:
     """Return the options that share one connection; none where the user arranged that already."""
-    if _has_control_path(plain):
+    key = " ".join(plain)
+    if key not in _own_paths:
+        _own_paths[key] = _has_control_path(plain)
+    if _own_paths[key]:
         return []
     folder = control_directory()
     if not folder:

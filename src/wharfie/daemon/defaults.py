@@ -10,6 +10,7 @@ from wharfie.drivers.network import NetworkSettings
 from wharfie.drivers.network.settings import AddressPool, default_pools
 from wharfie.drivers.registry import InvalidSetting, RegistrySettings, settings_of
 from wharfie.drivers.runtime import Defaults, find_init
+from wharfie.drivers.runtime.apparmor import is_enforced
 from wharfie.drivers.runtime.cgroup.placing import check_parent, choose_driver
 from wharfie.engine.containers.create.abilities import HostAbilities
 from wharfie.engine.containers.create.defaults import ContainerDefaults
@@ -88,6 +89,8 @@ def runtime_defaults(config: Config, *, cgroup_version: int) -> Defaults:
     if config.init_path and not init_path:
         raise ConfigError(f"init-path {config.init_path}: no such program")
     return Defaults(
+        apparmor=is_enforced(),
+        cdi_directories=config.cdi_spec_dirs,
         cgroup_driver=driver,
         cgroup_parent=config.cgroup_parent,
         ulimits=config.default_ulimits,

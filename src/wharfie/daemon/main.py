@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 
 import uvloop
 
@@ -34,6 +35,7 @@ from wharfie.daemon.workers import Workers
 from wharfie.model.nursery import Nursery
 
 _log = logging.getLogger(__name__)
+_RELOAD_BOUND = 60.0
 _PATIENCE = 3
 """Signals after which an end that does not come is forced."""
 
@@ -168,7 +170,7 @@ async def _serve(config: Config, flags: Values) -> int:
     await daemon.serve()
     manager.ready(_status(config))
     reloader = Reloader(config, flags, daemon.adoption)
-    background.start(_reload_on(hang_up, reloader, manager), "reloading")
+    background.start(_reload_on(hang_up, lambda: _reload(reloader, manager)), "reloading")
     await stop.wait()
     manager.stopping()
     await daemon.close()
@@ -185,17 +187,27 @@ def _write_stuck(report: StuckReport, exec_root: str) -> None:
         _log.warning("cannot write who waits for what: %s", error)
 
 
-async def _reload_on(hang_up: asyncio.Event, reloader: Reloader, manager: ServiceManager) -> None:
+async def _reload_on(
+    hang_up: asyncio.Event, reload: Callable[[], Coroutine[object, object, None]]
+) -> None:
+    """Reload at every signal, one after the other; those that come meanwhile are one."""
     while True:
         await hang_up.wait()
         hang_up.clear()
-        manager.reloading()
-        try:
-            taken = await reloader.reload()
-        finally:
-            manager.ready(_status(reloader.current))
-        if not taken:
-            manager.status("Reload failed, see the log; " + _status(reloader.current))
+        one = Nursery()
+        # A reload that fails by a mistake of ours is logged, and the next one is none the worse.
+        one.start(reload(), "reload")
+        await one.close(grace=_RELOAD_BOUND)
+
+
+async def _reload(reloader: Reloader, manager: ServiceManager) -> None:
+    manager.reloading()
+    taken = False
+    try:
+        taken = await reloader.reload()
+    finally:
+        status = _status(reloader.current)
+        manager.ready(status if taken else f"Reload failed, see the log; {status}")
 
 
 def _status(config: Config) -> str:

@@ -46,7 +46,7 @@ from wharfie.drivers.registry import RemoteRegistries
 from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
-from wharfie.drivers.volume import LocalVolumeDriver
+from wharfie.drivers.volume import LocalVolumeDriver, VolumePlugins
 from wharfie.engine.containers import (
     ContainerCommits,
     ContainerFiles,
@@ -71,6 +71,7 @@ from wharfie.engine.system import System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
+from wharfie.kernel.memory import keep_freed_memory
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
@@ -111,6 +112,7 @@ async def open_daemon(config: Config, report: StuckReport) -> Daemon:
     Raises:
         StartError, ConfigError: it cannot start; what was opened is closed again.
     """
+    keep_freed_memory()
     encryption = Encryption(config)
     listening = Listening(config, encryption.source)
     async with AsyncExitStack() as stack:
@@ -188,7 +190,7 @@ class _Builder:
         stack.callback(runtime.close)
         volume_driver = LocalVolumeDriver(config.data_root)
         stack.push_async_callback(volume_driver.close)
-        volumes = Volumes(store, volume_driver, self._events)
+        volumes = Volumes(store, volume_driver, self._events, VolumePlugins())
         networks = Networks(
             store,
             driver,

@@ -157,6 +157,8 @@ class PublishedPort(Struct, frozen=True):
         host_ip: address it is bound to, "0.0.0.0" or "::" for all.
         host_port: 0 where the container is reached at its own address (gateway mode "routed").
         allow_from: blocks from which it may be reached; none for everywhere.
+        relayed: served by a program, as the kernel cannot redirect it: it is of another family
+            than the container's addresses, or on the loopback address of IPv6.
     """
 
     container_port: int
@@ -164,6 +166,7 @@ class PublishedPort(Struct, frozen=True):
     host_ip: str
     host_port: int
     allow_from: tuple[str, ...] = ()
+    relayed: bool = False
 
 
 class Connection(Struct, frozen=True, kw_only=True):

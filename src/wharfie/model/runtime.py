@@ -124,6 +124,9 @@ class Runtime(Protocol):
     def default_runtime(self) -> str:
         """Name of the runtime used when a container asks for none."""
 
+    def profile_of(self, host: HostConfig) -> str:
+        """The AppArmor profile a container runs under, "" on a host without AppArmor."""
+
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
 

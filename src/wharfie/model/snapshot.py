@@ -93,6 +93,13 @@ class Snapshotter(Protocol):
     async def begin_layer(self) -> LayerWriter:
         """Begin to unpack a layer; where it stands is told at its commit."""
 
+    async def sync(self) -> None:
+        """Have the files of layers committed so far on the disk, before an image needs them.
+
+        Until then a power cut may leave a layer without its files; no record names it then, and
+        it is deleted at the next start.
+        """
+
     async def remove_layer(self, chain_id: ChainId) -> None:
         """Delete a layer nothing refers to; idempotent."""
 

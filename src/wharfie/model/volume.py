@@ -106,3 +106,15 @@ class VolumeDriver(Protocol):
         A crash between a removal's commit and its deletion leaves such data, and so does a lost
         database: it is never deleted here. Returns the names concerned.
         """
+
+
+class VolumePlugins(Protocol):
+    """Volume drivers outside this engine."""
+
+    async def driver(self, name: str) -> VolumeDriver:
+        """A driver by name.
+
+        Raises:
+            NotFound: none has this name.
+            Unavailable: it does not answer.
+        """

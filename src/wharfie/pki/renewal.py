@@ -27,6 +27,7 @@ from wharfie.pki.directory import Terms
 from wharfie.pki.inspection import described_hosts
 from wharfie.pki.keys import PrivateKey, decode_key
 from wharfie.pki.names import parse_hosts
+from wharfie.pki.revoking import CRL, write_list
 
 KEYS = {files.SERVER_CERT: files.SERVER_KEY, files.CLIENT_CERT: files.CLIENT_KEY}
 
@@ -85,7 +86,11 @@ def _renew_ca(directory: Path, terms: Terms) -> list[Path]:
     new = self_sign(old.key, old.certificate.subject, lifetime=lifetime, now=terms.now)
     contents = {files.CA_CERT: encode_certificate(new.certificate)}
     files.write_files(directory, contents, force=True)
-    return [directory / files.CA_CERT]
+    written = [directory / files.CA_CERT]
+    if (directory / CRL).exists():
+        # Its end is the CA's: after that it would lock everybody out.
+        written.append(write_list(directory, new, [], now=terms.now))
+    return written
 
 
 def _renew_leaf(

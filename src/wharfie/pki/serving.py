@@ -6,6 +6,8 @@
 
 A connection keeps the context it began with, so nothing that stands is dropped. Sessions are not
 resumed where clients are verified: a resumed one would skip the look at dates and revocations.
+(Those of TLS 1.2 can be, within one context; a new list of revocations makes a new context, and
+`web/tls.py` looks at dates.)
 
 A revocation list is checked twice: OpenSSL refuses handshakes, and `is_revoked` tells which
 connections that stand belong to a certificate revoked meanwhile. OpenSSL demands a list of every

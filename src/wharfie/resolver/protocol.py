@@ -5,10 +5,12 @@
     member   {network, container, names, addresses}
     leave    {network, container}
     close    {id}                        the sandbox ended
+    relay    {id, host, port, allow} +fd a published port to be served here
+    unrelay  {ids}                       no more; answered, for others may want the ports
     settle                               the truth is told: close what was not mentioned
-    leave-if-idle                        end when no sandbox is left
+    leave-if-idle                        end when no sandbox and no relayed port is left
 
-The server answers only `settle`, with `missing`: sandboxes it has no sockets for.
+The server answers `settle` with `missing` and `relays`: sandboxes and ports it has no sockets for.
 """
 
 from __future__ import annotations

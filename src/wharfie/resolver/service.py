@@ -12,6 +12,7 @@ from wharfie.resolver import protocol
 from wharfie.resolver.forwarding import Forwarder
 from wharfie.resolver.names import Member, NetworkNames, View
 from wharfie.resolver.protocol import Message
+from wharfie.resolver.relay import Relay
 from wharfie.resolver.sandbox import Reply, Sandbox
 from wharfie.resolver.upstream import HostServers, servers_of
 from wharfie.supervisor.loop import READ, Loop
@@ -28,7 +29,9 @@ class NameServer:
         self._host_servers = hosts
         self._networks: dict[str, NetworkNames] = {}
         self._sandboxes: dict[str, Sandbox] = {}
+        self._relays: dict[str, Relay] = {}
         self._control: socket.socket | None = None
+        self._unserved: set[str] = set()
         self._buffer = bytearray(protocol.MAX_MESSAGE)
         self._handlers: dict[str, Callable[[Message, list[int]], None]] = {
             "begin": self._begin,
@@ -38,6 +41,8 @@ class NameServer:
             "close": self._close,
             "settle": self._settle,
             "leave-if-idle": self._leave_if_idle,
+            "relay": self._relay,
+            "unrelay": self._unrelay,
         }
 
     def accept(self, connection: socket.socket) -> None:
@@ -80,6 +85,9 @@ class NameServer:
         self._networks = {}
         for sandbox in self._sandboxes.values():
             sandbox.confirmed = False
+        for relay in self._relays.values():
+            relay.confirmed = False
+        self._unserved = set()
 
     def _sandbox(self, message: Message, fds: list[int]) -> None:
         id_ = protocol.text(message, "id")
@@ -143,15 +151,50 @@ class NameServer:
             if not sandbox.confirmed:
                 del self._sandboxes[id_]
                 sandbox.close(self._loop)
+        for id_, relay in list(self._relays.items()):
+            if not relay.confirmed:
+                del self._relays[id_]
+                relay.close()
+        relays = sorted(self._unserved)
         missing = [id_ for id_, one in self._sandboxes.items() if not one.has_sockets]
+        self._answer({"missing": missing, "relays": relays})
+
+    def _answer(self, message: Message) -> None:
         if self._control is not None:
             with contextlib.suppress(OSError):
-                send_message(self._control, protocol.encode({"missing": missing}))
+                send_message(self._control, protocol.encode(message))
 
     def _leave_if_idle(self, _message: Message, fds: list[int]) -> None:
         close_all(fds)
-        if not self._sandboxes:
+        if not self._sandboxes and not self._relays:
             self._loop.stop()
+
+    def _relay(self, message: Message, fds: list[int]) -> None:
+        """Serve a published port; one we have is told of its target anew."""
+        id_ = protocol.text(message, "id")
+        target = protocol.text(message, "host"), int(protocol.text(message, "port") or 0)
+        known = self._relays.get(id_)
+        if known is not None and not fds:
+            known.move(target)
+            known.confirmed = True
+        elif len(fds) == 1:
+            if known is not None:
+                known.close()
+            listener = socket.socket(fileno=fds[0])
+            allow = protocol.texts(message, "allow")
+            self._relays[id_] = Relay(self._loop, listener, target, allow)
+            self._unserved.discard(id_)
+        else:
+            close_all(fds)
+            self._unserved.add(id_)
+
+    def _unrelay(self, message: Message, fds: list[int]) -> None:
+        close_all(fds)
+        for id_ in protocol.texts(message, "ids"):
+            relay = self._relays.pop(id_, None)
+            if relay is not None:
+                relay.close()
+        self._answer({"closed": True})
 
     def _ask(self, sandbox: Sandbox, data: bytes, reply: Reply, limit: int) -> None:
         view = sandbox.view

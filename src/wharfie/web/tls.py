@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import cast
 
 _log = logging.getLogger(__name__)
 _HANDSHAKE = 0x16
-_PIECE = 256 * 1024
+_RECORD = 16384
+_SMALLEST = 1024
+_LINGER = 1.0
 PLAIN_HTTP_REFUSAL = (
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 )
@@ -74,9 +77,7 @@ class TlsLayer(asyncio.Protocol):
         if self._is_first:
             self._is_first = False
             if data[0] != _HANDSHAKE:
-                self._raw.write(PLAIN_HTTP_REFUSAL)
-                self._raw.close()
-                self._is_closed = True
+                self._refuse_plain()
                 return
         if self._is_closed:
             return
@@ -160,6 +161,13 @@ class TlsLayer(asyncio.Protocol):
             self._is_closed = True
             self._raw.close()
 
+    def _refuse_plain(self) -> None:
+        """Tell a plain client, and read on for a while: a reset would overtake the answer."""
+        self._is_closed = True
+        self._raw.write(PLAIN_HTTP_REFUSAL)
+        self._raw.write_eof()
+        asyncio.get_running_loop().call_later(_LINGER, self._raw.abort)
+
     def _shake_hands(self) -> bool:
         try:
             self._tls.do_handshake()
@@ -175,6 +183,11 @@ class TlsLayer(asyncio.Protocol):
             self._raw.close()
             return False
         self._flush()
+        if self._tls.session_reused and has_ended(self._tls.getpeercert(), time.time()):
+            _log.info("a resumed session's certificate has expired meanwhile")
+            self._is_closed = True
+            self._raw.close()
+            return False
         transport = TlsTransport(self)
         self.protocol = self._make_protocol(transport, self._tls)
         self._changed(self)
@@ -182,10 +195,14 @@ class TlsLayer(asyncio.Protocol):
         return True
 
     def _deliver(self) -> None:
+        """Decrypt all that came, and pass it on in one piece."""
         assert self.protocol is not None
-        while not self._is_closed:
+        incoming, tls = self._incoming, self._tls
+        pieces: list[bytes] = []
+        has_ended = False
+        while incoming.pending or tls.pending():
             try:
-                data = self._tls.read(_PIECE)
+                data = tls.read(max(_SMALLEST, min(incoming.pending, _RECORD)))
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLZeroReturnError:
@@ -196,9 +213,13 @@ class TlsLayer(asyncio.Protocol):
                 self._raw.abort()
                 return
             if not data:
-                self._tell_eof()
+                has_ended = True
                 break
-            self.protocol.data_received(data)
+            pieces.append(data)
+        if pieces and not self._is_closed:
+            self.protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if has_ended and not self._is_closed:
+            self._tell_eof()
         self._flush()
 
     def _tell_eof(self) -> None:
@@ -212,6 +233,15 @@ class TlsLayer(asyncio.Protocol):
             data = self._outgoing.read()
             if not self._raw.is_closing():
                 self._raw.write(data)
+
+
+def has_ended(certificate: Mapping[str, object] | None, now: float) -> bool:
+    """Tell whether a certificate, as `getpeercert` describes it, has expired by `now`.
+
+    A handshake looks at dates; a resumed session of TLS 1.2 does not, for up to two hours.
+    """
+    end = (certificate or {}).get("notAfter")
+    return isinstance(end, str) and ssl.cert_time_to_seconds(end) < now
 
 
 class TlsTransport(asyncio.Transport):

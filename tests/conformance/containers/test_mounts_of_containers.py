@@ -13,7 +13,8 @@ pytestmark = pytest.mark.root
 
 
 def output(daemon: Daemon, *arguments: str) -> str:
-    done = daemon.docker(*arguments)
+    # Debian 12's docker knows neither subpaths nor image mounts nor `bind-recursive`.
+    done = daemon.wharfie(*arguments)
     assert done.returncode == 0, (arguments, done.stderr)
     return done.stdout.strip()
 
@@ -23,7 +24,7 @@ def run(daemon: Daemon, *arguments: str) -> str:
 
 
 def refused(daemon: Daemon, *arguments: str) -> str:
-    done = daemon.docker("run", "--rm", *arguments)
+    done = daemon.wharfie("run", "--rm", *arguments)
     assert done.returncode != 0
     return done.stderr
 

@@ -19,7 +19,7 @@ from support.http_services import Bench, sample_container
 from support.http_serving import connected, read_reply, serving
 from wharfie.api import application
 from wharfie.api.routes import execs
-from wharfie.model.caller import Caller
+from wharfie.model.caller import Call
 from wharfie.model.container import CreateSpec
 from wharfie.model.errors import Forbidden
 from wharfie.web import UnixListener
@@ -28,14 +28,14 @@ PRIVILEGED = {"Image": "busybox", "HostConfig": {"Privileged": True}}
 PLAIN = json.dumps(PRIVILEGED).encode()
 
 
-def refuse_power(_: Caller, command: object) -> None:
-    if isinstance(command, CreateSpec) and command.host_config.privileged:
+def refuse_power(call: Call) -> None:
+    if isinstance(call.command, CreateSpec) and call.command.host_config.privileged:
         raise Forbidden("no privileged containers")
-    if isinstance(command, execs.Create):
+    if isinstance(call.command, execs.Create):
         raise Forbidden("no execs")
 
 
-def admit_all(_: Caller, __: object) -> None:
+def admit_all(_: Call) -> None:
     """The guard taken away."""
 
 

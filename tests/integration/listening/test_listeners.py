@@ -213,3 +213,14 @@ def test_a_killed_daemon_leaves_a_socket_that_the_next_takes_over(daemon: Daemon
         daemon.kill9()
         assert daemon.socket.exists()
         daemon.start()
+
+
+def test_a_port_the_daemon_listens_on_cannot_be_published() -> None:
+    with Daemon("-H", "tcp://0.0.0.0:2375", "--allow-plain-tcp") as daemon:
+        daemon.start()
+        daemon.load_busybox()
+        taken = daemon.docker("run", "--rm", "-p", "2375:80", "busybox", "true")
+        assert taken.returncode == 125
+        assert "2375" in taken.stderr
+        assert daemon.docker("run", "--rm", "-p", "2377:80", "busybox", "true").returncode == 0
+        assert answer(daemon, "http://127.0.0.1:2375/_ping") == "OK"

@@ -68,7 +68,16 @@ def test_from_two_bare_machines_to_a_container_over_mutual_tls(world: World) -> 
     stranger = client.type(f"wharfie -H tcp://{SERVER}:2376 {flags} ps")
     assert stranger.returncode == 1
     world.type("clients")
-    world.server.check("kill -HUP $(pidof -x wharfied)")
+    world.server.check("wharfie remote invite carol --host 192.0.2.7")
+    bundle = "scp 192.0.2.7:/etc/wharfie/tls/clients/carol.dockercontext ."
+    client.check(f"{bundle}; wharfie context import carol carol.dockercontext")
+    assert client.check("wharfie --context carol ps -q") == ""
+    world.server.check("wharfie remote revoke carol; kill -HUP $(pidof -x wharfied)")
+    for _ in poll("carol to be locked out"):
+        refused = client.type("wharfie --context carol ps -q")
+        if refused.returncode:
+            break
+    assert "revoked certificate" in refused.stderr or "reset" in refused.stderr
     again = "wharfie --context server run --rm busybox echo again"
     assert client.check(again) == "again\n"
 

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import os
+import select
 import socket
 import ssl
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -108,6 +109,7 @@ def test_a_verified_client_is_identified(app):
         assert caller.transport == "tls"
         assert caller.subject == "CN=alice,O=Acme\\, Inc."
         assert len(caller.fingerprint) == 64
+        assert int(caller.serial, 16) > 0
 
 
 def test_a_client_without_certificate_is_anonymous_or_refused(app):
@@ -310,3 +312,53 @@ def test_only_the_connections_of_a_revoked_client_are_cut(app):
         for client in (idle, busy):
             with suppress(ConnectionResetError):
                 assert client.recv(10) == b""
+
+
+@pytest.mark.parametrize(("limit", "cut"), [(3, 3), (1000, 0)])
+def test_unfinished_handshakes_beyond_the_limit_cost_the_oldest_their_place(app, limit, cut):
+    """With the guard off (a limit never reached) all of them stay."""
+    with ExitStack() as stack:
+        limits = Limits(handshakes=limit)
+        address = stack.enter_context(tls_server(app, limits=limits))
+        waiting = [stack.enter_context(connected(address)) for _ in range(6)]
+        for client in waiting:
+            client.sendall(b"\x16\x03\x01")
+        genuine = stack.enter_context(tls_client(address))
+        genuine.sendall(GET % b"/ping")
+        assert read_reply(genuine)[0] == 200
+        readable, _, _ = select.select(waiting, [], [], 0.5 if cut else 0.2)
+        # The genuine one needed a place too, and left it.
+        assert len(readable) in (cut, cut + 1 if cut else 0)
+        assert not set(readable) & set(waiting[-2:])
+
+
+def test_a_plain_client_with_a_large_body_reads_why_it_is_refused(app):
+    """Closing with unread input would reset the connection, and the answer with it."""
+    with tls_server(app) as address, connected(address) as client:
+        client.sendall(b"POST /load HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n")
+        with suppress(ConnectionError):
+            for _ in range(90):
+                client.sendall(b"x" * 100_000)
+        assert b"Client sent an HTTP request to an HTTPS server." in read_all(client)
+
+
+def test_a_session_resumed_after_the_end_of_its_certificate_is_refused(app, monkeypatch):
+    """TLS 1.2 resumes without a look at dates; the twin before the end passes."""
+    with tls_server(app, verify=True) as address:
+        context = certificates().client_context(identify=True)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        session = None
+        for clock, passes in ((None, True), (None, True), (lambda: 4e9, False)):
+            if clock:
+                monkeypatch.setattr(time, "time", clock)
+            with (
+                connected(address) as raw,
+                suppress(ConnectionError, ssl.SSLError),
+                context.wrap_socket(raw, server_hostname="localhost", session=session) as one,
+            ):
+                reused = one.session_reused
+                session = one.session
+                one.sendall(GET % b"/ping")
+                answered = one.recv(15)
+                assert answered == (b"HTTP/1.1 200 OK" if passes else b"")
+        assert reused, "the last one was a resumed session"

@@ -128,15 +128,17 @@ async def test_bugs_are_500_and_logged_not_told(app, bench, caplog):
 
 
 async def test_the_gate_sees_the_command_and_may_refuse(bench):
-    seen = []
+    seen, facts = [], []
 
-    def gate(caller, command):
-        seen.append((caller.uid, command))
+    def gate(call):
+        seen.append((call.caller.uid, call.command))
+        facts.append((call.operation, dict(call.names), call.version))
         raise Forbidden("not you")
 
     app = application(bench.services, gate=gate)
     assert await ask(app, "POST", "/containers/web1/stop?t=3") == (403, {"message": "not you"})
     assert seen == [(0, Stop("web1", 3.0, None))]
+    assert facts == [("POST /containers/{ref}/stop", {"ref": "web1"}, "1.51")]
     assert bench.containers.calls == []
     assert (await ask(app, "POST", "/containers/create", {"Image": "a"}))[0] == 403
     assert seen[1][1].config.image == "a"

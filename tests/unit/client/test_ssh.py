@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wharfie.client import ssh
 from wharfie.client.dialing import Stream, dial
 from wharfie.client.endpoint import parse_endpoint
 from wharfie.client.errors import InvalidSshUrl, TransportError
@@ -25,6 +26,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def fake_ssh(tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A program called ssh whose body each test writes; its arguments are kept beside it."""
+    ssh._own_paths.clear()
     program = tmp_path / "bin/ssh"
     program.parent.mkdir()
     program.touch(0o755)

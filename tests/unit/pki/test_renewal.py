@@ -3,14 +3,18 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from wharfie.pki.certificates import decode_certificates
 from wharfie.pki.checking import check_directory
 from wharfie.pki.directory import Terms, create
 from wharfie.pki.errors import PkiError, UnreadableFile
+from wharfie.pki.files import read_ca
 from wharfie.pki.keys import KeyType
 from wharfie.pki.names import parse_hosts
 from wharfie.pki.renewal import due, renew
+from wharfie.pki.revocation import read_lists
+from wharfie.pki.revoking import write_list
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -55,6 +59,16 @@ def test_what_ends_soon_is_told_and_mended(directory: Path) -> None:
 def test_a_renewed_ca_has_signed_what_the_old_one_had(directory: Path) -> None:
     renew(directory, ["ca.pem"], terms=Terms(now=NOW + DAY, days=3000))
     assert problems(directory, NOW + DAY) == ""
+
+
+def test_a_renewed_ca_renews_its_revocation_list(directory: Path) -> None:
+    path = write_list(directory, read_ca(directory), [7, 8], now=NOW)
+    renew(directory, ["ca.pem"], terms=Terms(now=NOW + DAY, days=3000))
+    found = x509.load_pem_x509_crl(path.read_bytes())
+    ca = read_ca(directory).certificate
+    assert found.next_update_utc == ca.not_valid_after_utc
+    assert {one.serial_number for one in found} == {7, 8}
+    assert read_lists(str(path), str(directory / "ca.pem")).revoked
 
 
 def test_an_expired_directory_is_renewed(directory: Path) -> None:

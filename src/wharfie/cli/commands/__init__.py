@@ -195,6 +195,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "Let other machines use this daemon, over mutual TLS",
     ),
     "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
+    "remote revoke": ("remote.remote", "REVOKE", "Lock a client out"),
     "system dial-stdio": (
         "remote.dial_stdio",
         "DIAL",

@@ -163,6 +163,7 @@ class ContextStore:
     def _replace_tls(self, target: str, tls: TlsFiles) -> None:
         import shutil
 
+        self._sweep(os.path.dirname(target), os.path.basename(target))
         unfinished = f"{target}.{os.getpid()}.tmp"
         for endpoint, files in tls.items():
             folder = os.path.join(unfinished, endpoint)
@@ -173,6 +174,18 @@ class ContextStore:
         if os.path.isdir(unfinished):
             os.chmod(unfinished, 0o700)
             os.rename(unfinished, target)
+
+    def _sweep(self, folder: str, digest: str) -> None:
+        """Remove keys that a client which was killed has left half stored."""
+        import shutil
+
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if name.startswith(f"{digest}.") and name.endswith(".tmp"):
+                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
     def remove(self, name: str) -> None:
         """Forget a context and its keys.
@@ -187,6 +200,7 @@ class ContextStore:
             raise ContextNotFound(f'context "{name}" does not exist')
         shutil.rmtree(meta, ignore_errors=True)
         shutil.rmtree(tls, ignore_errors=True)
+        self._sweep(os.path.dirname(tls), os.path.basename(tls))
 
     def _paths(self, name: str) -> tuple[str, str]:
         from hashlib import sha256

@@ -64,6 +64,13 @@ def check_server(endpoint: Endpoint, tls: TlsOptions) -> Iterator[Finding]:
             f"openssl s_client -connect {endpoint.host_header} -tls1_2",
         )
         return
+    if not tls.verify:
+        yield warn(
+            "CA",
+            "the server's certificate is not verified: anybody on the way can pose as the server",
+            "export DOCKER_TLS_VERIFY=1  # and have the server's ca.pem in ~/.docker",
+        )
+        return
     yield from _dates(certificate, endpoint.host)
     yield from _names(certificate, endpoint.host)
     yield from _signature(endpoint, tls)
@@ -107,13 +114,6 @@ def _names(certificate: x509.Certificate, host: str) -> Iterator[Finding]:
 
 
 def _signature(endpoint: Endpoint, tls: TlsOptions) -> Iterator[Finding]:
-    if not tls.verify:
-        yield warn(
-            "CA",
-            "the server's certificate is not verified: anybody on the way can pose as the server",
-            "export DOCKER_TLS_VERIFY=1  # and have the server's ca.pem in ~/.docker",
-        )
-        return
     signer = tls.ca or "a CA that this system knows"
     code = _verify_code(endpoint, tls)
     if code == 0:

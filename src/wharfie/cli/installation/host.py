@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Run = Callable[[Sequence[str]], None]
 
 
+_SUPERVISORS = ("/run/docker/supervisor.sock", "/run/wharfie/supervisor.sock")
+
+
 class InstallationError(Exception):
     """It cannot be done; the text says what is in the way and what to do."""
 
@@ -128,6 +131,8 @@ class Installer:
                 self._run(["systemctl", "disable", "--quiet", "--now", *present])
         for path, what in record.made.items():
             self._take_away(path, what)
+        if not self._root and any(os.path.exists(path) for path in _SUPERVISORS):
+            self._say("containers that run go on: their supervisor needs no service")
         if self._has_systemd():
             self._run(["systemctl", "daemon-reload"])
         if record.group and not self._root:

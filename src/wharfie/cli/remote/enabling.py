@@ -3,7 +3,10 @@
     /etc/wharfie/tls/                        (0700)
     ├── ca.pem, ca-key.pem                   signs the daemon's and its clients' certificates
     ├── server-cert.pem, server-key.pem
-    └── clients/NAME.dockercontext           a bundle, 0600: address, CA, certificate and key
+    ├── crl.pem                              locked out clients
+    └── clients/
+        ├── NAME.dockercontext               a bundle, 0600: address, CA, certificate and key
+        └── serials                          of all certificates ever made for clients, by name
 
 What is there already is kept: enabling twice changes names and dates of the server's certificate
 and nothing else, and clients made before go on.
@@ -21,6 +24,7 @@ from wharfie.cli.errors import CommandError
 from wharfie.cli.remote.daemonfile import read_settings, write_settings
 from wharfie.pki import files
 from wharfie.pki.certificates import (
+    Identity,
     client_request,
     create_ca,
     decode_certificates,
@@ -33,6 +37,7 @@ from wharfie.pki.errors import PkiError
 from wharfie.pki.inspection import described_hosts
 from wharfie.pki.names import HostNames, parse_hosts
 from wharfie.pki.own import own_names
+from wharfie.pki.revoking import CRL, write_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +46,8 @@ if TYPE_CHECKING:
 PORT = 2376
 _SOCKET = "unix:///var/run/docker.sock"
 _BUNDLES = "clients"
-_TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+_SERIALS = "serials"
+_TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey", "tlscrl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +101,8 @@ def enable(
         _ensure_ca(place.directory, terms)
         request = server_request(names, days=terms.days, key_type=terms.key_type)
         add_server(place.directory, request, terms=_forced(terms), out=place.directory)
+        # From the start, so that the daemon need not be restarted to lock somebody out.
+        write_list(place.directory, _ca(place, terms), [], now=terms.now)
         write_settings(place.config_file, changed, validator=place.validator)
     except PkiError as error:
         raise CommandError(str(error)) from None
@@ -134,6 +142,7 @@ def _with_tls(settings: dict[str, object], place: Place, port: int) -> dict[str,
         "tlscacert": str(place.directory / files.CA_CERT),
         "tlscert": str(place.directory / files.SERVER_CERT),
         "tlskey": str(place.directory / files.SERVER_KEY),
+        "tlscrl": str(place.directory / CRL),
     }
     for key, value in ours.items():
         if settings.get(key, value) != value:
@@ -180,7 +189,7 @@ def invite(place: Place, client: str, *, host: str, port: int, terms: Terms) -> 
     if target.exists() and not terms.force:
         raise CommandError(f"{target} exists: {client} was invited already (--force replaces it)")
     try:
-        ca = files.read_ca(place.directory, terms.passphrase)
+        ca = _ca(place, terms)
         request = client_request(client, days=terms.days, key_type=terms.key_type)
         identity = issue(ca, request, now=terms.now)
         material = {
@@ -193,12 +202,65 @@ def invite(place: Place, client: str, *, host: str, port: int, terms: Terms) -> 
     endpoint = {"Host": f"tcp://{address}:{port}", "SkipTLSVerify": False}
     description = f"{host}, as {client}"
     document = {"Metadata": {"Description": description}, "Endpoints": {DOCKER: endpoint}}
+    _note_serial(place, client, identity.certificate.serial_number)
     _write_bundle(target, pack_parts({"Name": client, **document}, {DOCKER: material}))
     return target
 
 
+def revoke(place: Place, client: str, *, terms: Terms) -> int:
+    """Lock a client out: put every certificate made for it on the revocation list.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        CommandError: nobody of that name was invited here, or the list cannot be written.
+    """
+    serials = [serial for serial, name in _serials(place) if name == client]
+    if not serials:
+        raise CommandError(f"nobody called {client} was invited here")
+    try:
+        write_list(place.directory, _ca(place, terms), serials, now=terms.now)
+    except PkiError as error:
+        raise CommandError(str(error)) from None
+    _bundle_of(place, client).unlink(missing_ok=True)
+    return len(serials)
+
+
+def _ca(place: Place, terms: Terms) -> Identity:
+    return files.read_ca(place.directory, terms.passphrase)
+
+
+def _serials(place: Place) -> list[tuple[int, str]]:
+    """Return serial number and name of all certificates made for clients."""
+    path = place.directory / _BUNDLES / _SERIALS
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        pairs = [line.partition(" ") for line in lines if line]
+        return [(int(serial, 16), name) for serial, _, name in pairs]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path}: {error}") from None
+
+
+def _note_serial(place: Place, client: str, serial: int) -> None:
+    """Remember a certificate before anybody can have it."""
+    from wharfie.client.dialing import error_words
+
+    path = place.directory / _BUNDLES / _SERIALS
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{serial:x} {client}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise CommandError(f"open {path}: {error_words(error)}") from None
+
+
 def _bundle_of(place: Place, client: str) -> Path:
-    if not client or client.startswith(".") or any(c in client for c in "/\0"):
+    if not client.isprintable() or client.startswith(".") or not client or "/" in client:
         raise CommandError(f"{client!r} cannot be the name of a client")
     return place.directory / _BUNDLES / f"{client}.dockercontext"
 

@@ -156,7 +156,7 @@ OPTIONS = (
     Option("rootless", "rootless", B, "Enable rootless mode", "", False, False, _REFUSED,
            "this engine runs as root only, yet"),
     Option("cdi-spec-dir", "cdi-spec-dirs", L, "CDI specification directories", "",
-           ("/etc/cdi", "/var/run/cdi"), False, _WARNED, "this engine reads no CDI files yet"),
+           ("/etc/cdi", "/var/run/cdi")),
     Option("cpu-rt-period", "cpu-rt-period", N, "Real-time period of all containers", "", 0, False,
            _WARNED, "real-time scheduling of containers is not supported"),
     Option("cpu-rt-runtime", "cpu-rt-runtime", N, "Real-time run time of all containers", "", 0,

@@ -84,6 +84,7 @@ class Config(Struct, frozen=True, kw_only=True):
     init_path: str = ""
     seccomp_profile: str = "builtin"
     userns_remap: str = ""
+    cdi_spec_dirs: tuple[str, ...] = ("/etc/cdi", "/var/run/cdi")
     no_new_privileges: bool = False
     log_driver: str = "json-file"
     log_opts: dict[str, str] = field(default_factory=dict)

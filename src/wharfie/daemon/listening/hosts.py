@@ -27,7 +27,7 @@ def parse_host(
     Raises:
         ConfigError: `invalid bind address (…): …`, in dockerd's words.
     """
-    scheme, separator, rest = text.strip().partition("://")
+    scheme, separator, rest = (text.strip() or f"unix://{_SOCKET}").partition("://")
     if not separator:
         scheme, rest = "tcp", text.strip()
     try:
@@ -123,7 +123,8 @@ def listeners(
     Raises:
         ConfigError: an address cannot be read.
     """
-    gid = socket_group(config) if any(t.startswith("unix") for t in config.hosts) else -1
+    has_path = any(not text.strip() or text.startswith("unix") for text in config.hosts)
+    gid = socket_group(config) if has_path else -1
     chosen: dict[str, Listener] = {}
     bound = bound_to(passed)
     for text in config.hosts:

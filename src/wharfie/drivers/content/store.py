@@ -63,9 +63,8 @@ class LocalContentStore:
 
         def publish(fd: int, path: str) -> None:
             os.fchmod(fd, 0o400)
-            os.fdatasync(fd)
             os.rename(path, target)
-            _sync_directory(self._blobs)
+            self._unsynced.is_set = True
 
         return await self._partials.open(os.path.basename(target), digest, size, publish)
 

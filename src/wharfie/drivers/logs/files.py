@@ -17,6 +17,7 @@ from wharfie.model.logs import LogFormat
 
 SLICE = 1 << 18
 _BLOCK = 1 << 16
+_HEAD = 1 << 12
 _WHOLE_RECORD = 1 << 21
 
 
@@ -54,6 +55,15 @@ class LogFile:
             self._rest = data[end:]
             if runs:
                 return runs
+
+    def head(self) -> bytes:
+        """The first bytes; those of two files of one log differ, as their times do."""
+        return self.block(0, _HEAD)
+
+    def first_time(self) -> str:
+        """When the first record was logged, "" when there is none yet."""
+        runs, _ = self._decode(self.block(0, _BLOCK))
+        return runs[0].time if runs else ""
 
     def seek(self, position: int) -> None:
         """Go on at a position that begins a record."""

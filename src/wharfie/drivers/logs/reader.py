@@ -43,6 +43,7 @@ class _Reading:
         self._since = rfc3339(query.since) if query.since else ""
         self._until = rfc3339(query.until) if query.until else ""
         self._is_over = False
+        self._last_time = ""
 
     async def batches(self) -> AsyncIterator[list[LogRun]]:
         watch = ChangeWatch(self._path) if self._query.follow else None
@@ -76,23 +77,50 @@ class _Reading:
             has_ended = self._end.is_ended()
             watch.clear()
             current = files[-1] if files else None
-            # A successor may have been made between reading and looking: read the old one again.
-            successor = await asyncio.to_thread(open_log, self._path, self._format, current)
+            # Successors may have been made between reading and looking: read the old one again.
+            newer = await asyncio.to_thread(self._open_newer, current)
+            files += newer
             if current is not None:
                 async for batch in self._rest_of(current):
                     yield batch
-            if successor is not None:
-                files.append(successor)
-            elif has_ended:
+            for file in newer[:-1]:
+                async for batch in self._rest_of(file):
+                    yield batch
+            while len(files) > 1:
+                files.pop(0).close()
+            if newer:
+                continue
+            if has_ended:
                 return
-            else:
-                await watch.wait(self._end)
+            await watch.wait(self._end)
+
+    def _open_newer(self, current: LogFile | None) -> list[LogFile]:
+        """The files written after `current`, oldest first; a busy log makes several at a time.
+
+        It may have been renamed, and packed, which makes another file of it: then its first
+        bytes tell it, or the time of the first record that it is even older.
+        """
+        newer: list[LogFile] = []
+        head = current.head() if current is not None else b""
+        for path in [self._path, *_rotated(self._path)]:
+            file = open_log(path, self._format, newer[-1] if newer else None)
+            if file is None:
+                continue
+            is_seen = current is not None and file.inode == current.inode
+            is_seen = is_seen or (bool(head) and file.head() == head)
+            if is_seen or "" < file.first_time() < self._last_time:
+                file.close()
+                break
+            newer.append(file)
+        newer.reverse()
+        return newer
 
     async def _rest_of(self, file: LogFile) -> AsyncIterator[list[LogRun]]:
         while not self._is_over:
             runs = await asyncio.to_thread(file.read_runs)
             if not runs:
                 return
+            self._last_time = runs[-1].time
             batch = self._choose(runs)
             if batch:
                 yield batch
@@ -131,10 +159,10 @@ class _Reading:
 
 
 def _rotated(path: str) -> list[str]:
-    """Rotated files of a log, newest first."""
-    numbered = []
+    """Rotated files of a log, newest first; one that is just being packed only once."""
+    numbered: dict[int, str] = {}
     for found in glob.glob(f"{glob.escape(path)}.*"):
         match = _NUMBERED.search(found)
-        if match is not None:
-            numbered.append((int(match[1]), found))
-    return [found for _, found in sorted(numbered)]
+        if match is not None and (match[2] is None or int(match[1]) not in numbered):
+            numbered[int(match[1])] = found
+    return [found for _, found in sorted(numbered.items())]

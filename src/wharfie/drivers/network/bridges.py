@@ -16,8 +16,9 @@ from wharfie.drivers.network.firewall import Firewall
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.options import BRIDGE_NAME, BridgeOptions
 from wharfie.drivers.network.settings import NetworkSettings
+from wharfie.drivers.network.sublinks import DRIVERS, SublinkOptions, ensure_parent
 from wharfie.model.errors import EngineError, Forbidden, Internal, NoSuchNetwork
-from wharfie.model.ids import NetworkId
+from wharfie.model.ids import NetworkId, short
 from wharfie.model.network import IPAM, Address, Block, Network
 
 _log = logging.getLogger(__name__)
@@ -98,6 +99,12 @@ class Bridges:
             known = self._networks.pop(network.id, None)
             self._broken.pop(network.id, None)
             bridge = known.options.bridge if known else BridgeOptions.of(network).bridge
+            if network.driver in DRIVERS:
+                bridge = SublinkOptions.of(network).parent
+                if any(one.sublink and one.sublink.parent == bridge
+                       for one in self._networks.values()):  # fmt: skip
+                    self._book.drop(network.id)
+                    return
             self._firewall.delete_network(bridge)
             if not any(other.options.bridge == bridge for other in self._networks.values()):
                 self._links.delete_own(bridge)
@@ -121,6 +128,8 @@ class Bridges:
                     self._broken[network.id] = str(error)
 
     def _make(self, network: Network, occupied: Sequence[Block]) -> BridgeNetwork:
+        if network.driver in DRIVERS:
+            return self._make_sublink(network, occupied)
         options = self._named(BridgeOptions.of(network))
         for other in self._networks.values():
             if other.options.bridge == options.bridge:
@@ -161,6 +170,32 @@ class Bridges:
             made = BridgeNetwork(settled, options, index, sides)
             undo.pop_all()
         return made
+
+    def _make_sublink(self, network: Network, occupied: Sequence[Block]) -> BridgeNetwork:
+        """A network whose containers have faces of one of the host's interfaces."""
+        options, sublink = BridgeOptions.of(network), SublinkOptions.of(network)
+        for other in self._networks.values():
+            taken = other.sublink
+            if taken is not None and taken.parent == sublink.parent and taken.kind != sublink.kind:
+                raise Forbidden(
+                    f"network {short(other.record.id)} is already using parent interface "
+                    f"{sublink.parent}"
+                )
+        versions = [4] if network.enable_ipv4 else []
+        versions += [6] if network.enable_ipv6 else []
+        ipam = self._book.claim(network.id, network.ipam, occupied, versions=versions, several=True)
+        try:
+            index = ensure_parent(self._links, sublink)
+        except (EngineError, OSError):
+            self._book.drop(network.id)
+            raise
+        sides = tuple(
+            Side(one.subnet, one.gateway, one.gateway)
+            for version in versions
+            for one in self._book.subnets(network.id, version)
+        )
+        settled = msgspec.structs.replace(network, ipam=ipam)
+        return BridgeNetwork(settled, options, index, sides, sublink)
 
     def _unmake(self, made: BridgeNetwork) -> None:
         self._links.delete_own(made.options.bridge)

@@ -34,13 +34,14 @@ from wharfie.drivers.network.firewall import Firewall
 from wharfie.drivers.network.guard import Guard
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.live import LiveSandbox, LiveSandboxes
-from wharfie.drivers.network.naming import NameService, open_sockets
+from wharfie.drivers.network.naming import NameService, open_sockets, port_target
 from wharfie.drivers.network.ports import PortAllocator, PortTaken
 from wharfie.drivers.network.ruleset import PortRule
 from wharfie.drivers.network.sandbox import Sandbox, SandboxFactory, SandboxPool
 from wharfie.drivers.network.settings import NetworkSettings
+from wharfie.formats.network import rtnetlink
 from wharfie.kernel import netns
-from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from wharfie.kernel.netlink import GONE, NETLINK_ROUTE, NetlinkSocket
 from wharfie.model.errors import Conflict, EngineError, Internal
 from wharfie.model.ids import ContainerId, NetworkId, generate_id
 from wharfie.model.network import (
@@ -88,6 +89,7 @@ class BridgeNetworks:
             everybody=self._live.connections,
             is_internal=self._bridges.is_internal,
             sockets=self._name_sockets,
+            relay_socket=self._ports.relay_socket,
         )
         self._guard = Guard(self._firewall, self._names)
         self._wired = SandboxPool(
@@ -197,7 +199,7 @@ class BridgeNetworks:
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """See NetworkDriver."""
-        if connection.ports:
+        if connection.ports or connection.resolving is not None:
             await self._run(lambda: self._leave(container_id, connection))
         else:
             self._leave(container_id, connection)
@@ -231,13 +233,14 @@ class BridgeNetworks:
                     settings,
                     namespace=sandbox.namespace,
                     position=position,
-                    spare=None if position else sandbox.spare,
+                    spare=None if position or network.sublink else sandbox.spare,
                     default_route=position == outside,
                 )
                 undo.callback(self._departures.add, [endpoint])
                 endpoints[network.record.name] = endpoint
             if networks:
-                self._factory.preferred = networks[0][0].port
+                if networks[0][0].sublink is None:
+                    self._factory.preferred = networks[0][0].port
                 self._firewall.check()
             ports = self._publish(
                 request.container_id,
@@ -290,7 +293,7 @@ class BridgeNetworks:
     ) -> list[PublishedPort]:
         live = self._live.require(container_id)
         endpoints = list(live.connection.endpoints.values())
-        target = gateway_endpoint(endpoints)
+        target = port_target(endpoints)
         if target is None:
             raise Conflict(f"container {name} has no network that ports can be published on")
         with ExitStack() as undo:
@@ -298,6 +301,7 @@ class BridgeNetworks:
             undo.pop_all()
         gone = self._ports.owned(container_id, drop)
         self._firewall.unpublish(port_rules(gone, target))
+        self._names.unrelay(gone)
         self._ports.release(container_id, gone)
         kept = [port for port in live.connection.ports if port not in gone]
         return self._live.publish(container_id, [*kept, *added])
@@ -311,7 +315,7 @@ class BridgeNetworks:
         undo: ExitStack,
     ) -> list[PublishedPort]:
         wishes = [(spec, one) for spec, some in publish.items() for one in some]
-        target = gateway_endpoint(endpoints)
+        target = port_target(endpoints)
         if not wishes or target is None:
             return []
         options = self._bridges.by_id(target.network_id).options
@@ -329,6 +333,8 @@ class BridgeNetworks:
             self._firewall.publish(rules)
             undo.callback(self._firewall.unpublish, rules)
             self._ports.listen(ports)
+            self._names.relay(ports, target)
+            undo.callback(self._names.unrelay, ports)
         except PortTaken as taken:
             raise PortTaken(
                 "driver failed programming external connectivity on endpoint "
@@ -344,8 +350,9 @@ class BridgeNetworks:
         endpoints = list(live.connection.endpoints.values())
         ports = self._ports.owned(container_id, live.connection.ports)
         self._names.leave(container_id, live.connection)
+        self._names.unrelay(ports)
         try:
-            target = gateway_endpoint(endpoints)
+            target = port_target(endpoints)
             if ports and target is not None:
                 self._firewall.unpublish(port_rules(ports, target))
         finally:
@@ -369,6 +376,7 @@ class BridgeNetworks:
         bridge = self._bridges.get(network)
         live = self._live.require(container_id)
         before = gateway_endpoint(list(live.connection.endpoints.values()))
+        ports_before = port_target(list(live.connection.endpoints.values()))
         with (
             _inside(pid, live.sandbox) as netlink,
             _namespace(pid, live.sandbox) as namespace,
@@ -385,7 +393,7 @@ class BridgeNetworks:
         fds = self._name_sockets(container_id) if is_new else None
         connection = self._live.connect(container_id, network.name, endpoint, resolving)
         self._names.join(container_id, connection, fds)
-        self._move_ports(live, before)
+        self._move_ports(live, ports_before)
         return endpoint
 
     def _disconnect(self, container_id: ContainerId, pid: int, endpoint: Endpoint) -> None:
@@ -393,14 +401,21 @@ class BridgeNetworks:
         if live is None or not self._live.disconnect(container_id, endpoint.id):
             return
         old = gateway_endpoint([endpoint])
+        ports_before = port_target([endpoint, *live.connection.endpoints.values()])
         new = gateway_endpoint(list(live.connection.endpoints.values()))
+        if not endpoint.host_interface:
+            with (
+                contextlib.suppress(ProcessLookupError, FileNotFoundError),
+                _inside(pid, live.sandbox) as netlink,
+            ):
+                netlink.run([rtnetlink.delete_link(endpoint.interface)], ignore=GONE)
         self._endpoints.remove(endpoint)
         self._names.part(container_id, [endpoint])
         self._names.join(container_id, live.connection, None)
         if new is not None and old is not None:
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                 self._reroute(pid, live, new)
-        self._move_ports(live, old)
+        self._move_ports(live, ports_before)
 
     def _reroute(self, pid: int, live: LiveSandbox, new: Endpoint) -> None:
         with _inside(pid, live.sandbox) as netlink:
@@ -409,13 +424,14 @@ class BridgeNetworks:
     def _move_ports(self, live: LiveSandbox, before: Endpoint | None) -> None:
         """Redirect a container's ports to the endpoint that is its way to the outside now."""
         ports = self._ports.owned(live.container_id, live.connection.ports)
-        after = gateway_endpoint(list(live.connection.endpoints.values()))
+        after = port_target(list(live.connection.endpoints.values()))
         if not ports or before == after:
             return
         if before is not None:
             self._firewall.unpublish(port_rules(ports, before))
         if after is not None:
             self._firewall.publish(port_rules(ports, after))
+            self._names.relay(ports, after)
 
     def _restore(self, networks: Sequence[Network], live: Sequence[LiveConnection]) -> None:
         self._wired.close()
@@ -427,7 +443,7 @@ class BridgeNetworks:
         rules: list[PortRule] = []
         for one in live:
             connection = self._adopt(one)
-            target = gateway_endpoint(list(connection.endpoints.values()))
+            target = port_target(list(connection.endpoints.values()))
             for port in self._ports.restore(one.container_id, connection.ports):
                 _log.warning("another program has taken port %s/%s", port.host_port, port.protocol)
             if target is not None:
@@ -468,6 +484,8 @@ class BridgeNetworks:
         return connection
 
     def _mend(self, one: LiveConnection, network: BridgeNetwork, endpoint: Endpoint) -> Endpoint:
+        if network.sublink is not None:
+            return endpoint  # it is inside, and goes with its sandbox
         link = self._links.find(endpoint.host_interface)
         if link is None:
             route = endpoint == gateway_endpoint(list(one.connection.endpoints.values()))
@@ -482,6 +500,9 @@ class BridgeNetworks:
 
     def _remove_leftovers(self) -> None:
         keep = {network.options.bridge for network in self._bridges.all()}
+        for network in self._bridges.all():
+            if network.sublink is not None:
+                keep |= {network.sublink.parent, f"{network.sublink.parent[:13]}-x"}
         for live in self._live.all():
             keep |= {one.host_interface for one in live.connection.endpoints.values()}
         for link in self._links.own():
@@ -496,7 +517,7 @@ def port_rules(ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRul
     for port in ports:
         host = ip_address(port.host_ip)
         address = addresses.get(host.version)
-        if address is None:
+        if address is None or port.relayed:
             continue
         blocks: list[Block] = [ip_network(text) for text in port.allow_from]
         allowed: tuple[Block, ...] = tuple(one for one in blocks if one.version == host.version)

@@ -13,8 +13,10 @@ from wharfie.drivers.network.links import HostLinks, enable_ipv6
 from wharfie.drivers.network.options import BridgeOptions
 from wharfie.drivers.network.ruleset import NetworkRules
 from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
+from wharfie.drivers.network.sublinks import SublinkOptions, create_sublink
 from wharfie.formats.network import rtnetlink
 from wharfie.formats.network.netlink import NetlinkFormatError
+from wharfie.formats.network.nft import Body
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import EXISTS, GONE, NetlinkSocket
 from wharfie.model.errors import Conflict, EngineError, InvalidArgument
@@ -49,6 +51,7 @@ class BridgeNetwork(Struct, frozen=True):
     options: BridgeOptions
     index: int
     sides: tuple[Side, ...]
+    sublink: SublinkOptions | None = None
 
     @property
     def port(self) -> BridgePort:
@@ -57,7 +60,9 @@ class BridgeNetwork(Struct, frozen=True):
 
     @property
     def rules(self) -> list[NetworkRules]:
-        """What the firewall has to know."""
+        """What the firewall has to know; nothing of traffic that does not pass it."""
+        if self.sublink is not None:
+            return []
         options = self.options
         return [
             NetworkRules(
@@ -127,8 +132,12 @@ class EndpointMaker:
         mac = wished or _mac_of(addresses)
         veth: Veth | None = None
         try:
-            veth = spare or self._add_veth(netlink, network, position, mac)
-            self._factory.attach(veth, network.port)
+            if network.sublink is not None:
+                veth = self._add_sublink(netlink, network, namespace, position, wished)
+                mac = veth.mac
+            else:
+                veth = spare or self._add_veth(netlink, network, position, mac)
+                self._factory.attach(veth, network.port)
             prefix = network.options.prefix
             name = veth.inside if position is None else f"{prefix}{position}"
             plan = _Plan(
@@ -137,7 +146,7 @@ class EndpointMaker:
             self._configure(netlink, namespace, veth, plan)
         except OSError:
             if veth is None or position is None:
-                self._links.delete([veth.outside] if veth else [])
+                self._links.delete([veth.outside] if veth and veth.outside else [])
                 for address in addresses:
                     self._book.free(network.record.id, address)
             else:
@@ -211,6 +220,31 @@ class EndpointMaker:
                 raise
             return self._book.lease(network_id, wished, version=version)
 
+    def _add_sublink(
+        self,
+        netlink: NetlinkSocket,
+        network: BridgeNetwork,
+        namespace: int,
+        position: int | None,
+        mac: str,
+    ) -> Veth:
+        assert network.sublink is not None
+        names = {rtnetlink.parse_link(one).name for one in netlink.dump(rtnetlink.list_links())}
+        prefix = network.options.prefix
+        first = 0 if position is None else position
+        if f"{prefix}{first}" in names and position is not None:
+            # The spare pair of a sandbox made in advance is not needed.
+            netlink.run([rtnetlink.delete_link(f"{prefix}{first}")])
+            names.discard(f"{prefix}{first}")
+        number = next(one for one in range(first, first + 1 + len(names) + 1)
+                      if f"{prefix}{one}" not in names)  # fmt: skip
+        inside = f"{prefix}{number}"
+        mac = create_sublink(
+            self._links, network.sublink, network.index, name=inside, namespace=namespace, mac=mac
+        )
+        link = rtnetlink.parse_link(netlink.run([rtnetlink.get_link(inside)])[0])
+        return Veth(outside="", index=link.index, inside=inside, mac=link.mac or mac)
+
     def _add_veth(
         self, netlink: NetlinkSocket, network: BridgeNetwork, position: int | None, mac: str
     ) -> Veth:
@@ -238,15 +272,25 @@ class EndpointMaker:
             bodies = []
             with netns.inside(namespace, self._factory.home):
                 enable_ipv6(veth.inside)
-        for address, side in zip(plan.addresses, plan.network.sides, strict=True):
-            bodies.append(rtnetlink.add_address(veth.index, address, side.subnet.prefixlen))
+        for address in plan.addresses:
+            prefix = _side_of(plan.network, address).subnet.prefixlen
+            bodies.append(rtnetlink.add_address(veth.index, address, prefix))
         if not veth.is_up:
             bodies.append(rtnetlink.set_up(veth.index))
         if plan.default_route and plan.network.has_gateway:
-            bodies += [
-                rtnetlink.add_default_route(side.gateway, veth.index) for side in plan.network.sides
-            ]
+            bodies += [_default_route(plan.network, side, veth.index) for side in _outward(plan)]
         netlink.run(bodies)
+
+
+def _outward(plan: _Plan) -> list[Side]:
+    """One block a family: several of one have one way outside."""
+    return list({side.version: side for side in reversed(plan.network.sides)}.values())
+
+
+def _default_route(network: BridgeNetwork, side: Side, index: int) -> Body:
+    if network.sublink is not None and network.sublink.is_routed:
+        return rtnetlink.add_default_link_route(side.version, index)
+    return rtnetlink.add_default_route(side.gateway, index)
 
 
 class _Plan(Struct, frozen=True):
@@ -289,6 +333,10 @@ def _mac_of(addresses: Sequence[Address]) -> str:
     return ""
 
 
+def _side_of(network: BridgeNetwork, address: Address) -> Side:
+    return next(side for side in network.sides if address in side.subnet)
+
+
 def addresses_of(endpoint: Endpoint) -> list[Address]:
     """All addresses of an endpoint."""
     return [ip_address(one) for one in (endpoint.address, endpoint.ipv6_address) if one]
@@ -305,8 +353,10 @@ def _endpoint(
         mac_address=veth.mac,
         names=list(names),
     )
-    for address, side in zip(addresses, network.sides, strict=True):
-        gateway = str(side.gateway) if network.has_gateway else ""
+    is_routed = network.sublink is not None and network.sublink.is_routed
+    for address in addresses:
+        side = _side_of(network, address)
+        gateway = str(side.gateway) if network.has_gateway and not is_routed else ""
         prefix = side.subnet.prefixlen
         if address.version == 4:
             made = structs.replace(made, address=str(address), prefix=prefix, gateway=gateway)

@@ -23,7 +23,7 @@ from ipaddress import ip_address, ip_network
 from msgspec import UNSET
 
 from wharfie.drivers.network.settings import ANY_HOST
-from wharfie.model.errors import Internal, InvalidArgument, NotSupported
+from wharfie.model.errors import Internal, InvalidArgument
 from wharfie.model.ids import ContainerId
 from wharfie.model.network import Address, PortBinding, PublishedPort
 
@@ -31,7 +31,10 @@ PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
 
 _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+_DISABLED_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6"
 _SO_ATTACH_FILTER = 26
+_SO_DETACH_FILTER = 27
+_RELAY_BACKLOG = 128
 _RETURN_NOTHING = struct.pack("=HBBI", 0x06, 0, 0, 0)
 
 Key = tuple[str, Address, int]
@@ -79,12 +82,12 @@ class PortAllocator:
             owner: for whom.
             wishes: container port ("80/tcp") and where to publish it.
             host_binding: host address where a wish names none.
-            versions: 4 and 6 as far as the container has addresses.
+            versions: 4 and 6 as far as the container has addresses; other host addresses are
+                relayed by a program.
             routed: those in which it is reached at its own address, so that no port is held.
 
         Raises:
             InvalidArgument: a wish of the wrong form.
-            NotSupported: a host address of a version the container does not have.
             PortTaken: with Docker's words.
         """
         published: list[PublishedPort] = []
@@ -93,12 +96,22 @@ class PortAllocator:
                 for spec, binding in wishes:
                     port, protocol = parse_port(spec)
                     allow = parse_allow(binding)
-                    addresses = _addresses(binding.host_ip, host_binding, versions)
+                    addresses = _addresses(binding.host_ip, host_binding, allow)
+                    if protocol == "sctp" or routed:
+                        addresses = [one for one in addresses if not _is_relayed(one, versions)]
                     held = [one for one in addresses if one.version not in routed]
                     if held:
                         number = self._hold(owner, protocol, held, binding.host_port)
                         published += [
-                            PublishedPort(port, protocol, str(one), number, allow) for one in held
+                            PublishedPort(
+                                port,
+                                protocol,
+                                str(one),
+                                number,
+                                allow,
+                                relayed=_is_relayed(one, versions),
+                            )
+                            for one in held
                         ]
                     published += [
                         PublishedPort(port, protocol, str(one), 0)
@@ -126,7 +139,8 @@ class PortAllocator:
                     holder = _bind(*key) if one.host_port else None
                 except OSError:
                     holder = None
-                    lost.append(one)
+                    if not one.relayed:  # else it is still served by whom it was given to
+                        lost.append(one)
                 self._held[key] = _Hold(owner, holder)
         return lost
 
@@ -143,9 +157,29 @@ class PortAllocator:
             if hold is None or hold.socket is None:
                 continue
             try:
-                hold.socket.listen(1)
+                hold.socket.listen(_RELAY_BACKLOG if one.relayed else 1)
             except OSError as error:
                 raise _foreign(one.protocol, one.host_ip, one.host_port, error) from None
+
+    def relay_socket(self, port: PublishedPort) -> int:
+        """A duplicate of a held socket, ready to serve; the caller closes it.
+
+        Raises:
+            OSError: it is not held by a socket of ours.
+        """
+        with self._lock:
+            hold = self._held.get(_key(port))
+            if hold is None:
+                raise OSError(errno.EBADF, f"port {port.host_port} is not held")
+            if hold.socket is None:
+                hold.socket = _bind(*_key(port))  # whoever served it is gone
+                if hold.socket is None:
+                    raise OSError(errno.EPROTONOSUPPORT, "no such protocol")
+                if port.protocol == "tcp":
+                    hold.socket.listen(_RELAY_BACKLOG)
+            with contextlib.suppress(OSError):
+                hold.socket.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+            return os.dup(hold.socket.fileno())
 
     def release(self, owner: ContainerId, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
         """Let ports go; those that were `owner`'s. Repeating it is no error."""
@@ -266,18 +300,28 @@ def _collide(one: Address, other: Address) -> bool:
     return one == other or one.is_unspecified or other.is_unspecified
 
 
-def _addresses(wish: str, default: str, versions: Sequence[int]) -> list[Address]:
-    """Host addresses a binding means; for all of the host, one of each version there is."""
+def _addresses(wish: str, default: str, allow: Sequence[str]) -> list[Address]:
+    """Host addresses a binding means; for all of the host, one of each version it has."""
     if wish or default != ANY_HOST:
-        address = parse_host_address(wish or default)
-        if address.version not in versions:
-            raise NotSupported(
-                f"cannot publish on {address}: the container has no IPv{address.version} address"
-            )
-        if address.version == 6 and address.is_loopback:
-            raise NotSupported(f"publishing on the loopback address {address} is not supported yet")
-        return [address]
-    return [ip_address(ANY_HOST if version == 4 else "::") for version in versions]
+        return [parse_host_address(wish or default)]
+    both = [ip_address(ANY_HOST)]
+    if has_ipv6() and (not allow or any(":" in block for block in allow)):
+        both.append(ip_address("::"))
+    return both
+
+
+def _is_relayed(address: Address, versions: Sequence[int]) -> bool:
+    """Whether the kernel cannot redirect from a host address to the container's addresses."""
+    return address.version not in versions or (address.version == 6 and address.is_loopback)
+
+
+def has_ipv6() -> bool:
+    """Whether this host has IPv6, at least on loopback."""
+    try:
+        with open(_DISABLED_IPV6, encoding="ascii") as file:
+            return file.read().strip() == "0"
+    except OSError:
+        return False
 
 
 def parse_allow(binding: PortBinding) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from functools import cache
 
 from msgspec import UNSET, Struct
 
+from wharfie.drivers.runtime.apparmor import choose_profile
 from wharfie.drivers.runtime.capabilities import available, effective_set, for_user
+from wharfie.drivers.runtime.cdi import DEFAULT_DIRECTORIES
 from wharfie.drivers.runtime.cgroup.placing import CgroupDriver, spec_path
 from wharfie.drivers.runtime.devices import container_devices
 from wharfie.drivers.runtime.identity import ProcessUser
@@ -61,6 +63,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
         ulimits: resource limits.
         init: run a small init as pid 1.
         init_path: that program on the host, "" when there is none.
+        cdi_directories: where CDI specifications are.
         apparmor: this host enforces AppArmor profiles.
         no_new_privileges: processes gain none by setuid programs.
     """
@@ -71,6 +74,7 @@ class Defaults(Struct, frozen=True, kw_only=True):
     init: bool = False
     init_path: str = ""
     apparmor: bool = False
+    cdi_directories: tuple[str, ...] = DEFAULT_DIRECTORIES
     no_new_privileges: bool = False
 
 
@@ -239,9 +243,7 @@ def _oom_score_adj(host: HostConfig) -> int | None:
 
 
 def _apparmor(security: SecurityOptions, defaults: Defaults, *, privileged: bool) -> str:
-    if not defaults.apparmor or security.apparmor in ("", UNCONFINED):
-        return ""
-    return "" if privileged else security.apparmor
+    return choose_profile(security, privileged=privileged) if defaults.apparmor else ""
 
 
 def _has_init(host: HostConfig, namespaces: Namespaces, defaults: Defaults) -> bool:

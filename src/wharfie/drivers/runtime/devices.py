@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from wharfie.drivers.runtime.cdi import check_requests
 from wharfie.formats.oci.runtime import Device, DeviceRule
 from wharfie.kernel.devices import DeviceNode, NotADevice, device_at, devices_below
-from wharfie.model.container import DeviceMapping, DeviceRequest, HostConfig
+from wharfie.model.container import DeviceMapping, HostConfig
 from wharfie.model.errors import InvalidArgument
 
 _RULE = re.compile(r"([acb]) ([0-9]{1,10}|\*):([0-9]{1,10}|\*) ([rwm]{1,3})")
@@ -46,7 +47,7 @@ def check_devices(host: HostConfig) -> None:
         parse_rule(rule)
     for mapping in host.devices or ():
         _permissions(mapping)
-    _refuse_requests(host.device_requests or ())
+    check_requests(host.device_requests or ())
 
 
 def container_devices(
@@ -137,11 +138,3 @@ def _device(node: DeviceNode, path: str) -> Device:
         uid=node.uid,
         gid=node.gid,
     )
-
-
-def _refuse_requests(requests: Sequence[DeviceRequest]) -> None:
-    for request in requests:
-        capabilities = " ".join(f"[{' '.join(group)}]" for group in request.capabilities or ())
-        raise InvalidArgument(
-            f'could not select device driver "{request.driver}" with capabilities: [{capabilities}]'
-        )

@@ -19,6 +19,7 @@ from types import MappingProxyType
 import msgspec
 from msgspec import structs
 
+from wharfie.drivers.runtime.apparmor import choose_profile, ensure_loaded
 from wharfie.drivers.runtime.bundle import (
     PRIVATE_NETWORK_SYSCTLS,
     ROOTFS,
@@ -31,6 +32,7 @@ from wharfie.drivers.runtime.bundle import (
     has_private_network,
     seccomp_choice,
 )
+from wharfie.drivers.runtime.cdi import check_requests, inject_devices
 from wharfie.drivers.runtime.cgroup import read_usage
 from wharfie.drivers.runtime.cgroup.placing import (
     CGROUPFS_PARENT,
@@ -139,6 +141,13 @@ class OciRuntime:
     def cgroup_driver(self) -> str:
         """Who makes containers' groups: "cgroupfs" or "systemd"."""
         return self._defaults.cgroup_driver.value
+
+    def profile_of(self, host: HostConfig) -> str:
+        """The AppArmor profile of a container, "" on a host without; see the port."""
+        if not self._defaults.apparmor:
+            return ""
+        security = parse_security_options(host.security_opt or ())
+        return choose_profile(security, privileged=host.privileged)
 
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
@@ -330,6 +339,7 @@ class OciRuntime:
         security = parse_security_options(host.security_opt or ())
         capabilities = capabilities_of(host)
         seccomp = self._filters.filter(seccomp_choice(host, security), capabilities)
+        ensure_loaded(self.profile_of(host))
         bundle = self._layout.bundle(container.id)
         plan, targets = _place_trees(plan, os.path.join(bundle, TREES))
         spec = build_spec(
@@ -340,6 +350,8 @@ class OciRuntime:
             defaults=self._defaults,
         )
         mode = 0o700 if plan.namespaces.user == "" else 0o711
+        wanted = check_requests(host.device_requests or ())
+        spec = inject_devices(spec, wanted, self._defaults.cdi_directories)
         try:
             os.mkdir(bundle, mode)
         except FileExistsError:

@@ -67,6 +67,8 @@ class OverlaySnapshotter:
         self._snapshots: dict[SnapshotKey, tuple[int, ChainId | None]] = {}
         self._numbers: list[int] = []
         self._filling: set[int] = set()
+        self._unsynced = False
+        self._syncing = asyncio.Lock()
 
     async def open(self) -> None:
         """Make directories, read rows, find out how this kernel mounts."""
@@ -233,14 +235,24 @@ class OverlaySnapshotter:
         known |= {str(number) for number in self._filling}
         await asyncio.to_thread(self._throw_away, sorted(present - known))
 
+    async def sync(self) -> None:
+        """Have the files of layers committed so far on the disk."""
+        async with self._syncing:
+            if self._unsynced:
+                self._unsynced = False
+                try:
+                    await asyncio.to_thread(sync_file_system, self._directory)
+                except BaseException:
+                    self._unsynced = True
+                    raise
+
     async def commit_layer(self, record: LayerRecord) -> LayerRecord:
         """Publish a filled directory as a layer; for `_OverlayLayerWriter`.
 
         Raises:
             NotFound: its parent is not there (any more).
         """
-        if self._sync:
-            await asyncio.to_thread(sync_file_system, self._path(record.number))
+        self._unsynced = self._sync
         if record.parent is not None and record.parent not in self._layers:
             raise NotFound(f"layer {record.parent} does not exist")
         first = self._layers.setdefault(record.chain_id, record)

@@ -1,5 +1,6 @@
 """Volumes as directories of this host: `LocalVolumeDriver`."""
 
 from wharfie.drivers.volume.local import LocalVolumeDriver
+from wharfie.drivers.volume.plugins import VolumePlugins
 
-__all__ = ["LocalVolumeDriver"]
+__all__ = ["LocalVolumeDriver", "VolumePlugins"]

@@ -48,6 +48,11 @@ class Lease:
         async with self._leases.lock:
             return await partial.publish(digest)
 
+    async def drop(self, digest: Digest) -> None:
+        """Delete a blob that turned out to be damaged."""
+        async with self._leases.lock:
+            await self._leases.content.delete(digest)
+
     def hold_chain(self, chain_id: ChainId) -> None:
         """Hold a layer, present or to come."""
         if chain_id not in self.chains:

@@ -14,6 +14,7 @@ from wharfie.model import clock
 from wharfie.model.content import ContentStore
 from wharfie.model.ids import ImageId
 from wharfie.model.image import Image
+from wharfie.model.snapshot import Snapshotter
 from wharfie.model.store import Store, Transaction
 
 _HOUR = len("2026-11-21T07")
@@ -23,10 +24,16 @@ class Registrar:
     """Records images and their references."""
 
     def __init__(
-        self, store: Store, content: ContentStore, catalog: Catalog, events: EventBus
+        self,
+        store: Store,
+        content: ContentStore,
+        snapshotter: Snapshotter,
+        catalog: Catalog,
+        events: EventBus,
     ) -> None:
         self._store = store
         self._content = content
+        self._snapshotter = snapshotter
         self._catalog = catalog
         self._events = events
         # What is written depends on what was read before: one change at a time.
@@ -34,7 +41,9 @@ class Registrar:
 
     async def add(self, image: Image, *, tags: Iterable[str] = ()) -> Image:
         """Record an image, durably; one that is there keeps its references and gains these."""
+        # Content and layers first: a record never names what a power cut may take away.
         await self._content.sync()
+        await self._snapshotter.sync()
         async with self._lock:
             known = self._catalog.by_id(image.id)
             old_tags = known.tags if known else []

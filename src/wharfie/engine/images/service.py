@@ -90,7 +90,7 @@ class Images:
         self._snapshotter = snapshotter
         self._catalog = Catalog(host or host_platform())
         self._leases = Leases(self._catalog, content, snapshotter)
-        self._registrar = Registrar(store, content, self._catalog, events)
+        self._registrar = Registrar(store, content, snapshotter, self._catalog, events)
         self._events = events
         self._uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]] = dict
         self._pruning = False

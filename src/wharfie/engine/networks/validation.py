@@ -19,7 +19,9 @@ from wharfie.model.network import IPAM, IPAMConfig
 
 BRIDGE_DRIVER = "bridge"
 _SINGLE = ("host", "null")
-_LATER = ("overlay", "macvlan", "ipvlan")
+_LATER = ("overlay",)
+DRIVERS = (BRIDGE_DRIVER, "macvlan", "ipvlan")
+"""Drivers whose networks containers join."""
 
 Block = IPv4Network | IPv6Network
 
@@ -56,7 +58,7 @@ def check_create(request: NetworkCreate) -> None:
 
 
 def _check_driver(driver: str) -> None:
-    if driver == BRIDGE_DRIVER:
+    if driver in DRIVERS:
         return
     if driver in _SINGLE:
         raise Forbidden(f'only one instance of "{driver}" network is allowed')

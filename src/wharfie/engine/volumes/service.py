@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from wharfie.engine.volumes.names import check_name
 from wharfie.model import clock
 from wharfie.model.errors import (
     Conflict,
+    EngineError,
     InvalidArgument,
     NoSuchVolume,
     NotFound,
@@ -21,8 +23,9 @@ from wharfie.model.errors import (
 from wharfie.model.filters import PruneFilters, VolumeFilters, has_labels
 from wharfie.model.ids import generate_id
 from wharfie.model.store import Store, Transaction
-from wharfie.model.volume import Holder, Volume, VolumeDriver, VolumeMount
+from wharfie.model.volume import Holder, Volume, VolumeDriver, VolumeMount, VolumePlugins
 
+_log = logging.getLogger(__name__)
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 LOCAL = "local"
 
@@ -30,9 +33,16 @@ LOCAL = "local"
 class Volumes:
     """Verbs on volumes; names are exact."""
 
-    def __init__(self, store: Store, driver: VolumeDriver, events: EventBus) -> None:
+    def __init__(
+        self,
+        store: Store,
+        driver: VolumeDriver,
+        events: EventBus,
+        plugins: VolumePlugins | None = None,
+    ) -> None:
         self._store = store
         self._driver = driver
+        self._plugins = plugins
         self._events = events
         self._volumes: dict[str, Volume] = {}
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -70,7 +80,8 @@ class Volumes:
 
     async def usage(self, name: str) -> int:
         """Bytes of a volume's data; walks all of it."""
-        return await self._driver.usage(self.get(name))
+        volume = self.get(name)
+        return await (await self._driver_of(volume.driver, name)).usage(volume)
 
     async def create(
         self, name: str, *, driver: str, options: dict[str, str], labels: dict[str, str]
@@ -82,7 +93,6 @@ class Volumes:
             NotFound: no such driver.
             NotSupported: options the driver does not serve.
         """
-        driver = driver or LOCAL
         anonymous = not name
         if anonymous:
             name = generate_id()
@@ -91,25 +101,28 @@ class Volumes:
             check_name(name)
         except InvalidArgument as error:
             raise InvalidArgument(f"create {name}: {error}") from None
-        if driver != LOCAL:
-            raise NotFound(
-                f"create {name}: error looking up volume plugin {driver}: "
-                f'plugin "{driver}" not found'
-            )
         async with self._locked(name):
-            if name in self._volumes:
-                return self._volumes[name]
+            present = self._volumes.get(name)
+            if present is not None:
+                if driver not in ("", present.driver):
+                    raise Conflict(
+                        f"create {name}: found reference to volume '{name}' in driver "
+                        f"'{present.driver}': volume name must be unique"
+                    )
+                return present
+            driver = driver or LOCAL
+            served_by = await self._driver_of(driver, f"create {name}")
             volume = Volume(
                 name=name,
                 driver=driver,
-                mountpoint=self._driver.mountpoint(name),
+                mountpoint=served_by.mountpoint(name),
                 created=clock.now(),
                 labels=labels,
                 options=options,
                 anonymous=anonymous,
             )
-            self._driver.check(volume)
-            await self._driver.create(volume)
+            served_by.check(volume)
+            await served_by.create(volume)
             await self._store.write(lambda tx: tx.volumes.put(volume), durable=not anonymous)
             self._volumes[name] = volume
         self._events.publish("volume", "create", name, {"driver": driver})
@@ -119,15 +132,21 @@ class Volumes:
         self, name: str, *, user: str, subpath: str = "", holders: Sequence[Holder] = ()
     ) -> VolumeMount:
         """Make a volume ready for a container that starts; see VolumeDriver.attach."""
-        return await self._driver.attach(
-            self.get(name), user=user, subpath=subpath, holders=holders
-        )
+        volume = self.get(name)
+        driver = await self._driver_of(volume.driver, name)
+        return await driver.attach(volume, user=user, subpath=subpath, holders=holders)
 
     async def detach(self, name: str, *, user: str) -> None:
         """The container ended; idempotent, also when the volume is gone."""
         volume = self._volumes.get(name)
-        if volume is not None:
-            await self._driver.detach(volume, user=user)
+        if volume is None or volume.driver == LOCAL:
+            return
+        try:
+            driver = await self._driver_of(volume.driver, name)
+            await driver.detach(volume, user=user)
+        except EngineError as error:
+            # The container is gone whatever its plugin says, and must not stay because of it.
+            _log.warning("volume %s was not given back: %s", name, error)
 
     async def rename(self, name: str, wanted: str) -> Volume:
         """Give a volume nobody uses another name. A crash at any point is mended at start.
@@ -258,6 +277,8 @@ class Volumes:
                 volume = self._volumes.get(name)
                 if volume is None or self._uses(name) or not _is_prunable(volume, filters):
                     continue
+                if volume.driver != LOCAL:
+                    continue
                 size = await self._driver.usage(volume)
                 if self._uses(name):
                     continue  # a container took it while it was measured
@@ -267,14 +288,31 @@ class Volumes:
             reclaimed += size
         return removed, reclaimed
 
+    async def _driver_of(self, name: str, verb: str) -> VolumeDriver:
+        if name == LOCAL:
+            return self._driver
+        problem: EngineError | None = None
+        if self._plugins is not None:
+            try:
+                return await self._plugins.driver(name)
+            except NotFound as error:
+                problem = error
+        told = problem or f'plugin "{name}" not found'
+        raise NotFound(f"{verb}: error looking up volume plugin {name}: {told}")
+
     async def _delete(self, volume: Volume) -> None:
+        driver = await self._driver_of(volume.driver, f"remove {volume.name}")
+        if volume.driver != LOCAL:
+            # Who refuses keeps it; its record is what it can be removed by later.
+            await driver.remove(volume)
         del self._volumes[volume.name]
         try:
             await self._store.write(lambda tx: tx.volumes.delete(volume.name), durable=True)
         except BaseException:
             self._volumes[volume.name] = volume
             raise
-        await self._driver.remove(volume)
+        if volume.driver == LOCAL:
+            await driver.remove(volume)
         self._events.publish("volume", "destroy", volume.name, {"driver": volume.driver})
 
     def _matches(self, volume: Volume, filters: VolumeFilters) -> bool:

@@ -47,6 +47,7 @@ RTM_GETROUTE = 26
 _IFLA_ADDRESS = 1
 _IFLA_IFNAME = 3
 _IFLA_MTU = 4
+_IFLA_LINK = 5
 _IFLA_MASTER = 10
 _IFLA_LINKINFO = 18
 _IFLA_IFALIAS = 20
@@ -59,6 +60,10 @@ _INFO_DATA = 2
 _INFO_SLAVE_KIND = 4
 _INFO_SLAVE_DATA = 5
 _VETH_PEER = 1
+_VLAN_ID = 1
+_MACVLAN_MODE = 1
+_IPVLAN_MODE = 1
+_IPVLAN_FLAGS = 2
 _BRPORT_MODE = 4
 _BRPORT_ISOLATED = 33
 
@@ -161,6 +166,63 @@ def create_veth(
         + attribute(_IFLA_ADDRESS, pack_mac(mac))
         + size
         + nested(_IFLA_LINKINFO, attribute(_INFO_KIND, b"veth"), data)
+    )
+    return RTM_NEWLINK, REQUEST | ACK | CREATE | EXCLUSIVE, body
+
+
+def create_pair(name: str, other: str) -> Body:
+    """A veth pair whose ends are both here."""
+    peer = _link.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + text(_IFLA_IFNAME, other)
+    data = nested(_INFO_DATA, nested(_VETH_PEER, peer))
+    body = (
+        _link.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        + text(_IFLA_IFNAME, name)
+        + nested(_IFLA_LINKINFO, attribute(_INFO_KIND, b"veth"), data)
+    )
+    return RTM_NEWLINK, REQUEST | ACK | CREATE | EXCLUSIVE, body
+
+
+def create_vlan(name: str, *, parent: int, number: int) -> Body:
+    """A VLAN of an interface."""
+    data = nested(_INFO_DATA, attribute(_VLAN_ID, struct.pack("=H", number)))
+    body = (
+        _link.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        + text(_IFLA_IFNAME, name)
+        + u32(_IFLA_LINK, parent)
+        + nested(_IFLA_LINKINFO, attribute(_INFO_KIND, b"vlan"), data)
+    )
+    return RTM_NEWLINK, REQUEST | ACK | CREATE | EXCLUSIVE, body
+
+
+def create_sublink(
+    name: str, *, kind: str, parent: int, namespace: int, mac: str, mode: int, flags: int
+) -> Body:
+    """A macvlan or ipvlan of an interface, born in another namespace; down.
+
+    Args:
+        name: there.
+        kind: "macvlan" or "ipvlan".
+        parent: index of the interface, here.
+        namespace: descriptor of the network namespace.
+        mac: hardware address, "" for the kernel's choice.
+        mode: as the kernel numbers them.
+        flags: of ipvlan.
+    """
+    if kind == "macvlan":
+        data = nested(_INFO_DATA, u32(_MACVLAN_MODE, mode))
+    else:
+        data = nested(
+            _INFO_DATA,
+            attribute(_IPVLAN_MODE, struct.pack("=H", mode)),
+            attribute(_IPVLAN_FLAGS, struct.pack("=H", flags)),
+        )
+    body = (
+        _link.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        + text(_IFLA_IFNAME, name)
+        + (attribute(_IFLA_ADDRESS, pack_mac(mac)) if mac else b"")
+        + u32(_IFLA_LINK, parent)
+        + u32(_IFLA_NET_NS_FD, namespace)
+        + nested(_IFLA_LINKINFO, attribute(_INFO_KIND, kind.encode()), data)
     )
     return RTM_NEWLINK, REQUEST | ACK | CREATE | EXCLUSIVE, body
 
@@ -269,6 +331,15 @@ def _default_route(gateway: Address, index: int) -> bytes:
         _family_of(gateway), 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, 0, _RTN_UNICAST, 0
     )
     return header + attribute(_RTA_GATEWAY, gateway.packed) + u32(_RTA_OIF, index)
+
+
+def add_default_link_route(version: int, index: int) -> Body:
+    """The default route over an interface where everybody is a neighbour."""
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    header = _route.pack(
+        family, 0, 0, 0, _RT_TABLE_MAIN, _RTPROT_BOOT, _RT_SCOPE_LINK, _RTN_UNICAST, 0
+    )
+    return RTM_NEWROUTE, REQUEST | ACK | CREATE | EXCLUSIVE, header + u32(_RTA_OIF, index)
 
 
 def add_default_route(gateway: Address, index: int) -> Body:

@@ -249,6 +249,26 @@ class Linux(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tru
     mount_label: str = ""
 
 
+class Hook(Struct, frozen=True, omit_defaults=True):
+    """A program run at a point of a container's life; seconds until it is given up."""
+
+    path: str
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    timeout: int | None = None
+
+
+class Hooks(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Hooks by the point at which they run."""
+
+    prestart: tuple[Hook, ...] = ()
+    create_runtime: tuple[Hook, ...] = ()
+    create_container: tuple[Hook, ...] = ()
+    start_container: tuple[Hook, ...] = ()
+    poststart: tuple[Hook, ...] = ()
+    poststop: tuple[Hook, ...] = ()
+
+
 class Spec(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """A whole `config.json`."""
 
@@ -259,3 +279,4 @@ class Spec(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True
     linux: Linux
     hostname: str = ""
     annotations: dict[str, str] = field(default_factory=dict)
+    hooks: Hooks | None = None

@@ -45,13 +45,15 @@ def identify(held: socket.socket, peer: object, listener: str, tls: ssl.SSLObjec
     # A certificate nobody verified identifies nobody.
     if tls.context.verify_mode == ssl.CERT_NONE:
         certificate = None
-    subject = spell_subject(tls.getpeercert() or {}) if certificate else ""
+    described = (tls.getpeercert() if certificate else None) or {}
+    subject = spell_subject(described) if certificate else ""
     fingerprint = hashlib.sha256(certificate).hexdigest() if certificate else ""
     return Caller(
         transport="tls",
         address=address,
         subject=subject,
         fingerprint=fingerprint,
+        serial=str(described.get("serialNumber", "")),
         listener=listener,
     )
 

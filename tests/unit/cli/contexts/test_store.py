@@ -42,6 +42,17 @@ def test_a_removed_context_leaves_nothing(tmp_path: Path) -> None:
         store.load("one")
 
 
+def test_keys_that_were_half_stored_are_swept(tmp_path: Path) -> None:
+    store = ContextStore(str(tmp_path))
+    found = store.save("one", DOCUMENT, {"docker": {"key.pem": b"2"}})
+    half = Path(f"{found.tls_path}.123.tmp/docker")
+    half.mkdir(parents=True)
+    (half / "key.pem").write_text("half")
+    store.save("one", DOCUMENT, {"docker": {"key.pem": b"3"}})
+    assert not half.parent.exists()
+    assert store.load("one").tls_content() == {"docker": {"key.pem": b"3"}}
+
+
 @pytest.mark.parametrize("name", ["a", "", "default", "../x", "-x", "a b", "a/b", "é1", "a\n"])
 def test_names_are_checked(name: str) -> None:
     with pytest.raises(CommandError):

@@ -4,13 +4,15 @@ import datetime
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from wharfie.cli.contexts.archive import unpack
 from wharfie.cli.errors import CommandError
-from wharfie.cli.remote.enabling import Place, disable, enable, invite
+from wharfie.cli.remote.enabling import Place, disable, enable, invite, revoke
 from wharfie.pki.certificates import decode_certificates
 from wharfie.pki.directory import Terms
 from wharfie.pki.inspection import described_hosts
@@ -103,12 +105,12 @@ def test_what_was_enabled_is_disabled(place: Place) -> None:
     assert not disable(place)
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x\0y"])
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x\0y", "a\nb"])
 def test_a_client_cannot_be_called_anything(place: Place, name: str) -> None:
     open_daemon(place, "a")
     with pytest.raises(CommandError):
         invite(place, name, host="a", port=1, terms=TERMS)
-    assert os.listdir(place.directory / "clients") == ["admin.dockercontext"]
+    assert sorted(os.listdir(place.directory / "clients")) == ["admin.dockercontext", "serials"]
 
 
 def test_a_client_is_not_invited_twice_by_accident(place: Place) -> None:
@@ -123,3 +125,27 @@ def test_a_client_is_not_invited_twice_by_accident(place: Place) -> None:
 def test_without_a_ca_nobody_is_invited(place: Place) -> None:
     with pytest.raises(CommandError, match=r"ca\.pem"):
         invite(place, "bob", host="a", port=1, terms=TERMS)
+
+
+def revoked(place: Place) -> int:
+    return len(x509.load_pem_x509_crl((place.directory / "crl.pem").read_bytes()))
+
+
+def test_every_certificate_of_a_client_is_revoked(place: Place) -> None:
+    open_daemon(place, "a")
+    assert revoked(place) == 0
+    invite(place, "bob", host="a", port=1, terms=TERMS)
+    invite(place, "bob", host="a", port=1, terms=replace(TERMS, force=True))
+    invite(place, "eve", host="a", port=1, terms=TERMS)
+    assert revoke(place, "bob", terms=TERMS) == 2
+    assert revoked(place) == 2
+    assert sorted(path.name for path in place.directory.glob("clients/*.dockercontext")) == [
+        "admin.dockercontext", "eve.dockercontext",
+    ]  # fmt: skip
+    assert revoke(place, "eve", terms=TERMS) == 1
+    assert revoked(place) == 3
+    open_daemon(place, "b")
+    assert revoked(place) == 3
+    with pytest.raises(CommandError, match="nobody called mallory"):
+        revoke(place, "mallory", terms=TERMS)
+    invite(place, "bob", host="a", port=1, terms=TERMS)

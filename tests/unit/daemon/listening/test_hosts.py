@@ -23,6 +23,7 @@ from wharfie.web import FdListener, TcpListener, UnixListener
         ("unix:///run/a.sock", "/run/a.sock"),
         ("unix://var/run/docker.sock", "/var/run/docker.sock"),
         ("unix://", "/var/run/docker.sock"),
+        ("", "/var/run/docker.sock"),
     ],
 )
 def test_unix_sockets_are_never_relative(text: str, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,65 @@ async def test_a_damaged_local_log_gives_what_is_whole(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 4000 + local(0, 5))
     assert await local_numbers(path) == []
     assert await local_numbers(path, tail=2) == [3, 4]
+
+
+async def test_a_follower_that_is_slow_finds_every_rotated_file(path: Path) -> None:
+    """Three rotations between two looks, one file packed: nothing is missed, nothing twice."""
+    path.write_bytes(record(1))
+    end = End(ended=False)
+    location = LogLocation(str(path), LogFormat.JSON)
+    batches = FileLogReader().read(location, LogQuery(follow=True), end)
+    seen = [int(line) for run in await anext(batches) for line in run.lines]  # type: ignore[arg-type]
+    with path.open("ab") as file:
+        file.write(record(2))
+    Path(f"{path}.3.gz").write_bytes(gzip.compress(path.read_bytes()))
+    Path(f"{path}.2").write_bytes(record(3) + record(4))
+    Path(f"{path}.1").write_bytes(record(5))
+    path.rename(f"{path}.old")
+    path.write_bytes(record(6))
+    end.come()
+    async for batch in batches:
+        seen += [int(line) for run in batch for line in run.lines]
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_packed_file_is_known_again_though_all_has_one_time(path: Path) -> None:
+    def line(number: int) -> bytes:
+        return record(number).replace(b"00:00:%02d" % number, b"00:00:07")
+
+    path.write_bytes(line(1))
+    end = End(ended=False)
+    location = LogLocation(str(path), LogFormat.JSON)
+    batches = FileLogReader().read(location, LogQuery(follow=True), end)
+    seen = [int(text) for run in await anext(batches) for text in run.lines]  # type: ignore[arg-type]
+    Path(f"{path}.2.gz").write_bytes(gzip.compress(line(1)))
+    Path(f"{path}.1").write_bytes(line(2))
+    path.unlink()
+    path.write_bytes(line(3))
+    end.come()
+    async for batch in batches:
+        seen += [int(text) for run in batch for text in run.lines]
+    assert seen == [1, 2, 3]
+
+
+async def test_following_keeps_no_files_open_that_are_rotated_away(path: Path) -> None:
+    path.write_bytes(record(1))
+    end = End(ended=False)
+    location = LogLocation(str(path), LogFormat.JSON)
+    batches = FileLogReader().read(location, LogQuery(follow=True), end)
+    await anext(batches)  # type: ignore[arg-type]
+    for number in range(2, 20):
+        path.rename(f"{path}.1")
+        path.write_bytes(record(number))
+        await anext(batches)  # type: ignore[arg-type]
+    held = [
+        os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd_lives(fd)
+    ]
+    assert sum(path.name in name for name in held) <= 2
+    end.come()
+    async for _ in batches:
+        pass
+
+
+def fd_lives(fd: str) -> bool:
+    return os.path.islink(f"/proc/self/fd/{fd}")

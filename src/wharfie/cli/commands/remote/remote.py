@@ -52,7 +52,7 @@ def run_enable(context: Context, values: Values) -> int:
     context.note(f"Certified for {', '.join(certified)}")
     context.note(f"Changed {place.config_file}: tlsverify, listening on port {_port(values)}")
     advise(context, bundle, (values.items("host") or [*names.dns])[0])
-    return _restart(context) if values.on("restart") else 0
+    return _systemctl(context, "restart") if values.on("restart") else 0
 
 
 def _port(values: Values) -> int:
@@ -80,6 +80,22 @@ def run_invite(context: Context, values: Values) -> int:
     return 0
 
 
+def run_revoke(context: Context, values: Values) -> int:
+    """Lock a client out."""
+    from wharfie.cli.remote.enabling import revoke
+
+    terms = read_terms(values)
+    count = revoke(_place(context, values), values.args[0], terms=terms)
+    context.say(values.args[0])
+    certificates = "its certificate" if count == 1 else f"its {count} certificates"
+    context.note(f"Locked out, with {certificates}, once the daemon has read the list")
+    if values.on("reload"):
+        return _systemctl(context, "reload")
+    unit = "docker" if context.prog == "docker" else "wharfie"
+    context.note(f"    systemctl reload {unit}   # or: kill -HUP the daemon")
+    return 0
+
+
 def run_disable(context: Context, values: Values) -> int:
     """Close the daemon to other machines again."""
     from wharfie.cli.remote.enabling import disable
@@ -89,7 +105,7 @@ def run_disable(context: Context, values: Values) -> int:
         context.note(f"Changed {place.config_file}: no TCP address, no TLS")
     else:
         context.note(f"{place.config_file} has neither TCP addresses nor TLS settings")
-    return _restart(context) if values.on("restart") else 0
+    return _systemctl(context, "restart") if values.on("restart") else 0
 
 
 def advise(context: Context, bundle: Path, host: str) -> None:
@@ -103,14 +119,14 @@ def advise(context: Context, bundle: Path, host: str) -> None:
     )
 
 
-def _restart(context: Context) -> int:
-    """Restart the daemon's unit."""
+def _systemctl(context: Context, verb: str) -> int:
+    """Restart the daemon's unit, or reload it."""
     import subprocess
 
     unit = "docker" if context.prog == "docker" else "wharfie"
     if not os.path.isdir("/run/systemd/system"):
-        raise CommandError("systemd does not run here: restart the daemon yourself")
-    return subprocess.run(["systemctl", "restart", unit], check=False).returncode
+        raise CommandError(f"systemd does not run here: {verb} the daemon yourself")
+    return subprocess.run(["systemctl", verb, unit], check=False).returncode
 
 
 _RESTART = "    --restart  Restart the daemon's systemd unit afterwards\n"
@@ -145,4 +161,16 @@ DISABLE = Command(
     run_disable,
     "Close this daemon to other machines again",
     flags=_PLACE + _RESTART,
+)
+REVOKE = Command(
+    run_revoke,
+    "Lock a client out",
+    "CLIENT",
+    flags=_PLACE + "    --passphrase-file string  File whose first line unlocks the CA's key,"
+    ' "-" for standard input\n'
+    + "    --reload  Have the daemon's systemd unit read the list at once\n",
+    least=1,
+    most=1,
+    long="Lock a client out: put every certificate that was made for it on the revocation list.\n"
+    "The daemon cuts its connections when it reads the list again.",
 )

@@ -37,8 +37,10 @@ def read_terms(values: Values) -> Terms:
     try:
         return Terms(
             now=current_time(),
-            days=values.number("days"),
-            key_type=parse_key_type(values.text("key-type")),
+            days=values.number("days") if values.declares("days") else 1,
+            key_type=parse_key_type(
+                values.text("key-type") if values.declares("key-type") else "ecdsa"
+            ),
             passphrase=read_passphrase(values.text("passphrase-file")),
             force=values.declares("force") and values.on("force"),
         )

@@ -14,12 +14,12 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import wharfie
 from wharfie.kernel.descriptors import close_all, unix_address
 from wharfie.model.ids import ContainerId, NetworkId
-from wharfie.model.network import Connection, Endpoint, Resolving
+from wharfie.model.network import Connection, Endpoint, PublishedPort, Resolving
 from wharfie.resolver import protocol
 from wharfie.resolver.protocol import Message
 
@@ -41,6 +41,7 @@ class NameService:
         everybody: what is connected now.
         is_internal: tells whether a network has no way outside.
         sockets: opens sockets anew, for a server that replaces a dead one.
+        relay_socket: a duplicate of a relayed port's socket.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class NameService:
         everybody: Callable[[], Mapping[ContainerId, Connection]],
         is_internal: Callable[[NetworkId], bool],
         sockets: Sockets,
+        relay_socket: Callable[[PublishedPort], int],
     ) -> None:
         self._exec_root = exec_root
         self._everybody = everybody
         self._is_internal = is_internal
         self._sockets = sockets
+        self._relay_socket = relay_socket
         self._connection: socket.socket | None = None
         self._pid = 0
         self._lock = threading.RLock()
@@ -106,11 +109,42 @@ class NameService:
         if messages:
             self._tell(messages)
 
+    def relay(self, ports: Sequence[PublishedPort], target: Endpoint | None) -> None:
+        """Serve relayed ports, or with another target; other ports are left out.
+
+        Raises:
+            OSError: a port is not held.
+        """
+        for port in ports:
+            if port.relayed and target is not None:
+                fd = self._relay_socket(port)
+                try:
+                    self._tell([_relay(port, target)], (fd,), kind="relay")
+                finally:
+                    close_all((fd,))
+
+    def unrelay(self, ports: Iterable[PublishedPort]) -> None:
+        """Serve them no more; others are left out."""
+        relayed = [port for port in ports if port.relayed]
+        if not relayed:
+            return
+        with self._lock:
+            heard = self._tell([{"type": "unrelay", "ids": [_relay_id(one) for one in relayed]}])
+            try:
+                if heard:  # else another one was started, which never had them
+                    self._receive()
+            except OSError as error:
+                _log.warning("the name server does not answer (%s): replaced", error)
+                self._restart()
+
     def restore(self) -> None:
         """At start: find the living server, if anybody needs one, and tell it the truth."""
         with self._lock:
             found = self._find()
-            needed = any(one.resolving is not None for one in self._everybody().values())
+            needed = any(
+                one.resolving is not None or any(port.relayed for port in one.ports)
+                for one in self._everybody().values()
+            )
             if found is not None:
                 self._adopt(found)
             elif needed:
@@ -127,17 +161,22 @@ class NameService:
                 _log.warning("the name server ended: another one is started")
                 self._restart()
 
-    def _tell(self, messages: list[Message], fds: tuple[int, int] | None = None) -> None:
+    def _tell(
+        self, messages: list[Message], fds: tuple[int, ...] | None = None, *, kind: str = "sandbox"
+    ) -> bool:
+        """Say it, or all of it to another server; tells whether it was the living one."""
         with self._lock:
             if self._connection is None:
                 self._spawn()
             try:
                 for message in messages:
-                    with_fds = fds if message["type"] == "sandbox" else None
+                    with_fds = fds if message["type"] == kind else None
                     self._send(message, with_fds or ())
             except OSError as error:
                 _log.warning("the name server does not listen (%s): replaced", error)
                 self._restart()
+                return False
+        return True
 
     def _restart(self) -> None:
         if self._connection is not None:
@@ -157,8 +196,27 @@ class NameService:
         for container_id, connection in everybody.items():
             for message in _messages(container_id, connection, self._is_internal):
                 self._send(message)
+        relays = {}
+        for connection in everybody.values():
+            target = port_target(list(connection.endpoints.values()))
+            for port in connection.ports:
+                if port.relayed and target is not None:
+                    relays[_relay_id(port)] = port, _relay(port, target)
+                    self._send(relays[_relay_id(port)][1])
         self._send({"type": "settle"})
-        for text in protocol.texts(self._receive(), "missing"):
+        answer = self._receive()
+        for text in protocol.texts(answer, "relays"):
+            port, message = relays[text]
+            try:
+                fd = self._relay_socket(port)
+            except OSError as error:
+                _log.warning("port %s is not served: %s", port.host_port, error)
+                continue
+            try:
+                self._send(message, (fd,))
+            finally:
+                close_all((fd,))
+        for text in protocol.texts(answer, "missing"):
             container_id = ContainerId(text)
             connection = everybody[container_id]
             try:
@@ -256,6 +314,26 @@ def _messages(
                 "names": endpoint.names,
                 "addresses": [one for one in (endpoint.address, endpoint.ipv6_address) if one],
             }
+
+
+def port_target(endpoints: Sequence[Endpoint]) -> Endpoint | None:
+    """The endpoint that ports are published on: the first on a bridge with a way outside."""
+    gateways = (one for one in endpoints if one.host_interface)
+    return next((one for one in gateways if one.gateway or one.ipv6_gateway), None)
+
+
+def _relay_id(port: PublishedPort) -> str:
+    return f"{port.protocol}/{port.host_ip}/{port.host_port}"
+
+
+def _relay(port: PublishedPort, target: Endpoint) -> Message:
+    return {
+        "type": "relay",
+        "id": _relay_id(port),
+        "host": target.address or target.ipv6_address,
+        "port": str(port.container_port),
+        "allow": list(port.allow_from),
+    }
 
 
 def _sandbox(

@@ -171,6 +171,7 @@ class Creator:
             ],
             networks=networks,
             links=links,
+            app_armor_profile=ports.runtime.profile_of(spec.host_config),
             log_path=ports.directories.log_path(container_id) if log.type == "json-file" else "",
         )
 

@@ -247,14 +247,11 @@ def _check_modes(config: Config, host: HostConfig) -> None:
 
 
 def _check_unsupported(host: HostConfig) -> None:
-    for request in host.device_requests or []:
-        raise InvalidArgument(
-            f'could not select device driver "{request.driver}" with capabilities: '
-            f"{str(request.capabilities or []).replace(', ', ' ').replace(chr(39), '')}"
+    for key in host.storage_opt or {}:
+        if key != "size":
+            raise InvalidArgument(f"Unknown option {key}")
+        # Docker's words, which tools know, and the whole truth behind them.
+        raise NotSupported(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option: "
+            "this engine sets no quotas yet, on no file system"
         )
-    refused = {
-        "a storage size limit": bool(host.storage_opt),
-    }
-    for text, present in refused.items():
-        if present:
-            raise NotSupported(f"{text} is not supported by this engine yet")

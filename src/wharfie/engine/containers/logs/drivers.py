@@ -122,19 +122,21 @@ def parse_fluentd_address(address: str) -> str:
     if not address:
         return "tcp://127.0.0.1:24224"
     text = address if "://" in address else f"tcp://{address}"
+    refused = f"invalid fluentd-address ({address})"
     scheme, _, rest = text.partition("://")
-    if scheme in ("unix", "unixgram"):
-        path = urlsplit(text).path
+    path = urlsplit(text).path
+    if scheme == "unix":
         if not path:
-            raise InvalidArgument(f"path is empty: invalid fluentd-address: {address}")
+            raise InvalidArgument(f"{refused}: path is empty")
         return f"unix://{path}"
     if scheme not in ("tcp", "tls"):
-        raise InvalidArgument(f"unsupported scheme: '{scheme}': invalid fluentd-address: {address}")
-    if urlsplit(text).path not in ("", "/"):
-        raise InvalidArgument(
-            f"should not contain a path element: invalid fluentd-address: {address}"
-        )
-    host, port = split_port("fluentd-address", rest.rstrip("/"))
+        raise InvalidArgument(f"{refused}: unsupported scheme: '{scheme}'")
+    if path not in ("", "/"):
+        raise InvalidArgument(f"{refused}: should not contain a path element")
+    try:
+        host, port = split_port("fluentd-address", rest.rstrip("/"))
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{refused}: {error}") from None
     return f"{scheme}://{host or '127.0.0.1'}:{port or 24224}"
 
 
@@ -152,7 +154,9 @@ def split_port(option: str, text: str) -> tuple[str, int]:
 
 def _split(option: str, address: str) -> tuple[str, str]:
     scheme, mark, rest = address.partition("://")
-    if not mark or scheme not in _TRANSPORTS:
+    if option == "syslog-address" and scheme not in _TRANSPORTS:
+        raise InvalidArgument(f"unsupported scheme: '{scheme if mark else ''}'")
+    if not mark:
         raise InvalidArgument(f"{option} should be in form proto://address, got {address}")
     return scheme, rest
 
@@ -222,10 +226,7 @@ def _check_fluentd(options: Mapping[str, str]) -> None:
     }
     for key, check in checks.items():
         if options.get(key, ""):
-            try:
-                check(options[key])
-            except InvalidArgument as error:
-                raise InvalidArgument(f"invalid value for {key}: {error}") from None
+            check(options[key])
 
 
 def _check_interval(text: str) -> None:

@@ -85,9 +85,10 @@ def render_tag(container: Container, hostname: str, default: str = DEFAULT_TAG) 
     if not template:
         return ""
     try:
-        return execute(parse(template, functions=NAMES), LogInfo(container, hostname))
+        parsed = parse(template, functions=NAMES, name="log-tag")
+        return execute(parsed, LogInfo(container, hostname))
     except TemplateError as error:
-        raise InvalidArgument(f"template: log-tag: {error}") from None
+        raise InvalidArgument(str(error)) from None
 
 
 def extra_attributes(

@@ -382,7 +382,7 @@ class MountResolver:
     async def _resolve_volume(self, wanted: Wanted) -> Resolved:
         volume = await self._volumes.create(
             wanted.source,
-            driver=wanted.driver or "local",
+            driver=wanted.driver,
             options=wanted.driver_options,
             labels=wanted.labels,
         )

@@ -13,7 +13,9 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import TypeVar
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
@@ -109,34 +111,38 @@ class LayerFetcher:
 
     async def fetch_blob(self, job: LayerJob) -> None:
         """Have the blob of a layer that is here unpacked."""
-        descriptor = job.descriptor
-        self._lease.hold_blob(descriptor.digest)
-        async with self._downloads:
-            partial = await self._content.partial(descriptor.digest, descriptor.size)
-            try:
-                if not self._content.has(descriptor.digest):
-                    follower = _Follower(os.dup(partial.descriptor), partial)
-                    try:
-                        await self._download(job, partial, follower)
-                    finally:
-                        follower.close()
-            finally:
-                await partial.close()
+        self._lease.hold_blob(job.descriptor.digest)
+        async with self._partial(job) as partial:
+            if not self._content.has(job.descriptor.digest):
+                with _Follower(partial) as follower:
+                    await self._download(job, partial, follower)
 
     async def _unpack(self, job: LayerJob, writer: LayerWriter) -> Unpacked:
-        descriptor = job.descriptor
-        if self._content.has(descriptor.digest):
-            return await self._unpack_blob(job, writer)
-        if self._downloads.is_full:
-            self._board.status("Waiting", job.name)
-        async with self._downloads:
-            partial = await self._content.partial(descriptor.digest, descriptor.size)
-            try:
-                if not self._content.has(descriptor.digest):
+        if not await self._has_blob(job):
+            async with self._partial(job) as partial:
+                if not self._content.has(job.descriptor.digest):
                     return await self._unpack_partial(job, writer, partial)
-            finally:
-                await partial.close()
         return await self._unpack_blob(job, writer)
+
+    async def _has_blob(self, job: LayerJob) -> bool:
+        digest = job.descriptor.digest
+        if not self._content.has(digest):
+            return False
+        if self._content.is_kept(digest):
+            # Of a pull that was cut off, perhaps by a power cut: it was not synced yet.
+            found = await asyncio.to_thread(_digest_of, self._content.path(digest))
+            if found != digest:
+                await self._lease.drop(digest)
+                return False
+        return True
+
+    @asynccontextmanager
+    async def _partial(self, job: LayerJob) -> AsyncIterator[PartialBlob]:
+        partial = await self._content.partial(job.descriptor.digest, job.descriptor.size)
+        try:
+            yield partial
+        finally:
+            await partial.close()
 
     async def _unpack_blob(self, job: LayerJob, writer: LayerWriter) -> Unpacked:
         self._board.status("Download complete", job.name)
@@ -153,14 +159,10 @@ class LayerFetcher:
     async def _unpack_partial(
         self, job: LayerJob, writer: LayerWriter, partial: PartialBlob
     ) -> Unpacked:
-        # The followers have a descriptor of their own: publishing closes the other.
-        follower = _Follower(os.dup(partial.descriptor), partial)
-        try:
+        with _Follower(partial) as follower:
             unpacked = await _both(
                 self._download(job, partial, follower), self._follow(job, writer, follower)
             )
-        finally:
-            follower.close()
         if isinstance(unpacked, InvalidArgument):
             raise unpacked
         return unpacked
@@ -175,6 +177,8 @@ class LayerFetcher:
             if follower.is_complete:
                 self._board.count("Extracting", job.name, read, size)
 
+        # A worker for each layer that comes, not for all that wait.
+        await follower.begun.wait()
         try:
             return await self._archiver.unpack_stream(follower.pieces(told), writer.directory)
         except InvalidArgument as error:
@@ -188,12 +192,14 @@ class LayerFetcher:
             self._board.count("Downloading", job.name, partial.present, size)
 
         async def fetch() -> None:
-            await self._repository.download(job.descriptor, partial, progress)
+            if self._downloads.is_full:
+                self._board.status("Waiting", job.name)
+            async with self._downloads:
+                follower.begun.set()
+                await self._repository.download(job.descriptor, partial, progress)
             self._board.status("Verifying Checksum", job.name)
 
         digest = await _both(fetch(), follower.digest())
-        # On the disk before the lock is taken that publishing holds.
-        await asyncio.to_thread(os.fdatasync, follower.descriptor)
         await self._lease.publish(partial, digest)
         follower.is_complete = True
         self._board.status("Download complete", job.name)
@@ -202,9 +208,12 @@ class LayerFetcher:
 class _Follower:
     """Reads a partial blob from its beginning while it grows."""
 
-    def __init__(self, descriptor: int, partial: PartialBlob) -> None:
-        self.descriptor = descriptor
+    def __init__(self, partial: PartialBlob) -> None:
+        # A descriptor of its own: publishing closes the other.
+        self.descriptor = os.dup(partial.descriptor)
         self.is_complete = False
+        self.begun = asyncio.Event()
+        """Bytes may come now."""
         self._partial = partial
         self._size = partial.size
         self._prefix = partial.prefix
@@ -249,8 +258,15 @@ class _Follower:
             position = end
         return Digest("sha256:" + found.hexdigest())
 
-    def close(self) -> None:
-        """Nobody follows any more."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         os.close(self.descriptor)
 
     async def _beyond(self, position: int) -> int:
@@ -259,6 +275,11 @@ class _Follower:
             self._waiters.append(waiter)
             await waiter
         return self._prefix
+
+
+def _digest_of(path: str) -> str:
+    with open(path, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _done(below: asyncio.Task[None] | None) -> None:

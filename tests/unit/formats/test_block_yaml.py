@@ -1,0 +1,112 @@
+"""The understood part of YAML."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wharfie.formats.block_yaml import YamlError, parse_yaml
+
+NVIDIA = """\
+---
+cdiVersion: 0.5.0   # of the format
+containerEdits:
+  deviceNodes:
+  - path: /dev/nvidiactl
+  hooks:
+  - args:
+    - nvidia-cdi-hook
+    - "create-symlinks"
+    hookName: createContainer
+    path: '/usr/bin/it''s'
+  mounts:
+    - containerPath: /lib/a:b.so
+      hostPath: /lib/a.so
+      options: [ro, nosuid, "bind"]
+devices:
+- containerEdits:
+    deviceNodes:
+    - path: /dev/nvidia0
+      major: 195
+      fileMode: 0o666
+      permissions: rw
+  name: "0"
+-
+  name: all
+  containerEdits: {}
+kind: nvidia.com/gpu
+empty:
+negative: -5
+ratio: 1.5
+on: true
+"""
+
+
+def test_a_file_as_programs_write_it() -> None:
+    assert parse_yaml(NVIDIA) == {
+        "cdiVersion": "0.5.0",
+        "containerEdits": {
+            "deviceNodes": [{"path": "/dev/nvidiactl"}],
+            "hooks": [
+                {
+                    "args": ["nvidia-cdi-hook", "create-symlinks"],
+                    "hookName": "createContainer",
+                    "path": "/usr/bin/it's",
+                }
+            ],
+            "mounts": [
+                {
+                    "containerPath": "/lib/a:b.so",
+                    "hostPath": "/lib/a.so",
+                    "options": ["ro", "nosuid", "bind"],
+                }
+            ],
+        },
+        "devices": [
+            {
+                "containerEdits": {
+                    "deviceNodes": [
+                        {
+                            "path": "/dev/nvidia0",
+                            "major": 195,
+                            "fileMode": 0o666,
+                            "permissions": "rw",
+                        }
+                    ]
+                },
+                "name": "0",
+            },
+            {"name": "all", "containerEdits": {}},
+        ],
+        "kind": "nvidia.com/gpu",
+        "empty": None,
+        "negative": -5,
+        "ratio": 1.5,
+        "on": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: &x 1", "a: *x", "a: |\n  text", "a: {b: c}", "a: !!str 1", "\ta: 1", "a: 1\n   b: 2",
+     "a: 1\na: 2", 'a: "open', "a: 'open", "a: 1\n---\nb: 2", "a: [1, [2]]", 'a: "\\q"'],
+)  # fmt: skip
+def test_what_is_not_understood_is_refused(text: str) -> None:
+    with pytest.raises(YamlError, match=r"line \d+"):
+        parse_yaml(text)
+
+
+def test_depth_is_bounded() -> None:
+    with pytest.raises(YamlError, match="deep"):
+        parse_yaml("- " * 500 + "x")
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        json.dumps(parse_yaml(text))
+    except YamlError:
+        return
