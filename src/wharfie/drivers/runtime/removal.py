@@ -7,7 +7,6 @@ dozen directories. Where that does not suffice, the runtime is asked.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +16,6 @@ from wharfie.kernel.cgroups import CgroupHost
 from wharfie.model.errors import Internal
 from wharfie.model.runtime import RuntimeInfo
 
-_log = logging.getLogger(__name__)
 QUICK_TIMEOUT = 0.05
 """Seconds; a process that ended holds its groups a few milliseconds."""
 PATIENT_TIMEOUT = 5.0
@@ -85,11 +83,7 @@ class Remover:
         for container_id, kind in await asyncio.to_thread(lambda: list(self._layout.known(kinds))):
             if container_id not in kept:
                 path = self._layout.cgroup_path(container_id)
-                try:
-                    await self.remove(container_id, path, kind)
-                except OSError as error:
-                    # Somebody's files, or a mount: no reason not to start.
-                    _log.warning("remains of container %s stay: %s", container_id, error)
+                await self.remove(container_id, path, kind)
 
     def _remove_groups(self, path: str, timeout: float) -> bool:
         try:

@@ -25,5 +25,8 @@ async def test_files_where_a_mount_was_meant_do_not_hinder_a_start(
     (Path(layout.bundle(lost)) / "trees" / "0" / "precious").write_text("data")
     await remover.sweep([])
     assert not Path(layout.bundle(clean)).exists()
-    assert (Path(layout.bundle(lost)) / "trees" / "0" / "precious").read_text() == "data"
-    assert "remains of container" in caplog.text
+    assert not Path(layout.bundle(lost)).exists()
+    (kept,) = Path(layout.bundles).iterdir()
+    assert (kept / "trees" / "0" / "precious").read_text() == "data"
+    assert str(kept) in caplog.text
+    assert list(layout.known(["crun"])) == []
