@@ -157,7 +157,7 @@ class Inside:
 
         def work() -> float:
             self.api.call("POST", f"/containers/{ref}/start")
-            time.sleep(0.1)  # for its trap
+            time.sleep(0.3)  # for its trap
             begun = time.perf_counter()
             self.api.call("POST", f"/containers/{ref}/stop")
             return (time.perf_counter() - begun) * 1000
@@ -296,13 +296,17 @@ def tar_out(source: Path, target: Path) -> float:
 
 def end_of(script: str) -> float:
     """Milliseconds from SIGTERM to the end of the first process of a pid namespace."""
-    command = ["unshare", "--pid", "--fork", "busybox", "sh", "-c", script]
+    command = ["unshare", "--pid", "--fork", "--kill-child", "busybox", "sh", "-c", script]
     with subprocess.Popen(command) as process:
-        time.sleep(0.1)
+        time.sleep(0.3)  # for its trap
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         begun = time.perf_counter()
         os.kill(int(children.split()[0]), signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise RuntimeError("the floor did not obey") from None
         return (time.perf_counter() - begun) * 1000
 
 
