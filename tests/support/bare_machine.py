@@ -27,7 +27,11 @@ mount -t overlay overlay -o lowerdir=/var/lib,upperdir={folder}/lib,workdir={fol
 mkdir -p /var/lib/wharfie /etc/wharfie
 mount -t tmpfs tmpfs /var/lib/wharfie
 mount -t tmpfs tmpfs /run
+mkdir {folder}/project
+mount --bind {project} {folder}/project
 mount -t tmpfs -o mode=700 tmpfs /root
+# A checkout below root's home is still where its programs look for it.
+[ -d {project} ] || {{ mkdir -p {project}; mount --bind {folder}/project {project}; }}
 """
 
 
@@ -42,7 +46,9 @@ class BareMachine:
         self.namespaces = Namespaces()
         self.folder = Path(tempfile.mkdtemp(prefix="wm-", dir="/tmp"))
         self.cgroup = self.folder.name
-        self.namespaces.check("sh", "-c", _PREPARE.format(folder=self.folder))
+        self.namespaces.check(
+            "sh", "-c", _PREPARE.format(folder=self.folder, project=BIN.parents[1])
+        )
         ours = {name: str(BIN / name) for name in ("wharfie", "wharfied")}
         for name, target in (programs if programs is not None else ours).items():
             self.namespaces.check("ln", "-s", target, f"{self.folder}/bin/{name}")

@@ -42,7 +42,11 @@ class UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        # Unlike a blocking connect one with a timeout does not wait for room in the backlog.
+        for _ in poll("room in the daemon's backlog"):
+            with contextlib.suppress(BlockingIOError):
+                self.sock.connect(str(self._path))
+                return
 
 
 class Daemon:

@@ -44,7 +44,7 @@ class SshServer:
         address: str = "127.0.0.1",
     ) -> None:
         self._address = address
-        program = debian_program("usr/sbin/sshd", "openssh-server", "libwrap0")
+        program = debian_program("usr/sbin/sshd", "openssh-server", "libwrap0", "libwtmpdb0")
         self.directory = Path(tempfile.mkdtemp(prefix="ws-", dir="/tmp"))
         self.home = self.directory / "ssh"
         self._machine = machine

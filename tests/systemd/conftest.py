@@ -26,6 +26,17 @@ systemctl start docker.socket docker
 """
 
 
+# The first test of a machine waits until its base system is made, unless script/test has made it.
+PATIENCE = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder time for that."""
+    for item in items:
+        if "machine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+
+
 def _missing() -> str:
     needed = ("systemd-nspawn", "debootstrap", "nsenter", "unshare")
     missing = [name for name in needed if shutil.which(name) is None]

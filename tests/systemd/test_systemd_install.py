@@ -140,6 +140,21 @@ def test_uninstall_reverts_and_install_comes_back(fresh: Machine) -> None:
     assert fresh.check("docker run --rm busybox echo hello") == "hello\n"
 
 
+def test_an_engine_that_cannot_start_says_why_at_once(fresh: Machine) -> None:
+    """Somebody else's daemon.json, or Docker's own data: no search through the journal."""
+    fresh.write("/etc/docker/daemon.json", '{"live-restor": true}')
+    done = fresh.run("wharfie system install --docker-compat")
+    assert done.returncode == 1
+    assert "all is in place, but docker.service does not start:" in done.stderr
+    assert 'did you mean "live-restore"?' in done.stderr
+    assert done.stderr.endswith("Mend that, then:  systemctl restart docker\n")
+    fresh.write("/etc/docker/daemon.json", '{"data-root": "/var/lib/foreign"}')
+    fresh.check("mkdir -p /var/lib/foreign/overlay2")
+    done = fresh.run("wharfie system install --docker-compat")
+    assert "/var/lib/foreign holds the data of another engine (overlay2)" in done.stderr
+    fresh.check("rm -r /var/lib/foreign /etc/docker/daemon.json; systemctl restart docker")
+
+
 def test_the_sysvinit_script_serves_machines_without_systemd(fresh: Machine) -> None:
     """D2: /etc/default/docker holds DOCKER_OPTS."""
     fresh.check("systemctl stop docker.service docker.socket")

@@ -101,7 +101,7 @@ def _programs() -> str:
     return os.path.dirname(os.path.realpath(sys.argv[0]))
 
 
-def _run(words: Sequence[str]) -> None:
+def _run(words: Sequence[str]) -> str:
     import subprocess
 
     from wharfie.cli.installation.host import InstallationError
@@ -110,6 +110,7 @@ def _run(words: Sequence[str]) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise InstallationError(f"{' '.join(words)}: {said}")
+    return done.stdout
 
 
 INSTALL = Command(

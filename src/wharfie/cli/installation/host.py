@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Run = Callable[[Sequence[str]], None]
+    Run = Callable[[Sequence[str]], str]
 
 
 _SUPERVISORS = ("/run/docker/supervisor.sock", "/run/wharfie/supervisor.sock")
@@ -65,7 +65,7 @@ class Installer:
 
     Args:
         root: directory that stands for "/"; then no program is run.
-        run: runs a program and raises InstallationError when it fails.
+        run: runs a program; returns what it printed, raises InstallationError when it fails.
         say: tells the user of a step.
     """
 
@@ -111,8 +111,15 @@ class Installer:
             InstallationError: it does not start.
         """
         if self._has_systemd():
-            # The socket must be the service's from the start.
-            self._run(["systemctl", "restart", *_units(plan)])
+            try:
+                # The socket must be the service's from the start.
+                self._run(["systemctl", "restart", *_units(plan)])
+            except InstallationError:
+                raise InstallationError(
+                    f"all is in place, but {plan.name}.service does not start:\n"
+                    f"{self._last_words(plan)}"
+                    f"Mend that, then:  systemctl restart {plan.name}"
+                ) from None
             self._say(f"started {plan.name}.service")
 
     def uninstall(self) -> None:
@@ -167,6 +174,15 @@ class Installer:
         for path, target in plan.links.items():
             if not os.path.exists(target):
                 raise InstallationError(f"{target}, which {path} shall point to, is not there")
+
+    def _last_words(self, plan: Plan) -> str:
+        """What the service complained of."""
+        words = ["journalctl", "-u", f"{plan.name}.service", "-p", "err", "-n", "8", "-o", "cat"]
+        try:
+            said = self._run(words)
+        except InstallationError as error:
+            return f"  ({error})\n"
+        return "".join(f"  {line}\n" for line in said.splitlines())
 
     def _note(self, record: Record, path: str, what: str) -> None:
         record.made[path] = what

@@ -25,7 +25,7 @@ class Machine:
         self.said: list[str] = []
         self.installer = Installer(str(self.root), self._run, self.said.append)
 
-    def _run(self, words: Sequence[str]) -> None:
+    def _run(self, words: Sequence[str]) -> str:
         raise AssertionError(f"below a directory no program is run: {words}")
 
     def plan(self, *, docker_compat: bool = True) -> Plan:
