@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,6 +163,30 @@ def test_syslog_arrives_and_is_read_back(shared_daemon: Daemon, kind: str) -> No
             assert b"<134>1 " in found
             assert b"<131>1 " in found
             assert logs(shared_daemon, ref) in (b"out\nerr\n", b"err\nout\n")
+
+
+def test_syslog_over_tls_is_counted_and_its_receiver_proved(shared_daemon: Daemon) -> None:
+    """The receiver has the certificate of the daemon's own CA, for 127.0.0.1."""
+    certs = shared_daemon.certs
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certs / "server-cert.pem", certs / "server-key.pem")
+    with inside(shared_daemon, "tcp", tls=context) as receiver:
+        address = receiver.address.replace("tcp://", "tcp+tls://")
+        options = {"syslog_address": address, "syslog_format": "rfc5424", "tag": "t"}
+        proof = {"syslog_tls_ca_cert": str(certs / "ca.pem")}
+        with container(shared_daemon, "echo sealed", "syslog", **options, **proof) as ref:
+            assert run(shared_daemon, ref) == 0
+            found = receiver.wait_for(b"sealed\n")
+            count, _, message = found.partition(b" ")
+            assert int(count) == len(message)
+        with container(shared_daemon, "true", "syslog", **options) as ref:
+            status, reply = shared_daemon.request("POST", f"/containers/{ref}/start")
+            assert status == 500
+            assert b"CERTIFICATE_VERIFY_FAILED" in reply
+        skip = {"syslog_tls_skip_verify": "true"}
+        with container(shared_daemon, "echo unproved", "syslog", **options, **skip) as ref:
+            assert run(shared_daemon, ref) == 0
+            receiver.wait_for(b"unproved\n")
 
 
 def test_gelf_arrives_over_udp_and_tcp(shared_daemon: Daemon) -> None:

@@ -201,7 +201,7 @@ class FakeSnapshotter:
         self.keys: set[SnapshotKey] = set()
         self.refusal: Exception | None = None
 
-    async def prepare(self, key: SnapshotKey, parent: object) -> None:
+    async def prepare(self, key: SnapshotKey, parent: object, *, limit: int = 0) -> None:
         self.keys.add(key)
 
     async def mount(

@@ -46,7 +46,7 @@ class FakeSnapshotter:
             raise Conflict(f"layer {chain_id} is in use")
         self.rows.pop(chain_id, None)
 
-    async def prepare(self, key: SnapshotKey, parent: ChainId | None) -> None:
+    async def prepare(self, key: SnapshotKey, parent: ChainId | None, *, limit: int = 0) -> None:
         if key in self.snapshots:
             raise Conflict(f"snapshot {key} exists")
         if parent is not None and parent not in self.rows:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +36,7 @@ class Receiver:
         port: 0 for any.
         reads: otherwise it listens and never reads.
         answer: what to send back for a piece of a stream.
+        tls: serve a stream over TLS.
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class Receiver:
         port: int = 0,
         reads: bool = True,
         answer: Callable[[bytes], bytes] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.is_datagram = kind in ("udp", "unixgram")
         self._type = socket.SOCK_DGRAM if self.is_datagram else socket.SOCK_STREAM
         self._answer = answer
+        self._tls = tls
         self.packets: list[bytes] = []
         self._connections: list[socket.socket] = []
         if path is not None:
@@ -126,7 +131,14 @@ class Receiver:
 
     def _read_all(self, connection: socket.socket) -> None:
         with connection:
-            self._read(connection)
+            if self._tls is None:
+                self._read(connection)
+                return
+            with contextlib.suppress(OSError):
+                secured = self._tls.wrap_socket(connection, server_side=True)
+                while packet := secured.recv(1 << 16):
+                    self.packets.append(packet)
+                secured.close()
 
     def _read(self, source: socket.socket) -> None:
         while True:

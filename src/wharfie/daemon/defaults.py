@@ -17,6 +17,7 @@ from wharfie.engine.containers.create.defaults import ContainerDefaults
 from wharfie.engine.containers.logs.drivers import check_log_config
 from wharfie.engine.networks import DefaultBridge
 from wharfie.kernel.hostinfo import HostInfo
+from wharfie.model.archive import Limits
 from wharfie.model.errors import EngineError, InvalidArgument
 from wharfie.model.remapping import Remapping
 
@@ -154,6 +155,24 @@ def registry_settings(config: Config) -> RegistrySettings:
         )
     except InvalidSetting as error:
         raise ConfigError(str(error)) from None
+
+
+def unpack_limits(config: Config) -> Limits:
+    """Bounds against bombs; 0 stands for the default.
+
+    Raises:
+        ConfigError: a negative number.
+    """
+    default = Limits()
+    given = {
+        "unpack-size": (config.unpack_size, default.size),
+        "unpack-entries": (config.unpack_entries, default.entries),
+        "unpack-ratio": (config.unpack_ratio, default.ratio),
+    }
+    for name, (value, _) in given.items():
+        if value < 0:
+            raise ConfigError(f"invalid {name}: {value}")
+    return Limits(*(value or usual for value, usual in given.values()))
 
 
 def default_bridge(config: Config) -> DefaultBridge:

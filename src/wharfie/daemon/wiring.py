@@ -29,6 +29,7 @@ from wharfie.daemon.defaults import (
     read_seccomp_profile,
     registry_settings,
     runtime_defaults,
+    unpack_limits,
 )
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.graph import SnapshotGraph
@@ -179,7 +180,7 @@ class _Builder:
         for source in (self.requests, self._nursery, supervisor):
             self._report.add(source)
         snapshotter = await self._open_snapshotter(store)
-        archiver = JailArchiver()
+        archiver = JailArchiver(limits=unpack_limits(config))
         await archiver.open()
         stack.push_async_callback(archiver.close)
         driver = BridgeNetworks(network_settings(config, self._remapping))
@@ -321,6 +322,7 @@ class _Builder:
             snapshotter,
             archiver,
             self._events,
+            limits=unpack_limits(self._config),
             registries=self._registries,
             downloads=self._downloads,
             uploads=self._uploads,

@@ -22,7 +22,7 @@ class BundleMount(Struct, frozen=True, kw_only=True):
 
     Attributes:
         type: "bind" or "tmpfs".
-        source: host path of a bind, "" for tmpfs.
+        source: host path of a bind, "tmpfs" for one.
         destination: absolute path inside.
         options: OCI mount options ("rbind", "ro", "rprivate", "size=64m").
         tree: descriptor of a detached mount to bind in place of `source`, -1 for none; whoever

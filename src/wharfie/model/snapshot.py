@@ -103,10 +103,16 @@ class Snapshotter(Protocol):
     async def remove_layer(self, chain_id: ChainId) -> None:
         """Delete a layer nothing refers to; idempotent."""
 
-    async def prepare(self, key: SnapshotKey, parent: ChainId | None) -> None:
+    async def prepare(self, key: SnapshotKey, parent: ChainId | None, *, limit: int = 0) -> None:
         """Make a writable snapshot on top of `parent` (None: on nothing). Two directories.
 
+        Args:
+            key: its name.
+            parent: what it stands on.
+            limit: bytes it may hold, 0 for as many as there are.
+
         Raises:
+            InvalidArgument: this file system cannot limit.
             NotFound: the parent is not there.
             Conflict: the key is taken.
         """

@@ -46,6 +46,15 @@ def write_list(
     return path
 
 
+def revoked_serials(directory: Path) -> set[int]:
+    """Return the serial numbers on the list beside a CA; none where there is no list.
+
+    Raises:
+        UnreadableFile: the list is malformed.
+    """
+    return {one.serial_number for one in _present(directory / CRL)}
+
+
 def _present(path: Path) -> list[x509.RevokedCertificate]:
     if not path.exists():
         return []

@@ -59,7 +59,7 @@ def main() -> None:
     os.chdir("/")
     os.umask(0o022)
     set_child_subreaper()
-    set_process_name("wharfie-superv")
+    set_process_name(protocol.PROCESS_NAME)
     _raise_descriptor_limit()
     cover = UnifiedCover()
     cover.lay()

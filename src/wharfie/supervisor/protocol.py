@@ -47,6 +47,7 @@ TASKS_PER_REPLY = 500
 SOCKET_NAME = "supervisor.sock"
 LOCK_NAME = "supervisor.lock"
 LOG_NAME = "supervisor.log"
+PROCESS_NAME = "wharfie-superv"
 
 Message = dict[str, object]
 

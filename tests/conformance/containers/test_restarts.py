@@ -69,7 +69,9 @@ def test_b054_b062_a_stop_while_it_waits_to_restart_is_the_end(shared_daemon: Da
     try:
         state = until(daemon, name, lambda s: s["RestartCount"] >= 4 and s["Restarting"])  # type: ignore[operator]
         assert state["Running"] is True  # b051
-        assert "Restarting (1)" in output(daemon, "ps", "--filter", f"name={name}")
+        for _ in poll("the word of a list for it", 30):
+            if "Restarting (1)" in output(daemon, "ps", "--filter", f"name={name}"):
+                break
         output(daemon, "stop", name)
         assert inspect(daemon, name)["Status"] == "exited"
     finally:

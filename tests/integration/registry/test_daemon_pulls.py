@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import io
-import json
-import os
 import random
 import socket
 import subprocess
-import tarfile
 import threading
 from collections.abc import Iterator
 
@@ -18,35 +14,15 @@ import pytest
 from support.daemon import Daemon
 from support.image_archives import tar
 from support.registry import Registry, digest_of
-from wharfie.engine.images.default_image import build_archive, find_busybox
-from wharfie.kernel.netns import call_inside
+from support.registry_inside import busybox_layer, registry_inside
 
 pytestmark = pytest.mark.root
-
-
-def registry_inside(daemon: Daemon, address: str = "127.0.0.1", **options: object) -> Registry:
-    """A registry on an address of the daemon's name space."""
-    if not address.startswith("127."):
-        daemon.namespaces.run("ip", "address", "replace", f"{address}/32", "dev", "lo")
-    namespace = os.open(f"/proc/{daemon.namespaces.pid}/ns/net", os.O_RDONLY)
-    try:
-        listener = call_inside(namespace, lambda: socket.create_server((address, 0), backlog=64))
-    finally:
-        os.close(namespace)
-    return Registry(listener=listener, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def registry(daemon: Daemon) -> Iterator[Registry]:
     with registry_inside(daemon) as registry:
         yield registry
-
-
-def busybox_layer() -> bytes:
-    """The one layer of the embedded image."""
-    with tarfile.open(fileobj=io.BytesIO(build_archive(find_busybox()))) as archive:
-        entry = json.load(archive.extractfile("manifest.json"))[0]  # type: ignore[arg-type]
-        return archive.extractfile(entry["Layers"][0]).read()  # type: ignore[union-attr]
 
 
 def failed(result: subprocess.CompletedProcess[str]) -> str:

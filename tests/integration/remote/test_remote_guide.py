@@ -78,11 +78,16 @@ def test_from_two_bare_machines_to_a_container_over_mutual_tls(world: World) -> 
         if refused.returncode:
             break
     assert "revoked certificate" in refused.stderr or "reset" in refused.stderr
+    listed = world.server.check("wharfie remote ls --format '{{.Name}} {{.State}}'")
+    assert listed == "admin admitted\nbob locked out\ncarol locked out\n"
+    # An SDK that knows no contexts gets the same from the environment.
+    python = f"{BIN}/python -c 'import docker; print(docker.from_env().ping())'"
+    assert client.check(f'eval "$(wharfie remote env server)"; {python}') == "True\n"
     again = "wharfie --context server run --rm busybox echo again"
     assert client.check(again) == "again\n"
 
 
-@pytest.mark.parametrize("name", ["files", "ssh", "plain", "contexts"])
+@pytest.mark.parametrize("name", ["files", "ssh", "plain", "contexts", "env"])
 def test_a_block_of_the_guide(world: World, name: str) -> None:
     world.type(name)
 
@@ -104,6 +109,6 @@ def test_the_nginx_of_the_guide(world: World) -> None:
 
 
 def test_every_block_has_its_test() -> None:
-    here = {"mutual-tls", "clients", "files", "ssh", "plain", "contexts", "nginx"}
+    here = {"mutual-tls", "clients", "files", "ssh", "plain", "contexts", "env", "nginx"}
     elsewhere = {"systemd"}  # tests/systemd
     assert set(GUIDE) == here | elsewhere

@@ -194,7 +194,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "ENABLE",
         "Let other machines use this daemon, over mutual TLS",
     ),
+    "remote env": (
+        "remote.remote",
+        "ENV",
+        "Print a context as environment, for programs that know no contexts",
+    ),
     "remote invite": ("remote.remote", "INVITE", "Make a bundle for one more client"),
+    "remote ls": ("remote.remote", "LS", "List the clients that were invited"),
     "remote revoke": ("remote.remote", "REVOKE", "Lock a client out"),
     "system dial-stdio": (
         "remote.dial_stdio",

@@ -1,4 +1,4 @@
-"""The rows of `context ls`."""
+"""The rows of `context ls` and `remote ls`."""
 
 from __future__ import annotations
 
@@ -28,5 +28,19 @@ def contexts() -> Listing:
             "DockerEndpoint": ("DOCKER ENDPOINT", lambda item: text(item, "Host")),
             "Error": ("ERROR", lambda item: text(item, "Error")),
             "Name": ("NAME", lambda item: text(item, "Name")),
+        },
+    )
+
+
+def clients() -> Listing:
+    """Return how the clients of a daemon are listed."""
+    return Listing(
+        "*formatter.clientContext",
+        "{{.Name}}\t{{.State}}\t{{.Certificates}}\t{{.Bundle}}",
+        {
+            "Bundle": ("BUNDLE", lambda item: text(item, "Bundle")),
+            "Certificates": ("CERTIFICATES", lambda item: text(item, "Certificates")),
+            "Name": ("NAME", lambda item: text(item, "Name")),
+            "State": ("STATE", lambda item: text(item, "State")),
         },
     )

@@ -37,7 +37,7 @@ from wharfie.pki.errors import PkiError
 from wharfie.pki.inspection import described_hosts
 from wharfie.pki.names import HostNames, parse_hosts
 from wharfie.pki.own import own_names
-from wharfie.pki.revoking import CRL, write_list
+from wharfie.pki.revoking import CRL, revoked_serials, write_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -225,6 +225,24 @@ def revoke(place: Place, client: str, *, terms: Terms) -> int:
         raise CommandError(str(error)) from None
     _bundle_of(place, client).unlink(missing_ok=True)
     return len(serials)
+
+
+def clients(place: Place) -> list[dict[str, str]]:
+    """Return everybody who was ever invited, by name: Name, Certificates, State, Bundle."""
+    locked = revoked_serials(place.directory)
+    found = []
+    for name in sorted({name for _, name in _serials(place)}):
+        serials = {serial for serial, owner in _serials(place) if owner == name}
+        bundle = _bundle_of(place, name)
+        found.append(
+            {
+                "Name": name,
+                "Certificates": str(len(serials)),
+                "State": "locked out" if serials <= locked else "admitted",
+                "Bundle": str(bundle) if bundle.exists() else "",
+            }
+        )
+    return found
 
 
 def _ca(place: Place, terms: Terms) -> Identity:

@@ -248,6 +248,13 @@ OPTIONS = (
            inside="gc"),
     Option("gc-low", "low", S, "Delete unused images until the disk is less full (70%)", "", "",
            inside="gc"),
+    # What archives may hold
+    Option("unpack-size", "size", Kind.SIZE,
+           "Most bytes an image archive or layer may unpack to", "", "1TiB", inside="unpack"),
+    Option("unpack-entries", "entries", N,
+           "Most files an image archive or layer may hold", "", 10_000_000, inside="unpack"),
+    Option("unpack-ratio", "ratio", N,
+           "Most bytes a compressed byte may unpack to", "", 2000, inside="unpack"),
     # Neighbours and clusters
     Option("containerd", "containerd", S, "containerd grpc address (accepted, not used)", "", "",
            False, _NEEDLESS, _NO_CONTAINERD),

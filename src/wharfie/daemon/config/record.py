@@ -98,6 +98,9 @@ class Config(Struct, frozen=True, kw_only=True):
     http_proxy: str = ""
     https_proxy: str = ""
     no_proxy: str = ""
+    unpack_size: int = 1 << 40
+    unpack_entries: int = 10_000_000
+    unpack_ratio: int = 2000
     gc_high: int = 0
     gc_low: int = 0
     bridge: str = "docker0"
@@ -251,4 +254,5 @@ _CONVERTED = {
     "default_ulimits": _ulimits,
     "default_address_pools": _pools,
     "default_shm_size": _bytes,
+    "unpack_size": _bytes,
 }

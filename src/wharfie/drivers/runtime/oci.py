@@ -251,7 +251,7 @@ class OciRuntime:
         try:
             path = self._cgroup_path(container)
             notifier = OomNotifier(self._cgroups, path, known=container.state.oom_killed)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _log.debug("memory of %s is not watched: %s", container.id, error)
             return lambda: None
         loop = asyncio.get_running_loop()

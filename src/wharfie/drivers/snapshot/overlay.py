@@ -179,6 +179,9 @@ class Mounter:
         mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SLAVE)
         if self._remapping is not None:
             self._directory = self._attach_mapped(self._remapping)
+            # Long names are spelled through this descriptor, so it has to lead there, too.
+            plain, self._fd = self._fd, os.open(self._directory, os.O_PATH | os.O_CLOEXEC)
+            os.close(plain)
             # Overlay makes files as whoever mounted it, and the host's root has no ID in there.
             become_for_files(*self._remapping.root)
         os.chdir(self._directory)

@@ -23,15 +23,18 @@ from msgspec import structs
 
 from wharfie.drivers.snapshot.changes import list_changes
 from wharfie.drivers.snapshot.overlay import EMPTY, Mounter, Stack
+from wharfie.kernel.projects import limit_directory
 from wharfie.kernel.sync import sync_file_system
 from wharfie.kernel.trees import Trash, measure_tree
-from wharfie.model.errors import Conflict, Internal, NotFound
+from wharfie.model.errors import Conflict, Internal, InvalidArgument, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
 from wharfie.model.remapping import Remapping
 from wharfie.model.snapshot import Change, LayerRecord, LayerWriter, OverlayPaths
 from wharfie.model.store import Store, Transaction
 
 _NUMBERS_AT_ONCE = 32
+_FIRST_PROJECT = 1 << 24
+"""Project numbers of limited layers begin here; those below are people's."""
 _log = logging.getLogger(__name__)
 
 
@@ -140,7 +143,7 @@ class OverlaySnapshotter:
         await self._store.write(lambda tx: tx.snapshots.delete_layer(chain_id))
         await asyncio.to_thread(self._trash.throw, self._path(layer.number))
 
-    async def prepare(self, key: SnapshotKey, parent: ChainId | None) -> None:
+    async def prepare(self, key: SnapshotKey, parent: ChainId | None, *, limit: int = 0) -> None:
         """Make a writable snapshot on top of `parent` (None: on nothing)."""
         if key in self._snapshots:
             raise Conflict(f"snapshot {key} exists")
@@ -152,6 +155,8 @@ class OverlaySnapshotter:
         self._snapshots[key] = (number, parent)
         try:
             await asyncio.to_thread(self._make_writable, number, parent)
+            if limit:
+                await asyncio.to_thread(self._limit, number, limit)
             await self._store.write(lambda tx: tx.snapshots.put_snapshot(key, number, parent))
         except BaseException:
             # A cancelled write is committed all the same: take the row back.
@@ -346,6 +351,17 @@ class OverlaySnapshotter:
             upper = self._path(number, "diff")
             os.chown(upper, status.st_uid, status.st_gid)
             os.chmod(upper, status.st_mode & 0o7777)
+
+    def _limit(self, number: int, size: int) -> None:
+        """Let a writable layer hold no more than `size` bytes; numbers are never given twice."""
+        try:
+            for name in (".", "diff", "work"):
+                limit_directory(self._path(number, name), _FIRST_PROJECT + number, size)
+        except OSError as error:
+            raise InvalidArgument(
+                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option "
+                f"(here: {(error.strerror or str(error)).lower()})"
+            ) from None
 
     def _throw_away(self, names: list[str]) -> None:
         self._trash.empty()

@@ -37,6 +37,8 @@ async def run_probe(execs: Execs, container: Container, check: HealthCheck) -> H
             text = f"{text}: {_text(output)}"
     except EngineError as error:
         text = error.message
+    except OSError as error:  # the supervisor went, and another comes
+        text = str(error)
     return HealthResult(rfc3339(began), rfc3339(time.time_ns()), code, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
@@ -401,7 +402,20 @@ class Images:
                 done, size = await self._carry_out(plan)
                 deletions += done
                 reclaimed += size
+        if not (filters.labels or filters.not_labels or filters.until or filters.dry_run):
+            reclaimed += await self._forget_broken_pulls()
         return deletions, reclaimed
+
+    async def _forget_broken_pulls(self) -> int:
+        """Delete what broken-off pulls left for their next try; bytes reclaimed."""
+        blobs = await asyncio.to_thread(self._content.digests)
+        kept = {digest: self._content.size(digest) for digest in blobs if self._is_kept(digest)}
+        freed = await self._content.expire_partials(older_than=0)
+        await self._leases.collect(kept, ())
+        return freed + sum(size for digest, size in kept.items() if not self._content.has(digest))
+
+    def _is_kept(self, digest: Digest) -> bool:
+        return self._content.is_kept(digest) and self._content.has(digest)
 
     async def _carry_out(self, plan: RemovalPlan) -> tuple[list[Deletion], int]:
         """Commit, announce, then delete what nobody needs any more; bytes reclaimed."""

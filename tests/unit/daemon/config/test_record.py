@@ -40,7 +40,10 @@ def test_called_as_dockerd_locations_are_dockers(tmp_path: Path) -> None:
 
 
 def test_the_tables_defaults_are_the_configs() -> None:
-    special = {"hosts", "data-root", "exec-root", "pidfile", "default-shm-size", "config-file"}
+    special = {
+        "hosts", "data-root", "exec-root", "pidfile", "default-shm-size", "config-file",
+        "unpack-size",
+    }  # fmt: skip
     defaults = Config(places=WHARFIED, config_file="", hosts=[], data_root="", exec_root="",
                       pidfile="")  # fmt: skip
     for option in OPTIONS:

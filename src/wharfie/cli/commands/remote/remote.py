@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from wharfie.cli.command import Command
+from wharfie.cli.commands.formatflags import LIST
 from wharfie.cli.commands.remote.terms import KEY_FLAGS, read_terms
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
@@ -77,6 +78,40 @@ def run_invite(context: Context, values: Values) -> int:
     )
     context.say(str(bundle))
     advise(context, bundle, host)
+    return 0
+
+
+def run_list(context: Context, values: Values) -> int:
+    """Print who was invited."""
+    from wharfie.cli.output.contexts import clients as listing
+    from wharfie.cli.remote.enabling import clients
+    from wharfie.pki.errors import PkiError
+
+    try:
+        found = clients(_place(context, values))
+    except PkiError as error:
+        raise CommandError(str(error)) from None
+    context.write(listing().render(found, values.text("format") or "table"))
+    return 0
+
+
+def run_env(context: Context, values: Values) -> int:
+    """Print what a shell sets for programs that know no contexts."""
+    from shlex import quote
+
+    from wharfie.cli.contexts.store import ContextStore
+
+    stored = ContextStore(context.config.directory).load(values.args[0])
+    context.say(f"export DOCKER_HOST={quote(stored.host)}")
+    if stored.tls_file("ca") or stored.tls_file("cert"):
+        context.say(f"export DOCKER_CERT_PATH={quote(stored.tls_path + '/docker')}")
+        context.say(
+            "unset DOCKER_TLS_VERIFY" if stored.skip_verify else "export DOCKER_TLS_VERIFY=1"
+        )
+        if stored.skip_verify:
+            context.say("export DOCKER_TLS=1")
+    else:
+        context.say("unset DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH")
     return 0
 
 
@@ -173,4 +208,18 @@ REVOKE = Command(
     most=1,
     long="Lock a client out: put every certificate that was made for it on the revocation list.\n"
     "The daemon cuts its connections when it reads the list again.",
+)
+LS = Command(
+    run_list,
+    "List the clients that were invited",
+    flags=_PLACE + LIST,
+)
+ENV = Command(
+    run_env,
+    "Print a context as environment, for programs that know no contexts",
+    "CONTEXT",
+    least=1,
+    most=1,
+    long="Print a context as environment, for programs that know no contexts, as most SDKs:\n"
+    'eval "$(wharfie remote env CONTEXT)"',
 )

@@ -111,12 +111,16 @@ class SupervisorWatch:
             return 0
 
 
+_NAME = b"(" + protocol.PROCESS_NAME.encode()
+
+
 def process_state(pid: int) -> str:
-    """The letter of a process's state (proc(5)), "" when there is none."""
+    """The letter of a supervisor's state (proc(5)), "" when the number is nobody's or another's."""
     if pid <= 0:
         return ""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return chr(file.read().rpartition(b")")[2].split()[0][0])
+            head, _, tail = file.read().rpartition(b")")
+            return chr(tail.split()[0][0]) if head.endswith(_NAME) else ""
     except (OSError, IndexError):
         return ""

@@ -19,7 +19,11 @@ from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
-from wharfie.engine.containers.create.validation import check_create, check_user_namespace
+from wharfie.engine.containers.create.validation import (
+    check_create,
+    check_user_namespace,
+    storage_size,
+)
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.networking import attachments, parse_mode
@@ -139,7 +143,9 @@ class Creator:
         entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
         command = [*entrypoint, *cmd]
         await asyncio.gather(
-            ports.snapshotter.prepare(SnapshotKey(container_id), image.top),
+            ports.snapshotter.prepare(
+                SnapshotKey(container_id), image.top, limit=storage_size(spec.host_config)
+            ),
             asyncio.to_thread(ports.directories.make, container_id),
         )
         resolved = [

@@ -11,8 +11,9 @@ import re
 from msgspec import UNSET
 
 from wharfie.engine.containers.logs.drivers import check_log_config
+from wharfie.formats.units import parse_size
 from wharfie.model.container import Config, CreateSpec, HealthConfig, HostConfig, RestartPolicy
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.signals import parse_signal
 
 _MIB = 1 << 20
@@ -40,7 +41,7 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
     _check_names(host)
     _check_namespaces(host)
     _check_modes(config, host)
-    _check_unsupported(host)
+    storage_size(host)
     for port in host.port_bindings:
         check_port(port)
     for port in config.exposed_ports or {}:
@@ -246,12 +247,18 @@ def _check_modes(config: Config, host: HostConfig) -> None:
         raise InvalidArgument("conflicting options: hostname and the UTS mode")
 
 
-def _check_unsupported(host: HostConfig) -> None:
-    for key in host.storage_opt or {}:
-        if key != "size":
+def storage_size(host: HostConfig) -> int:
+    """Bytes the writable layer may hold, 0 for no limit.
+
+    Raises:
+        InvalidArgument: no size, or another option.
+    """
+    size = 0
+    for key, value in (host.storage_opt or {}).items():
+        if key.lower() != "size":
             raise InvalidArgument(f"Unknown option {key}")
-        # Docker's words, which tools know, and the whole truth behind them.
-        raise NotSupported(
-            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option: "
-            "this engine sets no quotas yet, on no file system"
-        )
+        try:
+            size = parse_size(value)
+        except ValueError as error:
+            raise InvalidArgument(str(error)) from None
+    return size

@@ -157,7 +157,8 @@ def bundle_mount(point: MountPoint, spec: MountSpec | None) -> BundleMount:
         wanted = list(filter(None, point.mode.split(",")))
         defaults = [word for word in _TMPFS_DEFAULTS if word.removeprefix("no") not in wanted]
         options = [*defaults, access, *wanted]
-        return BundleMount(type="tmpfs", source="", destination=point.destination, options=options)
+        place = point.destination
+        return BundleMount(type="tmpfs", source="tmpfs", destination=place, options=options)
     bind = spec.bind_options if spec else None
     depth = "bind" if bind and bind.non_recursive else "rbind"
     plain = bind is not None and (bind.non_recursive or bind.read_only_non_recursive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wharfie.engine.containers.create.validation import check_create
+from wharfie.engine.containers.create.validation import check_create, storage_size
 from wharfie.model.container import (
     Config,
     CreateSpec,
@@ -13,7 +13,7 @@ from wharfie.model.container import (
     LogConfig,
     RestartPolicy,
 )
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.network import PortBinding
 
 MIB = 1 << 20
@@ -89,6 +89,8 @@ def test_a_wrong_config_is_refused(config: Config, text: str) -> None:
     assert text in str(caught.value)
 
 
-def test_a_storage_size_is_refused_with_the_reason() -> None:
-    with pytest.raises(NotSupported, match="this engine sets no quotas yet"):
-        check(storage_opt={"size": "1G"})
+def test_a_storage_size_is_read_as_docker_reads_it() -> None:
+    assert storage_size(HostConfig()) == 0
+    assert storage_size(HostConfig(storage_opt={"size": "2G"})) == 2 << 30
+    with pytest.raises(InvalidArgument):
+        check(storage_opt={"size": "much"})
