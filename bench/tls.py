@@ -30,7 +30,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "tests"))
 
 from measuring.figures import Bench
 
+from support.daemon import Daemon
 from support.http_services import Bench as Fakes
+from support.netns import inside
 from wharfie.api import application
 from wharfie.kernel.memory import keep_freed_memory
 from wharfie.pki import ServerFiles, ServerTls
@@ -271,6 +273,63 @@ def measure(directory: Path, bench: Bench, scale: int) -> None:
         )
 
 
+def container_stream(daemon: Daemon, *, secured: bool, size: int) -> float:
+    """Gigabytes a second that a client attached to a container's terminal-less output receives.
+
+    The whole way: pipe, supervisor (framing, no log), daemon, TLS, client.
+    """
+    script = f"dd if=/dev/zero bs=1M count={size // 1_000_000} 2>/dev/null"
+    body = {"Image": "busybox", "Cmd": ["sh", "-c", script], "AttachStdout": True}
+    body["HostConfig"] = {"NetworkMode": "none", "LogConfig": {"Type": "none"}}
+    made = daemon.json("POST", "/containers/create", body)
+    assert isinstance(made, dict)
+    path = f"/containers/{made['Id']}"
+    try:
+        with connect(daemon, secured=secured) as client:
+            upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+            line = f"POST {path}/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: localhost\r\n"
+            client.sendall((line + upgrade).encode())
+            assert b"101 UPGRADED" in client.recv(4096)
+            daemon.json("POST", f"{path}/start")
+            return throughput(client, size)
+    finally:
+        daemon.request("DELETE", f"{path}?force=1")
+
+
+@contextmanager
+def connect(daemon: Daemon, *, secured: bool) -> Iterator[socket.socket]:
+    """A connection to the daemon: over TLS, or the unix socket."""
+    if not secured:
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.settimeout(20)
+            plain.connect(str(daemon.socket))
+            yield plain
+        return
+    certs = daemon.certs
+    context = ssl.create_default_context(cafile=f"{certs}/ca.pem")
+    context.load_cert_chain(f"{certs}/cert.pem", f"{certs}/key.pem")
+    with inside(daemon.namespaces, ("127.0.0.1", 2376)) as raw:
+        raw.settimeout(20)
+        with context.wrap_socket(raw, server_hostname="localhost") as wrapped:
+            yield wrapped
+
+
+def measure_attach(bench: Bench, scale: int) -> None:
+    size = 1_000_000_000 // scale
+    with Daemon(tls=True) as daemon:
+        daemon.start()
+        daemon.load_busybox()
+        bench.measure(
+            "attach to a container",
+            lambda: container_stream(daemon, secured=True, size=size),
+            floor=lambda: container_stream(daemon, secured=False, size=size),
+            floor_name="the same over the unix socket",
+            rounds=max(3, 10 // scale),
+            warm_up=1,
+            unit="GB/s",
+        )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a tenth of the rounds")
@@ -289,6 +348,8 @@ def main() -> int:
             client_name="client",
         )
         measure(directory, bench, 10 if options.quick else 1)
+    if os.geteuid() == 0:
+        measure_attach(bench, 10 if options.quick else 1)
     return bench.report()
 
 

@@ -8,6 +8,7 @@ The file system is shared with the outside, mounts are not.
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -119,6 +120,22 @@ class Namespaces:
     def tables(self) -> list[str]:
         """Tables of nftables inside, as `nft list tables` prints them."""
         return self.check("nft", "list", "tables").splitlines()
+
+
+def inside(namespaces: Namespaces, address: tuple[str, int]) -> socket.socket:
+    """A TCP connection made inside, for use outside: a socket stays where it was born."""
+    program = (
+        "import array,socket;"
+        f"c=socket.create_connection({address!r});"
+        "s=socket.socket(fileno=0);"
+        "s.sendmsg([b'x'],[(socket.SOL_SOCKET,socket.SCM_RIGHTS,array.array('i',[c.fileno()]))])"
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        argv = namespaces.command("python3", "-c", program)
+        subprocess.run(argv, stdin=theirs, check=True, timeout=20)
+        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+    return socket.socket(fileno=fds[0])
 
 
 def children(pid: int) -> list[int]:

@@ -91,7 +91,7 @@ class SshStream(Stream):
 
 
 def dial_ssh(endpoint: Endpoint) -> Stream:
-    """Start a session.
+    """Start a session, which ends with the thread that calls this.
 
     Raises:
         TransportError: there is no ssh program. All else shows when the first byte is read.
@@ -109,7 +109,7 @@ def dial_ssh(endpoint: Endpoint) -> Stream:
     ours, theirs = _socket.socketpair()
     complaints = _scratch_file()
     die_with = _parents_death()
-    pid = os.fork()
+    pid = _fork()
     if pid == 0:
         try:
             die_with()
@@ -121,6 +121,15 @@ def dial_ssh(endpoint: Endpoint) -> Stream:
             os._exit(_NOT_EXECUTABLE)
     theirs.close()
     return SshStream(ours, pid, complaints, command)
+
+
+def _fork() -> int:
+    """Fork; other threads may hold locks, and the child takes none before it becomes ssh."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # which is about those locks
+        return os.fork()
 
 
 def _parents_death() -> Callable[[], None]:

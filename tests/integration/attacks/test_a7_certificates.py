@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import os
 import signal
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from support.daemon import Daemon
-from support.netns import poll
+from support.netns import inside, poll
 from support.tls import PairOnDisk, make_ca, now, save, sign_anything
 from wharfie.pki.certificates import Identity
 from wharfie.pki.files import read_ca
@@ -145,27 +144,12 @@ def standing(daemon: Daemon, pair: PairOnDisk) -> Iterator[ssl.SSLSocket]:
     """A connection with an event stream under way, made inside the daemon's namespaces."""
     context = ssl.create_default_context(cafile=f"{daemon.certs}/ca.pem")
     context.load_cert_chain(pair.cert, pair.key)
-    with connect_inside(daemon) as raw:
+    with inside(daemon.namespaces, ("127.0.0.1", 2376)) as raw:
         raw.settimeout(10)
         with context.wrap_socket(raw, server_hostname="localhost") as secured:
             secured.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert b"200 OK" in secured.recv(4096)
             yield secured
-
-
-def connect_inside(daemon: Daemon) -> socket.socket:
-    """A socket of the daemon's network namespace: a socket stays where it was born."""
-    program = (
-        "import array,socket,sys;c=socket.create_connection(('127.0.0.1',2376));"
-        "s=socket.socket(fileno=0);"
-        "s.sendmsg([b'x'],[(socket.SOL_SOCKET,socket.SCM_RIGHTS,array.array('i',[c.fileno()]))])"
-    )
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        argv = daemon.namespaces.command("python3", "-c", program)
-        subprocess.run(argv, stdin=theirs, check=True, timeout=20)
-        _, fds, _, _ = socket.recv_fds(ours, 1, 1)
-    return socket.socket(fileno=fds[0])
 
 
 def test_a_revoked_client_is_refused_and_its_streams_end_at_a_reload() -> None:

@@ -49,6 +49,7 @@ def world() -> Iterator[World]:
         programs = {"docker": str(BIN / "wharfie"), "wharfie": str(BIN / "wharfie")}
         with SshServer(server.namespaces, programs, address=SERVER) as ssh:
             client.check(f"mkdir -m 700 .ssh; cp {ssh.home}/* .ssh")
+            client.check(f"ln -s {docker_cli()} {client.folder}/bin/docker")
             yield World(server, client)
 
 

@@ -91,6 +91,14 @@ def test_all_sessions_share_one_connection(machine: Machine) -> None:
     assert machine.home.joinpath("wharfie-ssh-0").stat().st_mode & 0o777 == 0o700
 
 
+def test_more_sessions_at_once_than_a_server_allows_on_one_connection(machine: Machine) -> None:
+    """sshd's MaxSessions is 10: what is refused goes by a connection of its own."""
+    argv = machine.argv(str(BIN / "wharfie"), "run", "--rm", "busybox", "sh", "-c", "sleep 2")
+    machine.run("version")
+    clients = [subprocess.Popen(argv, stdin=subprocess.DEVNULL) for _ in range(8)]
+    assert [client.wait(60) for client in clients] == [0] * 8
+
+
 def test_a_directory_others_can_enter_is_not_used_for_sharing(machine: Machine) -> None:
     folder = machine.home / "wharfie-ssh-0"
     machine.run("version")

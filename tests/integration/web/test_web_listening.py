@@ -130,6 +130,8 @@ def test_one_path_by_two_spellings_is_opened_once(
     [
         (["127.0.0.1", "localhost"], 1),
         (["0.0.0.0", "127.0.0.1"], 1),
+        (["127.0.0.1", "0.0.0.0"], 1),
+        (["127.0.0.1", "0.0.0.0", "::"], 1),
         (["::", "0.0.0.0", "127.0.0.1", "::1"], 1),
         (["127.0.0.1", "127.0.0.2"], 2),
     ],
@@ -213,3 +215,23 @@ def test_only_listening_stream_sockets_are_taken(tmp_path: Path, opening: Openin
         ):
             with pytest.raises(ListenError, match=words):
                 opening(FdListener(fd=one.fileno()))
+
+
+def test_an_inherited_wildcard_of_ipv6_alone_leaves_ipv4_to_others(opening: Opening) -> None:
+    one = socket.socket(socket.AF_INET6)
+    one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    one.bind(("::", 0))
+    one.listen()
+    port = one.getsockname()[1]
+    others = (TcpListener(host=host, port=port) for host in ("::1", "127.0.0.1"))
+    opened = opening(FdListener(fd=one.detach()), *others)
+    assert [each.listener.url.partition("//")[2] for each in opened][1:] == [f"127.0.0.1:{port}"]
+
+
+def test_abstract_sockets_are_refused(opening: Opening) -> None:
+    """Nobody guards them, and a container on the host's network reaches them (CVE-2020-15257)."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"\0wharfie-test-{os.getpid()}")
+        one.listen()
+        with pytest.raises(ListenError, match="abstract socket"):
+            opening(FdListener(fd=one.fileno()))

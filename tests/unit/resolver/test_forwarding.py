@@ -28,11 +28,22 @@ def server() -> Iterator[socket.socket]:
         yield made
 
 
-def asked(loop: Loop, server: socket.socket, *servers: str) -> list[bytes]:
+@pytest.fixture
+def forwarders() -> Iterator[list[Forwarder]]:
+    made: list[Forwarder] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+def asked(
+    loop: Loop, server: socket.socket, forwarders: list[Forwarder], *servers: str
+) -> list[bytes]:
     """Ask once; the answers go to the list that is returned."""
     answers: list[bytes] = []
     data = question("www.example.test")
     forwarder = Forwarder(loop, -1, port=server.getsockname()[1])
+    forwarders.append(forwarder)
     forwarder.ask(
         dns.parse_query(data),
         data,
@@ -49,20 +60,24 @@ def answer_to(data: bytes, *, code: int = 0, number: int | None = None) -> bytes
     return whole if number is None else dns.renumber(whole, number)
 
 
-def test_f6_every_question_has_a_port_and_a_number_of_its_own(server: socket.socket) -> None:
+def test_f6_every_question_has_a_port_and_a_number_of_its_own(
+    server: socket.socket, forwarders: list[Forwarder]
+) -> None:
     loop = Loop()
     seen = set()
     for _ in range(40):
-        asked(loop, server)
+        asked(loop, server, forwarders)
         data, peer = server.recvfrom(512)
         seen.add((data[:2], peer[1]))
     assert len({number for number, _ in seen}) > 30
     assert len({port for _, port in seen}) > 30
 
 
-def test_f6_a_guessed_answer_is_not_believed(server: socket.socket) -> None:
+def test_f6_a_guessed_answer_is_not_believed(
+    server: socket.socket, forwarders: list[Forwarder]
+) -> None:
     loop = Loop()
-    answers = asked(loop, server)
+    answers = asked(loop, server, forwarders)
     data, peer = server.recvfrom(512)
     number = int.from_bytes(data[:2], "big")
     server.sendto(answer_to(data, number=number ^ 1), peer)
@@ -80,9 +95,11 @@ def test_f6_a_guessed_answer_is_not_believed(server: socket.socket) -> None:
     assert [one[:2] for one in answers] == [struct.pack(">H", 77)]
 
 
-def test_a_failing_server_is_followed_by_the_next(server: socket.socket) -> None:
+def test_a_failing_server_is_followed_by_the_next(
+    server: socket.socket, forwarders: list[Forwarder]
+) -> None:
     loop = Loop()
-    answers = asked(loop, server, "127.0.0.1", "127.0.0.1")
+    answers = asked(loop, server, forwarders, "127.0.0.1", "127.0.0.1")
     data, peer = server.recvfrom(512)
     server.sendto(answer_to(data, code=dns.SERVER_FAILURE), peer)
     loop.turn(1)
@@ -93,10 +110,12 @@ def test_a_failing_server_is_followed_by_the_next(server: socket.socket) -> None
     assert dns.response_code(answers[0]) == dns.NAME_ERROR
 
 
-def test_silence_ends_in_a_failure(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_ends_in_a_failure(
+    server: socket.socket, forwarders: list[Forwarder], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(forwarding, "_PATIENCE", 0.02)
     loop = Loop()
-    answers = asked(loop, server)
+    answers = asked(loop, server, forwarders)
     for _ in range(50):
         if answers:
             break

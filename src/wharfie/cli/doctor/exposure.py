@@ -66,6 +66,10 @@ def _is_here(pid: str) -> bool:
     return True
 
 
+_OWN = "/proc/self/fd/"
+"""Bound below a directory only the daemon has open: not for clients."""
+
+
 def check_exposure() -> Iterator[Finding]:
     """Yield a finding for every listening socket of every daemon here."""
     daemons = running_daemons()
@@ -85,6 +89,8 @@ def check_exposure() -> Iterator[Finding]:
         for one in sockets:
             if not one.path:
                 yield _check_tcp(one)
+            elif one.path.startswith(_OWN):
+                continue
             elif not os.path.exists(one.path) or _is_api(one.path):
                 yield _check_path(one)
 

@@ -140,7 +140,10 @@ def _check_dns(values: Values) -> None:
 
 def _check_registries(values: Values) -> None:
     for mirror in _texts(values, "registry-mirrors"):
-        found = urlsplit(mirror)
+        try:
+            found = urlsplit(mirror)
+        except ValueError:
+            raise ConfigError(f'invalid mirror: "{mirror}" is not a valid URI') from None
         must = "must use either 'https://' or 'http://'"
         if not found.scheme:
             raise ConfigError(f'invalid mirror: no scheme specified for "{mirror}": {must}')

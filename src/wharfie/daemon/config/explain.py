@@ -62,7 +62,10 @@ def _row(
         derived = _derived(name, settings, config, environment)
         if derived is not None:
             return Row(name, derived.value, derived.source)
-        return Row(name, option.default, "default") if option.support is Support.ACTED else None
+        if option.support is not Support.ACTED:
+            return None
+        effective = getattr(config, name.replace("-", "_"), None)
+        return Row(name, effective if option.default is None else option.default, "default")
     note = "" if option.support is Support.ACTED else f"{option.support.value}: {option.note}"
     return Row(name, given.value, given.source, note)
 

@@ -32,7 +32,11 @@ class Passed(Struct, frozen=True):
 
 
 def take_passed(environment: MutableMapping[str, str], pid: int) -> list[Passed]:
-    """Read and remove the variables; none when they are meant for another process."""
+    """Read and remove the variables; none when they are meant for another process.
+
+    Raises:
+        ConfigError: a descriptor that was announced is not open.
+    """
     given = [environment.pop(name, "") for name in _VARIABLES]
     if given[0] != str(pid) or not given[1].isdecimal():
         return []
@@ -41,7 +45,10 @@ def take_passed(environment: MutableMapping[str, str], pid: int) -> list[Passed]
     names += [""] * (count - len(names))
     passed = [Passed(FIRST + index, names[index]) for index in range(count)]
     for one in passed:
-        os.set_inheritable(one.fd, False)
+        try:
+            os.set_inheritable(one.fd, False)
+        except OSError as error:
+            raise ConfigError(f"descriptor {one.fd} of LISTEN_FDS: {error.strerror}") from None
     return passed
 
 

@@ -196,7 +196,8 @@ class BridgeNetworks:
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """See NetworkDriver."""
-        if connection.ports or connection.resolving is not None:
+        is_plain = all(one.host_interface for one in connection.endpoints.values())
+        if connection.ports or connection.resolving is not None or not is_plain:
             await self._run(lambda: self._leave(container_id, connection))
         else:
             self._leave(container_id, connection)
@@ -230,13 +231,13 @@ class BridgeNetworks:
                     settings,
                     namespace=sandbox.namespace,
                     position=position,
-                    spare=None if position or network.sublink else sandbox.spare,
+                    spare=None if position or network.sublink or network.remote else sandbox.spare,
                     default_route=position == outside,
                 )
                 undo.callback(self._departures.add, [endpoint])
                 endpoints[network.record.name] = endpoint
             if networks:
-                if networks[0][0].sublink is None:
+                if networks[0][0].index >= 0 and networks[0][0].sublink is None:
                     self._factory.preferred = networks[0][0].port
                 self._firewall.check()
             ports = self._publish(
@@ -349,9 +350,9 @@ class BridgeNetworks:
             return
         endpoints = list(live.connection.endpoints.values())
         ports = self._ports.owned(container_id, live.connection.ports)
-        self._names.leave(container_id, live.connection)
-        self._names.unrelay(ports)
         try:
+            self._names.leave(container_id, live.connection)
+            self._names.unrelay(ports)
             target = port_target(endpoints)
             if ports and target is not None:
                 self._firewall.unpublish(self._rules(ports, target))
@@ -359,6 +360,14 @@ class BridgeNetworks:
             self._ports.release(container_id, ports)
             live.close()
             self._departures.add(endpoints)
+            self._tell_remote(endpoints)
+
+    def _tell_remote(self, endpoints: Sequence[Endpoint]) -> None:
+        """Plugins hear that endpoints of theirs are gone."""
+        for endpoint in endpoints:
+            network = self._bridges.find(endpoint.network_id)
+            if network is not None and network.remote is not None:
+                network.remote.leave(endpoint.id)
 
     def _name_sockets(self, container_id: ContainerId) -> tuple[int, int]:
         live = self._live.require(container_id)
@@ -410,6 +419,7 @@ class BridgeNetworks:
             ):
                 netlink.run([rtnetlink.delete_link(endpoint.interface)], ignore=GONE)
         self._endpoints.remove(endpoint)
+        self._tell_remote([endpoint])
         self._names.part(container_id, [endpoint])
         self._names.join(container_id, live.connection, None)
         if new is not None and old is not None:
@@ -484,7 +494,7 @@ class BridgeNetworks:
         return connection
 
     def _mend(self, one: LiveConnection, network: BridgeNetwork, endpoint: Endpoint) -> Endpoint:
-        if network.sublink is not None:
+        if network.sublink is not None or network.remote is not None:
             return endpoint  # it is inside, and goes with its sandbox
         link = self._links.find(endpoint.host_interface)
         if link is None:

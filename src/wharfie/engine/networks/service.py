@@ -16,7 +16,7 @@ from wharfie.engine.networks import defaults
 from wharfie.engine.networks.defaults import DefaultBridge
 from wharfie.engine.networks.requests import NetworkCreate
 from wharfie.engine.networks.selection import check_filters, find, matches
-from wharfie.engine.networks.validation import BRIDGE_DRIVER, DRIVERS, check_create
+from wharfie.engine.networks.validation import BRIDGE_DRIVER, JOINED_BY_NOBODY, check_create
 from wharfie.model import clock
 from wharfie.model.errors import Conflict, EngineError, Forbidden, NoSuchNetwork
 from wharfie.model.filters import NetworkFilters, PruneFilters, has_labels
@@ -86,7 +86,7 @@ class Networks:
         self._announced = set(live)
         self._networks = {network.id: network for network in recorded}
         await self._driver.restore(
-            [network for network in recorded if network.driver in DRIVERS],
+            [network for network in recorded if network.driver not in JOINED_BY_NOBODY],
             [LiveConnection(key, pid, connection) for key, (pid, connection) in live.items()],
         )
         await self._ensure_bridge()
@@ -301,7 +301,7 @@ class Networks:
             Conflict: the address is taken.
         """
         network = self.get(ref)
-        if network.driver not in DRIVERS:
+        if network.driver in JOINED_BY_NOBODY:
             raise Forbidden(
                 f"container cannot be connected to {network.name} network: it is not a network "
                 "that running containers join"

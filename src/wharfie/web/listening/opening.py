@@ -27,6 +27,8 @@ from wharfie.web.listening.sockets import BACKLOG, open_fd, open_tcp, open_unix,
 _log = logging.getLogger(__name__)
 
 _ANY_IPV4 = "0.0.0.0"  # noqa: S104 - compared with, not bound
+_ANY_IPV6 = "::/0"
+"""How a wildcard that does not take in IPv4 is called here, unlike "::"."""
 
 Check = Callable[[Listener, socket.socket], None]
 """Looks at a bound socket before anybody can connect; refuses by raising ListenError."""
@@ -50,9 +52,8 @@ def open_all(listeners: Iterable[Listener], *, check: Check | None = None) -> li
         ListenError: an address cannot be had; nothing is left open.
     """
     opening = _Opening(check)
-    order = (FdListener, UnixListener, TcpListener)
     try:
-        for one in sorted(listeners, key=lambda listener: order.index(type(listener))):
+        for one in sorted(listeners, key=_turn):
             opening.add(one)
         for opened in opening.done:
             for each in opened.sockets:
@@ -72,6 +73,17 @@ def close_all(done: Iterable[Opened]) -> None:
         if opened.sockets and isinstance(opened.listener, UnixListener):
             with suppress(FileNotFoundError):
                 os.unlink(opened.listener.path)
+
+
+def _turn(listener: Listener) -> int:
+    """Which come first: a wildcard has to be open before the addresses it takes in."""
+    match listener:
+        case FdListener():
+            return 0
+        case UnixListener():
+            return 1
+        case TcpListener():
+            return {"::": 2, _ANY_IPV4: 3}.get(listener.host, 4)
 
 
 class _Opening:
@@ -127,9 +139,12 @@ class _Opening:
 
 def _name_of(opened: socket.socket) -> object:
     name = opened.getsockname()
-    if isinstance(name, tuple):
-        return name[:2]
-    return os.path.realpath(os.fsdecode(name))
+    if not isinstance(name, tuple):
+        return os.path.realpath(os.fsdecode(name)) if name else opened
+    if opened.family == socket.AF_INET6 and name[0] == "::":
+        only = opened.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        return (_ANY_IPV6 if only else "::", name[1])
+    return name[:2]
 
 
 def _covers(other: object, name: object) -> bool:
@@ -138,4 +153,5 @@ def _covers(other: object, name: object) -> bool:
         return False
     if other[1] != name[1] or not other[1]:
         return False
-    return other[0] == "::" or (other[0] == _ANY_IPV4 and ":" not in str(name[0]))
+    is_ipv6 = ":" in str(name[0])
+    return other[0] in ("::", _ANY_IPV6 if is_ipv6 else _ANY_IPV4)

@@ -180,6 +180,12 @@ def open_fd(listener: FdListener) -> socket.socket:
     if not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         opened.detach()
         raise ListenError(f"{listener.url} does not listen: it must not have Accept=yes")
+    if isinstance(opened.getsockname(), bytes):
+        opened.detach()
+        raise ListenError(
+            f"{listener.url} is an abstract socket, which has no permissions and which containers "
+            "on the host's network reach: use a path"
+        )
     opened.set_inheritable(False)
     if opened.family != socket.AF_UNIX:
         prepare_tcp(opened)

@@ -39,6 +39,7 @@ WRONG = [
         {"registry-mirrors": ["https://a/b?c"]},
         'invalid mirror: query or fragment at end of the URI "https://a/b?c"',
     ),
+    ({"registry-mirrors": ["http://[x"]}, 'invalid mirror: "http://[x" is not a valid URI'),
     ({"exec-opts": ["a=b"]}, "invalid exec-opt (a=b): unknown option: 'a'"),
     ({"exec-opts": ["x"]}, "invalid exec-opt (x): must be formatted 'opt=value'"),
     (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfie.daemon.config import WHARFIED, ConfigError
+from wharfie.daemon.config import DOCKERD, WHARFIED, ConfigError
 from wharfie.daemon.config.explain import explain_command
 from wharfie.daemon.config.flags import parse_flags
 
@@ -50,6 +50,14 @@ def test_defaults_that_depend_on_tls_say_so(tmp_path: Path) -> None:
     assert found["tlscert"] == {
         "value": "/certs/cert.pem", "source": "default, certificates in /certs", "reload": False,
     }  # fmt: skip
+
+
+def test_what_the_name_decides_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text("{}")
+    for places, allowed in ((WHARFIED, False), (DOCKERD, True)):
+        text = explain_command({"config-file": str(path)}, places, {}, as_json=True)
+        assert json.loads(text)["allow-plain-tcp"]["value"] is allowed
 
 
 def test_people_get_a_table(tmp_path: Path) -> None:

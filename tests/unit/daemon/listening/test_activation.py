@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from wharfie.daemon.config import ConfigError
 from wharfie.daemon.listening import activation
 from wharfie.daemon.listening.activation import Passed, close_unused, take_passed
 
@@ -48,3 +49,11 @@ def test_what_nobody_asked_for_is_closed(two: int) -> None:
     os.fstat(two)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(two + 1)
+
+
+def test_an_announced_descriptor_that_is_not_open_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(activation, "FIRST", 900)
+    with pytest.raises(ConfigError, match="descriptor 900 of LISTEN_FDS: Bad file descriptor"):
+        take_passed({"LISTEN_PID": "7", "LISTEN_FDS": "1"}, 7)
