@@ -233,7 +233,7 @@ class Networks:
     async def join(self, request: JoinRequest) -> Connection:
         """Make and connect a starting container's sandbox; see NetworkDriver.join.
 
-        Interfaces come in the order of their gateway priorities, equal ones as given.
+        Interfaces come in the order of their gateway priorities, equal ones by name.
         """
         for network, _ in request.networks:
             if self.get(network.id).config_only:
@@ -241,7 +241,7 @@ class Networks:
                     f"cannot create container {request.container_name}: network {network.name} "
                     "is a configuration only network"
                 )
-        ordered = sorted(request.networks, key=lambda pair: -pair[1].gw_priority)
+        ordered = sorted(request.networks, key=_gateway_order)
         joining = [network.id for network, _ in ordered]
         self._joining.update(joining)
         try:
@@ -401,6 +401,12 @@ class Networks:
                 return
             await self._driver.delete(present)
         await self._record(await self._driver.create(wish))
+
+
+def _gateway_order(pair: tuple[Network, EndpointSettings]) -> tuple[int, str]:
+    """Source: behaviours 163."""
+    network, settings = pair
+    return -settings.gw_priority, network.name
 
 
 def _ipam(wish: IPAM | None) -> IPAM:
