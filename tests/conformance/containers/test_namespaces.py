@@ -132,3 +132,10 @@ def test_b176_a_link_gives_a_name_and_variables(shared_daemon: Daemon) -> None:
         assert f"{again}\tstore" in output(daemon, "exec", "linking", "cat", "/etc/hosts")
     finally:
         daemon.docker("rm", "-f", "linking", "squatter", name)
+
+
+def test_a_container_without_networking_has_a_loopback_only(shared_daemon: Daemon) -> None:
+    body = {"Image": "busybox", "Cmd": ["ls", "/sys/class/net"], "NetworkDisabled": True}
+    made = shared_daemon.json("POST", "/containers/create", body)["Id"]  # type: ignore[index, call-overload]
+    assert output(shared_daemon, "start", "-a", made) == "lo"
+    output(shared_daemon, "rm", made)

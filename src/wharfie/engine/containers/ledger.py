@@ -27,7 +27,7 @@ class Ledger:
         self._observers: list[Callable[[ContainerHandle], None]] = []
 
     def observe(self, observer: Callable[[ContainerHandle], None]) -> None:
-        """Name somebody to be called, at once, whenever a container's status changes."""
+        """Name somebody to be called, at once, when a status or a memory limit changes."""
         self._observers.append(observer)
 
     async def add(self, handle: ContainerHandle) -> None:
@@ -86,7 +86,10 @@ class Ledger:
 
     def _show(self, handle: ContainerHandle, record: Container) -> None:
         before, handle.record = handle.record, record
-        if before.state.status is not record.state.status:
+        if (
+            before.state.status is not record.state.status
+            or before.host_config.memory != record.host_config.memory
+        ):
             for observer in self._observers:
                 observer(handle)
 

@@ -37,8 +37,8 @@ class HealthMonitors:
         self._ledger = ledger
         self._execs = execs
         self._nursery = nursery
-        self._running: dict[ContainerId, Callable[[], object]] = {}
-        """By container, what cancels its monitor."""
+        self._running: dict[ContainerId, tuple[str, Callable[[], object]]] = {}
+        """By container, the run its monitor looks at, and what cancels it."""
 
     def open(self) -> None:
         """Watch every container, those that run already at once."""
@@ -49,20 +49,24 @@ class HealthMonitors:
     def close(self) -> None:
         """Stop looking; containers and their recorded health stay as they are."""
         running, self._running = list(self._running.values()), {}
-        for cancel in running:
+        for _, cancel in running:
             cancel()
 
     def _on_status(self, handle: ContainerHandle) -> None:
-        cancel = self._running.pop(handle.id, None)
-        if cancel is not None:
-            cancel()
-        if handle.record.state.status is not Status.RUNNING:
+        state = handle.record.state
+        current = self._running.get(handle.id)
+        if current is not None:
+            if state.status is Status.RUNNING and state.started_at == current[0]:
+                return
+            del self._running[handle.id]
+            current[1]()
+        if state.status is not Status.RUNNING:
             return
         check = health_check(handle.record.config)
         if check is not None:
             monitor = self._monitor(handle, check)
             what = f"health checks of {short(handle.id)}"
-            self._running[handle.id] = self._nursery.begin(monitor, what)
+            self._running[handle.id] = (state.started_at, self._nursery.begin(monitor, what))
 
     async def _monitor(self, handle: ContainerHandle, check: HealthCheck) -> None:
         seconds, fraction = parse_rfc3339(handle.record.state.started_at) or (0, 0)

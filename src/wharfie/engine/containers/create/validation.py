@@ -40,6 +40,10 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
     check_log_config(host.log_config.type or "json-file", host.log_config.config)
     _check_names(host)
     _check_namespaces(host)
+    if host.isolation.lower() not in ("", "default"):
+        raise InvalidArgument(
+            f"Invalid isolation: \"{host.isolation}\" - linux only supports 'default'"
+        )
     _check_modes(config, host)
     storage_size(host)
     for port in host.port_bindings:

@@ -192,7 +192,7 @@ class Starter:
             return None
         networks = self._ports.networks
         joins = []
-        if mode.kind == "network":
+        if mode.kind == "network" and record.config.network_disabled is not True:
             joins = [
                 (networks.get(attachment.settings.network_id or name), attachment.settings)
                 for name, attachment in record.networks.items()

@@ -57,6 +57,7 @@ def test_a_plain_request_passes() -> None:
         ({"port_bindings": {"99999/tcp": []}}, "invalid containerPort: 99999/tcp"),
         ({"port_bindings": {"x": [PortBinding()]}}, "invalid containerPort: x"),
         ({"storage_opt": {"speed": "1"}}, "Unknown option speed"),
+        ({"isolation": "hyperv"}, "Invalid isolation: \"hyperv\" - linux only supports 'default'"),
         (
             {"network_mode": "container:x", "port_bindings": {"80/tcp": []}},
             "conflicting options: port publishing and the container type network mode",

@@ -9,7 +9,9 @@ import pytest
 
 from support.engine_bench import Bench
 from wharfie.engine.containers.lifecycle.memory import MemoryWatches
+from wharfie.engine.containers.updating import ContainerUpdates
 from wharfie.model.container import WaitCondition
+from wharfie.model.update import UpdateSpec
 
 MIB = 1 << 20
 
@@ -45,7 +47,15 @@ async def test_b067_a_container_that_survives_a_kill_says_so_at_once(bench: Benc
     assert ref not in bench.runtime.watched
 
 
-async def test_without_a_limit_nobody_watches(bench: Bench) -> None:
+async def test_without_a_limit_nobody_watches_until_it_gets_one(bench: Bench) -> None:
     ref = await bench.create()
     await bench.verbs.start(ref)
     assert bench.runtime.watched == {}
+    updates = ContainerUpdates(
+        catalogue=bench.engine.catalogue,
+        ledger=bench.engine.ledger,
+        runtime=bench.runtime,
+        cpus=4,
+    )
+    await updates.update(ref, UpdateSpec(memory=64 * MIB, memory_swap=64 * MIB))
+    assert list(bench.runtime.watched) == [ref]
