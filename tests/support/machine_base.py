@@ -64,7 +64,9 @@ def _make(suite: str, root: Path) -> None:
     rules = root / "etc/dpkg/dpkg.cfg.d/tests"
     rules.parent.mkdir(parents=True, exist_ok=True)
     rules.write_text(DPKG_RULES)
-    _run("chroot", str(root), "/debootstrap/debootstrap", "--second-stage")
+    # It mounts /proc and /sys inside, and leaves them: in mounts of its own.
+    private = ("unshare", "--mount", "--propagation", "private")
+    _run(*private, "chroot", str(root), "/debootstrap/debootstrap", "--second-stage")
     _install_dependencies(suite, root / "opt/wharfie/packages")
     _run("chroot", str(root), "python3", "-m", "compileall", "-q", "/opt/wharfie/packages")
     for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):
