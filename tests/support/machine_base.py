@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("WHARFIE_TEST_CACHE", "/var/cache/wharfie-tests"))
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 PACKAGES = (
-    "systemd", "systemd-sysv", "iproute2", "procps", "net-tools", "curl", "openssl", "python3",
-    "crun", "busybox-static",
+    "systemd", "systemd-sysv", "dbus", "iproute2", "procps", "net-tools", "curl", "openssl",
+    "python3", "crun", "busybox-static",
 )  # fmt: skip
 # Nobody reads manuals here; and what is cached needs no protection from a power cut.
 DPKG_RULES = """\

@@ -30,11 +30,14 @@ systemctl start docker.socket docker
 PATIENCE = 600
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this folder time for that."""
+    """Give the tests of this folder time for that, and each machine to one worker."""
     for item in items:
         if "machine" in getattr(item, "fixturenames", ()):
+            assert isinstance(item, pytest.Function)
             item.add_marker(pytest.mark.timeout(PATIENCE))
+            item.add_marker(pytest.mark.xdist_group(item.callspec.params["machine"]))
 
 
 def _missing() -> str:
@@ -53,10 +56,7 @@ def _container() -> str:
 
 @pytest.fixture(
     scope="session",
-    params=[
-        pytest.param(suite, marks=pytest.mark.xdist_group(suite))
-        for suite in ("bookworm", "trixie")
-    ],
+    params=["bookworm", "trixie"],
 )
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A machine with the engine installed and running; tests share it."""
