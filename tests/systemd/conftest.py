@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from support.machine import Machine, MachineError
 
@@ -30,14 +32,24 @@ systemctl start docker.socket docker
 PATIENCE = 600
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this folder time for that, and each machine to one worker."""
+    """Give the tests of this folder time for that."""
     for item in items:
         if "machine" in getattr(item, "fixturenames", ()):
-            assert isinstance(item, pytest.Function)
             item.add_marker(pytest.mark.timeout(PATIENCE))
-            item.add_marker(pytest.mark.xdist_group(item.callspec.params["machine"]))
+
+
+class ByMachine(LoadScopeScheduling):
+    """Gives all tests of a machine to one worker; xdist's groups do not work with pytest 9."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The machine's suite, which is the first parameter."""
+        return nodeid.rpartition("[")[2].rstrip("]").partition("-")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByMachine | None:
+    """Choose it where groups are asked for."""
+    return ByMachine(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def _missing() -> str:
