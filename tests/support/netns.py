@@ -55,7 +55,13 @@ class Namespaces:
         """Kill everything inside and wait until it is gone."""
         if self._holder.poll() is not None:
             return
+        orphans = [pid for pid in self.processes() if _parent(pid) == os.getpid()]
         os.kill(self.pid, signal.SIGKILL)
+        # A client of a supervisor makes this process a subreaper: nobody else will reap them,
+        # and their namespace waits until somebody did.
+        for pid in orphans:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
         self._holder.communicate(timeout=30)
 
     def command(self, *argv: str) -> list[str]:
@@ -160,3 +166,12 @@ def descendant(pid: int, program: Sequence[str]) -> int:
         if found := children(pid):
             return found[0]
     raise AssertionError("poll ends by itself")
+
+
+def _parent(pid: int) -> int:
+    """Parent of a process, 0 for one that is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
