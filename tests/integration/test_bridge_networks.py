@@ -307,12 +307,20 @@ def test_a_new_holder_of_an_address_is_reached_at_once(on_host: OnHost) -> None:
         await driver.restore([], [])
         network = await driver.create(bridge_network("fixed", subnet="10.5.0.0/24"))
         neighbour = await host.start(driver, network)
+        late = 0
         for _ in range(5):
             holder = await host.start(driver, network, address="10.5.0.77")
             with host.serve(holder, 80) as server:
-                assert host.reach(neighbour, server, "10.5.0.77", 80, timeout=0.9)
-                assert host.reach(None, server, "10.5.0.77", 80, timeout=0.9)
+                for client in (neighbour, None):
+                    # Less than the second after which a lost first packet is repeated.
+                    try:
+                        assert host.reach(client, server, "10.5.0.77", 80, timeout=0.9)
+                    except TimeoutError:
+                        late += 1
             await host.stop(driver, holder)
+        # A neighbour that kept a wrong hardware address would be late every time; a busy machine
+        # now and then.
+        assert late <= 3
 
     on_host(body)
 

@@ -195,6 +195,31 @@ def test_b163_routed_networks_open_published_ports_alone(on_host: OnHost) -> Non
     on_host(body)
 
 
+def test_direct_routing_opens_published_ports_at_their_containers(on_host: OnHost) -> None:
+    async def body(host: Host) -> None:
+        driver = host.driver(direct_routing=True)
+        await driver.restore([], [])
+        network = await driver.create(bridge_network())
+        publish = {
+            "80/tcp": [PortBinding("", "8080")],
+            "82/tcp": [PortBinding("", "8082", ["203.0.113.0/24"])],
+        }
+        container = await host.start(driver, network, publish=publish)
+        host.run("ip", "route", "add", "172.16.0.0/12", "via", HOST_ADDRESS, inside=host.outside)
+        with host.serve(container, 80) as server, host.serve(container, 81) as hidden:
+            assert host.reach(host.outside, server, container.address, 80) == OUTSIDE_ADDRESS
+            assert host.reach(host.outside, server, HOST_ADDRESS, 8080) == OUTSIDE_ADDRESS
+            for port in (81, 82):
+                with pytest.raises(UNREACHABLE):
+                    host.reach(host.outside, hidden, container.address, port, timeout=0.4)
+        await host.stop(driver, container)
+        with host.serve(None, 9000) as server:
+            again = await host.start(driver, network, publish=publish)
+            assert host.reach(again, server, HOST_ADDRESS, 9000) == again.address
+
+    on_host(body)
+
+
 def test_b163_networks_without_protection_are_reached_at_every_port(on_host: OnHost) -> None:
     async def body(host: Host) -> None:
         driver = host.driver()

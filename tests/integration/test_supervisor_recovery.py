@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from support.oci import Tasks
 from support.supervised import OUT, Host, host_in, read_all, read_until, supervisor_pid, unframe
 from wharfie.drivers.runtime.supervision import SupervisorRefused, open_supervisor, process
 from wharfie.drivers.runtime.supervision import client as client_module
-from wharfie.model.task import AttachSpec, LaunchFailed
+from wharfie.model.task import AttachSpec, LaunchFailed, LogSpec
 
 pytestmark = [
     pytest.mark.root,
@@ -288,3 +289,31 @@ async def test_clients_of_an_ended_task_are_let_go_without_a_daemon(
     assert unframe(await read_all(connection))[1] == b"bye\n"
     host.reconnect(await open_supervisor(host.exec_root))
     assert await host.exit_code("c1") == 0
+
+
+async def test_what_was_not_sent_yet_survives_an_upgrade(host: Host, tmp_path: Path) -> None:
+    """The receiver reads nothing before the program was replaced; then every line comes."""
+    path = tmp_path / "late"
+    with socket.socket(socket.AF_UNIX) as late:
+        late.bind(str(path))
+        late.listen()
+        options = {"address": f"unix://{path}", "tag": "t"}
+        log = LogSpec(driver="syslog", path=host.tasks.log_path("c1"), options=options)
+        script = "i=0; while [ $i -lt 9000 ]; do echo line $i.; i=$((i+1)); done; read x"
+        spec = host.tasks.spec("c1", "sh", "-c", script, log=log, stdin=True)
+        await host.client.launch(spec)
+        written = Path(host.tasks.log_path("c1"))
+        async with asyncio.timeout(20):
+            while b"line 8999." not in written.read_bytes():
+                await asyncio.sleep(0.02)
+        await host.client.upgrade()
+        received = b""
+        for _ in range(2):  # the connection of the old program, then that of the new one
+            connection, _ = await asyncio.to_thread(late.accept)
+            with connection:
+                connection.settimeout(2)
+                with contextlib.suppress(TimeoutError):
+                    while piece := await asyncio.to_thread(connection.recv, 1 << 16):
+                        received += piece
+        missing = [n for n in range(9000) if b"line %d." % n not in received]
+        assert missing == []

@@ -141,7 +141,7 @@ def test_a_plugin_that_is_gone_holds_nothing_up(plugged: tuple[Daemon, Plugin]) 
 
 
 def test_specs_name_sockets(tmp_path: Path) -> None:
-    from wharfie.drivers.volume.plugins import find_plugin  # noqa: PLC0415
+    from wharfie.drivers.plugins import find_plugin  # noqa: PLC0415
 
     (tmp_path / "one.spec").write_text("unix:///run/one.sock\n")
     (tmp_path / "two.json").write_text(json.dumps({"Name": "two", "Addr": "unix:///run/two.sock"}))

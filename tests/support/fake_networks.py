@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from wharfie.model.errors import NotFound
 from wharfie.model.ids import ContainerId, EndpointId, NetworkId, generate_id
 from wharfie.model.network import (
     IPAM,
@@ -38,6 +39,8 @@ class FakeNetworkDriver:
 
     async def create(self, network: Network) -> Network:
         self._refuse()
+        if network.driver not in ("bridge", "macvlan", "ipvlan"):
+            raise NotFound(f'plugin "{network.driver}" not found')
         config = network.ipam.config or [
             IPAMConfig(
                 subnet=f"172.{17 + len(self.networks)}.0.0/16",

@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("WHARFIE_TEST_CACHE", "/var/cache/wharfie-tests"))
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 PACKAGES = (
-    "systemd", "systemd-sysv", "iproute2", "procps", "net-tools", "curl", "openssl", "python3",
-    "crun", "busybox-static",
+    "systemd", "systemd-sysv", "dbus", "iproute2", "procps", "net-tools", "curl", "openssl",
+    "python3", "crun", "busybox-static",
 )  # fmt: skip
 # Nobody reads manuals here; and what is cached needs no protection from a power cut.
 DPKG_RULES = """\
@@ -64,7 +64,9 @@ def _make(suite: str, root: Path) -> None:
     rules = root / "etc/dpkg/dpkg.cfg.d/tests"
     rules.parent.mkdir(parents=True, exist_ok=True)
     rules.write_text(DPKG_RULES)
-    _run("chroot", str(root), "/debootstrap/debootstrap", "--second-stage")
+    # It mounts /proc and /sys inside, and leaves them: in mounts of its own.
+    private = ("unshare", "--mount", "--propagation", "private")
+    _run(*private, "chroot", str(root), "/debootstrap/debootstrap", "--second-stage")
     _install_dependencies(suite, root / "opt/wharfie/packages")
     _run("chroot", str(root), "python3", "-m", "compileall", "-q", "/opt/wharfie/packages")
     for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):

@@ -19,6 +19,7 @@ from ipaddress import IPv4Address
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
 from wharfie.formats.network import rtnetlink
 from wharfie.kernel import netns
+from wharfie.kernel.descriptors import unix_address
 from wharfie.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from wharfie.model.clock import now
 from wharfie.model.ids import ContainerId, NetworkId, generate_id
@@ -32,6 +33,7 @@ from wharfie.model.network import (
     Network,
     PortBinding,
 )
+from wharfie.resolver import protocol
 
 HOST_ADDRESS = "198.51.100.1"
 OUTSIDE_ADDRESS = "198.51.100.2"
@@ -229,9 +231,25 @@ class Host:
             container.kill()
         for driver in self.drivers:
             driver.close()
+        end_resolver(self.exec_root)
         self.links.close()
         os.close(self.outside)
         os.close(self.namespace)
+
+
+def end_resolver(exec_root: str) -> None:
+    """End the name server, which outlives its daemons as long as anybody needs it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        try:
+            with unix_address(f"{exec_root}/{protocol.SOCKET_NAME}") as address:
+                connection.connect(address)
+            for kind in ("begin", "settle", "leave-if-idle"):
+                connection.send(protocol.encode({"type": kind}))
+            connection.settimeout(5)
+            while connection.recv(4096):
+                pass
+        except (FileNotFoundError, ConnectionError):
+            return
 
 
 def bridge_network(

@@ -85,7 +85,7 @@ async def host_in(directory: Path) -> AsyncIterator[Host]:
 
 
 async def is_gone(exec_root: str) -> bool:
-    for _ in range(200):
+    for _ in range(1000):
         if not os.path.exists(f"{exec_root}/supervisor.sock"):
             return True
         await asyncio.sleep(0.02)

@@ -71,6 +71,12 @@ class Forwarder:
         self._running.add(attempt)
         attempt.run(lambda server: self._connect(server, namespace, tcp=tcp), finish)
 
+    def close(self) -> None:
+        """Ask nobody any more; nobody is answered."""
+        for attempt in self._running:
+            attempt.close()
+        self._running.clear()
+
     def _connect(self, server: Server, namespace: Callable[[], int], *, tcp: bool) -> socket.socket:
         family = socket.AF_INET6 if server.is_ipv6 else socket.AF_INET
         kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
@@ -124,7 +130,7 @@ class _Attempt:
 
     def _next(self) -> None:
         while self._servers:
-            self._close()
+            self.close()
             server = self._servers.pop(0)
             try:
                 self._connection = self._connect(server)
@@ -138,7 +144,7 @@ class _Attempt:
             if not self._tcp:
                 self._send()
             return
-        self._close()
+        self.close()
         failure = dns.answer(self._query, [], code=dns.SERVER_FAILURE)
         self._finish(self._last or failure)
 
@@ -176,7 +182,7 @@ class _Attempt:
             self._last = data
             self._next()
             return
-        self._close()
+        self.close()
         self._finish(data)
 
     def _send(self) -> None:
@@ -193,7 +199,8 @@ class _Attempt:
         if not self._unsent:
             self._loop.watch(self._connection.fileno(), READ, self._on_event)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Stop waiting; closing twice is no error."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -245,7 +245,7 @@ class Server:
             if source is None:
                 return Connection(self, _caller(transport, url, None))
             return TlsLayer(
-                source.context,
+                source,
                 lambda inner, tls: Connection(self, _caller(inner, url, tls)),
                 changed=self._follow,
             )

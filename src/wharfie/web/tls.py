@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import cast
 
+from wharfie.model.tls import TlsSource
+
 _log = logging.getLogger(__name__)
 _HANDSHAKE = 0x16
 _RECORD = 16384
@@ -30,21 +32,23 @@ class TlsLayer(asyncio.Protocol):
     """The TLS state of one server-side connection.
 
     Args:
-        context: the server's.
+        source: has the server's context; one that changes during a handshake ends it, for the new
+            one might not admit this client.
         make_protocol: called after the handshake, with the TLS object for the peer's identity.
         changed: told of the layer when it begins, has shaken hands, and is gone.
     """
 
     def __init__(
         self,
-        context: ssl.SSLContext,
+        source: TlsSource,
         make_protocol: Callable[[asyncio.Transport, ssl.SSLObject], asyncio.Protocol],
         *,
         changed: Callable[[TlsLayer], None],
     ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._source = source
+        self._tls = source.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._make_protocol = make_protocol
         self._changed = changed
         self._raw: asyncio.Transport
@@ -183,6 +187,11 @@ class TlsLayer(asyncio.Protocol):
             self._raw.close()
             return False
         self._flush()
+        if self._tls.context is not self._source.context:
+            _log.info("certificates were read again during a handshake: it has to be repeated")
+            self._is_closed = True
+            self._raw.close()
+            return False
         if self._tls.session_reused and has_ended(self._tls.getpeercert(), time.time()):
             _log.info("a resumed session's certificate has expired meanwhile")
             self._is_closed = True

@@ -5,11 +5,13 @@ Guard off: without time-outs and limits the same clients stay and are counted.
 
 import contextlib
 import json
+import os
 import resource
 import select
 import socket
 import time
 from collections.abc import Iterator
+from urllib.parse import quote as percent_encode
 
 import pytest
 
@@ -35,9 +37,8 @@ def memory(daemon: Daemon) -> int:
 
 
 def descriptors_of(daemon: Daemon) -> int:
-    from os import listdir  # noqa: PLC0415
 
-    return len(listdir(f"/proc/{daemon.pid}/fd"))
+    return len(os.listdir(f"/proc/{daemon.pid}/fd"))
 
 
 @contextlib.contextmanager
@@ -160,9 +161,8 @@ def test_large_and_strange_requests_are_bounded(daemon: Daemon) -> None:
 
 
 def quote(filters: object) -> str:
-    from urllib.parse import quote as percent  # noqa: PLC0415
 
-    return percent(json.dumps(filters))
+    return percent_encode(json.dumps(filters))
 
 
 def test_clients_that_never_read_are_waited_for_in_bounded_memory(daemon: Daemon) -> None:

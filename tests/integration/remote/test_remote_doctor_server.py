@@ -94,6 +94,13 @@ def test_plain_tcp_on_loopback(server: Server) -> None:
     assert "every user and program of this machine is root" in text
 
 
+def test_plain_tcp_by_ipv6(server: Server) -> None:
+    server.start("-H unix:///var/run/docker.sock -H tcp://[::1]:2375")
+    status, text = server.said("listeners")[1]
+    assert status == "fail"
+    assert text.startswith("[::1]:2375 without encryption")
+
+
 @pytest.mark.parametrize(("verify", "status"), [("false", "fail"), ("true", "ok")])
 def test_tls_with_and_without_asking_for_certificates(
     server: Server, verify: str, status: str

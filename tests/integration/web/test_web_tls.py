@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
 import pytest
 
@@ -362,3 +363,43 @@ def test_a_session_resumed_after_the_end_of_its_certificate_is_refused(app, monk
                 answered = one.recv(15)
                 assert answered == (b"HTTP/1.1 200 OK" if passes else b"")
         assert reused, "the last one was a resumed session"
+
+
+@dataclass
+class Changing:
+    """A `TlsSource` whose context a test replaces."""
+
+    context: ssl.SSLContext
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_a_handshake_under_way_does_not_outlive_a_reload(app, changes):
+    """A client revoked by the reload would slip in; without a change the same one is served."""
+    source = Changing(certificates().server_context(verify=True))
+    listener = TcpListener(host="127.0.0.1", port=0, tls=source)
+    with serving(app, [listener]) as state, connected(("127.0.0.1", state.port)) as raw:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = certificates().client_context(identify=True)
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        raw.sendall(outgoing.read())
+        while True:
+            incoming.write(raw.recv(65536))
+            with suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+                break
+        if changes:
+            source.context = certificates().server_context(verify=True)
+        tls.write(GET % b"/ping")
+        with suppress(ConnectionError):
+            raw.sendall(outgoing.read())
+            read_all_within(raw)
+        assert len(app.callers) == (0 if changes else 1)
+
+
+def read_all_within(raw, seconds=0.5):
+    raw.settimeout(seconds)
+    with suppress(TimeoutError):
+        while raw.recv(65536):
+            pass

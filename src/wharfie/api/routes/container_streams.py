@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable
 from urllib.parse import quote_plus
@@ -91,8 +92,11 @@ def attach_websocket(context: Context, command: WebSocketAttach) -> Outcome:
 
     async def take(connection: int, behind: bytes) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            await streams.attach(container, command.request, theirs.fileno(), b"")
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(ours)
+            with theirs:
+                await streams.attach(container, command.request, theirs.fileno(), b"")
+            stack.pop_all()  # the bridge closes it
         await bridge(connection, ours, behind, opcode=command.opcode)
 
     return Hijack(take, headers=command.accept, protocol="websocket", is_lasting=True)

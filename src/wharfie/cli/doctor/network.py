@@ -14,9 +14,9 @@ from wharfie.client.endpoint import PORT, TLS_PORT, Endpoint
 
 Findings = Generator[Finding, None, bool]
 
-SECONDS = 4.0
+SECONDS = 5.0
 # A router or firewall that refuses does so at once; a machine that is not there costs ARP's time.
-_AT_ONCE = 0.5
+_AT_ONCE = 1.5
 
 
 def check_way(endpoint: Endpoint) -> Findings:
@@ -94,7 +94,7 @@ def check_port(endpoint: Endpoint, address: str) -> Findings:
 
 
 def connect(address: str, port: int) -> int:
-    """Connect and close again; returns 0 or the error number, ETIMEDOUT after four seconds."""
+    """Connect and close again; returns 0 or the error number, ETIMEDOUT after five seconds."""
     try:
         socket.create_connection((address, port), SECONDS).close()
     except TimeoutError:

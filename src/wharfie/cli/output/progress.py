@@ -60,7 +60,8 @@ class _Screen:
 
     def show(self, message: dict[str, object]) -> None:
         name = str(message.get("id") or "")
-        has_bar = bool(message.get("progressDetail") or message.get("progress"))
+        # Also an empty detail, "Pulling fs layer": its line is to be overwritten later.
+        has_bar = message.get("progressDetail") is not None or bool(message.get("progress"))
         up = 0
         if (name and has_bar) or name in self._lines:
             if name not in self._lines:

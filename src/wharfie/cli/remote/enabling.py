@@ -27,14 +27,18 @@ from wharfie.pki.certificates import (
     Identity,
     client_request,
     create_ca,
+    days_long,
     decode_certificates,
     encode_certificate,
     issue,
+    make_name,
+    self_sign,
     server_request,
 )
 from wharfie.pki.directory import Terms, add_server
 from wharfie.pki.errors import PkiError
 from wharfie.pki.inspection import described_hosts
+from wharfie.pki.keys import decode_key
 from wharfie.pki.names import HostNames, parse_hosts
 from wharfie.pki.own import own_names
 from wharfie.pki.revoking import CRL, revoked_serials, write_list
@@ -68,10 +72,11 @@ class Place:
 def place_of(prog: str, *, config_file: str, directory: str, validator: str) -> Place:
     """Return where the daemon's files are that goes with the name we were called by."""
     home = "/etc/docker" if prog == "docker" else "/etc/wharfie"
-    config = config_file or f"{home}/daemon.json"
+    # The daemon reads them from wherever it was started: nothing may be relative.
+    config = os.path.abspath(config_file or f"{home}/daemon.json")
     return Place(
         config_file=config,
-        directory=Path(directory or os.path.join(os.path.dirname(config), "tls")),
+        directory=Path(os.path.abspath(directory or os.path.join(os.path.dirname(config), "tls"))),
         validator=validator,
     )
 
@@ -132,8 +137,16 @@ def _ensure_ca(directory: Path, terms: Terms) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = f"wharfie CA of {own_names()[0]}"[:64]
     days = max(terms.days, 10 * 365)  # clients need not be made anew when a leaf is
-    ca = create_ca(name, days=days, now=terms.now, key_type=terms.key_type)
-    files.write_files(directory, files.ca_files(ca, terms.passphrase), force=terms.force)
+    key_path = directory / files.CA_KEY
+    if key_path.exists() and not (directory / files.CA_CERT).exists():
+        # Cut short the last time, between the two files.
+        key = decode_key(files.read_pem(key_path), str(key_path), terms.passphrase)
+        ca = self_sign(key, make_name(name), lifetime=days_long(days), now=terms.now)
+        contents = {files.CA_CERT: encode_certificate(ca.certificate)}
+    else:
+        ca = create_ca(name, days=days, now=terms.now, key_type=terms.key_type)
+        contents = files.ca_files(ca, terms.passphrase)
+    files.write_files(directory, contents, force=terms.force)
 
 
 def _with_tls(settings: dict[str, object], place: Place, port: int) -> dict[str, object]:

@@ -15,6 +15,7 @@ from wharfie.drivers.network.endpoints import BridgeNetwork, Side
 from wharfie.drivers.network.firewall import Firewall
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.options import BRIDGE_NAME, BridgeOptions
+from wharfie.drivers.network.remote import RemoteNetwork
 from wharfie.drivers.network.settings import NetworkSettings
 from wharfie.drivers.network.sublinks import DRIVERS, SublinkOptions, ensure_parent
 from wharfie.model.errors import EngineError, Forbidden, Internal, NoSuchNetwork
@@ -98,6 +99,10 @@ class Bridges:
         with self._lock:
             known = self._networks.pop(network.id, None)
             self._broken.pop(network.id, None)
+            if known is not None and known.remote is not None:
+                self._book.drop(network.id)
+                known.remote.delete()
+                return
             bridge = known.options.bridge if known else BridgeOptions.of(network).bridge
             if network.driver in DRIVERS:
                 bridge = SublinkOptions.of(network).parent
@@ -122,14 +127,18 @@ class Bridges:
             self._broken.clear()
             for network in networks:
                 try:
-                    self._networks[network.id] = self._make(network, [])
+                    self._networks[network.id] = self._make(network, [], is_new=False)
                 except (EngineError, OSError) as error:
                     _log.error("network %s is not available: %s", network.name, error)
                     self._broken[network.id] = str(error)
 
-    def _make(self, network: Network, occupied: Sequence[Block]) -> BridgeNetwork:
+    def _make(
+        self, network: Network, occupied: Sequence[Block], *, is_new: bool = True
+    ) -> BridgeNetwork:
         if network.driver in DRIVERS:
             return self._make_sublink(network, occupied)
+        if network.driver != "bridge":
+            return self._make_remote(network, occupied, is_new=is_new)
         options = self._named(BridgeOptions.of(network))
         for other in self._networks.values():
             if other.options.bridge == options.bridge:
@@ -167,9 +176,36 @@ class Bridges:
             if options.default:
                 told = {**network.options, BRIDGE_NAME: options.bridge}
                 settled = msgspec.structs.replace(settled, options=told)
-            made = BridgeNetwork(settled, options, index, sides)
+            made = BridgeNetwork(
+                settled, options, index, sides, direct=self._settings.direct_routing
+            )
             undo.pop_all()
         return made
+
+    def _make_remote(
+        self, network: Network, occupied: Sequence[Block], *, is_new: bool
+    ) -> BridgeNetwork:
+        """A network of a plugin; one that was made before is only found again."""
+        remote = RemoteNetwork.find(network)
+        versions = [4] if network.enable_ipv4 else []
+        versions += [6] if network.enable_ipv6 else []
+        ipam = self._book.claim(network.id, network.ipam, occupied, versions=versions, several=True)
+        sides = tuple(
+            Side(one.subnet, one.gateway, one.gateway)
+            for version in versions
+            for one in self._book.subnets(network.id, version)
+        )
+        if is_new:
+            blocks = [
+                (one.version, str(one.subnet), f"{one.own}/{one.subnet.prefixlen}") for one in sides
+            ]
+            try:
+                remote.create(network, blocks)
+            except EngineError:
+                self._book.drop(network.id)
+                raise
+        settled = msgspec.structs.replace(network, ipam=ipam)
+        return BridgeNetwork(settled, BridgeOptions.of(network), -1, sides, remote=remote)
 
     def _make_sublink(self, network: Network, occupied: Sequence[Block]) -> BridgeNetwork:
         """A network whose containers have faces of one of the host's interfaces."""

@@ -16,7 +16,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +34,7 @@ from wharfie.drivers.network.guard import Guard
 from wharfie.drivers.network.links import HostLinks
 from wharfie.drivers.network.live import LiveSandbox, LiveSandboxes
 from wharfie.drivers.network.naming import NameService, open_sockets, port_target
+from wharfie.drivers.network.portrules import port_rules
 from wharfie.drivers.network.ports import PortAllocator, PortTaken
 from wharfie.drivers.network.ruleset import PortRule
 from wharfie.drivers.network.sandbox import Sandbox, SandboxFactory, SandboxPool
@@ -45,7 +45,6 @@ from wharfie.kernel.netlink import GONE, NETLINK_ROUTE, NetlinkSocket
 from wharfie.model.errors import Conflict, EngineError, Internal
 from wharfie.model.ids import ContainerId, NetworkId, generate_id
 from wharfie.model.network import (
-    Block,
     Connection,
     Endpoint,
     EndpointSettings,
@@ -62,8 +61,6 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _THREADS = 4
 _BARE_READY = 2
-_NOBODY: dict[int, Block] = {4: IPv4Network("0.0.0.0/32"), 6: IPv6Network("::/128")}
-"""A block nobody is in: where only blocks of the other version are allowed."""
 
 
 class BridgeNetworks:
@@ -199,7 +196,8 @@ class BridgeNetworks:
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """See NetworkDriver."""
-        if connection.ports or connection.resolving is not None:
+        is_plain = all(one.host_interface for one in connection.endpoints.values())
+        if connection.ports or connection.resolving is not None or not is_plain:
             await self._run(lambda: self._leave(container_id, connection))
         else:
             self._leave(container_id, connection)
@@ -233,13 +231,13 @@ class BridgeNetworks:
                     settings,
                     namespace=sandbox.namespace,
                     position=position,
-                    spare=None if position or network.sublink else sandbox.spare,
+                    spare=None if position or network.sublink or network.remote else sandbox.spare,
                     default_route=position == outside,
                 )
                 undo.callback(self._departures.add, [endpoint])
                 endpoints[network.record.name] = endpoint
             if networks:
-                if networks[0][0].sublink is None:
+                if networks[0][0].index >= 0 and networks[0][0].sublink is None:
                     self._factory.preferred = networks[0][0].port
                 self._firewall.check()
             ports = self._publish(
@@ -284,6 +282,9 @@ class BridgeNetworks:
         self._live.add(LiveSandbox(container_id, connection, sandbox))
         return connection
 
+    def _rules(self, ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRule]:
+        return port_rules(ports, target, direct=self._settings.direct_routing)
+
     def _republish(
         self,
         container_id: ContainerId,
@@ -300,7 +301,7 @@ class BridgeNetworks:
             added = self._publish(container_id, name, add, endpoints, undo)
             undo.pop_all()
         gone = self._ports.owned(container_id, drop)
-        self._firewall.unpublish(port_rules(gone, target))
+        self._firewall.unpublish(self._rules(gone, target))
         self._names.unrelay(gone)
         self._ports.release(container_id, gone)
         kept = [port for port in live.connection.ports if port not in gone]
@@ -329,7 +330,7 @@ class BridgeNetworks:
                 routed=[one for one in versions if options.mode(one) == "routed"],
             )
             undo.callback(self._ports.release, owner, ports)
-            rules = port_rules(ports, target)
+            rules = self._rules(ports, target)
             self._firewall.publish(rules)
             undo.callback(self._firewall.unpublish, rules)
             self._ports.listen(ports)
@@ -349,16 +350,24 @@ class BridgeNetworks:
             return
         endpoints = list(live.connection.endpoints.values())
         ports = self._ports.owned(container_id, live.connection.ports)
-        self._names.leave(container_id, live.connection)
-        self._names.unrelay(ports)
         try:
+            self._names.leave(container_id, live.connection)
+            self._names.unrelay(ports)
             target = port_target(endpoints)
             if ports and target is not None:
-                self._firewall.unpublish(port_rules(ports, target))
+                self._firewall.unpublish(self._rules(ports, target))
         finally:
             self._ports.release(container_id, ports)
             live.close()
             self._departures.add(endpoints)
+            self._tell_remote(endpoints)
+
+    def _tell_remote(self, endpoints: Sequence[Endpoint]) -> None:
+        """Plugins hear that endpoints of theirs are gone."""
+        for endpoint in endpoints:
+            network = self._bridges.find(endpoint.network_id)
+            if network is not None and network.remote is not None:
+                network.remote.leave(endpoint.id)
 
     def _name_sockets(self, container_id: ContainerId) -> tuple[int, int]:
         live = self._live.require(container_id)
@@ -410,6 +419,7 @@ class BridgeNetworks:
             ):
                 netlink.run([rtnetlink.delete_link(endpoint.interface)], ignore=GONE)
         self._endpoints.remove(endpoint)
+        self._tell_remote([endpoint])
         self._names.part(container_id, [endpoint])
         self._names.join(container_id, live.connection, None)
         if new is not None and old is not None:
@@ -428,9 +438,9 @@ class BridgeNetworks:
         if not ports or before == after:
             return
         if before is not None:
-            self._firewall.unpublish(port_rules(ports, before))
+            self._firewall.unpublish(self._rules(ports, before))
         if after is not None:
-            self._firewall.publish(port_rules(ports, after))
+            self._firewall.publish(self._rules(ports, after))
             self._names.relay(ports, after)
 
     def _restore(self, networks: Sequence[Network], live: Sequence[LiveConnection]) -> None:
@@ -447,7 +457,7 @@ class BridgeNetworks:
             for port in self._ports.restore(one.container_id, connection.ports):
                 _log.warning("another program has taken port %s/%s", port.host_port, port.protocol)
             if target is not None:
-                rules += port_rules(connection.ports, target)
+                rules += self._rules(connection.ports, target)
         networks_rules = [one for network in self._bridges.all() for one in network.rules]
         self._firewall.reset(networks_rules, rules)
         for one in live:
@@ -484,7 +494,7 @@ class BridgeNetworks:
         return connection
 
     def _mend(self, one: LiveConnection, network: BridgeNetwork, endpoint: Endpoint) -> Endpoint:
-        if network.sublink is not None:
+        if network.sublink is not None or network.remote is not None:
             return endpoint  # it is inside, and goes with its sandbox
         link = self._links.find(endpoint.host_interface)
         if link is None:
@@ -508,32 +518,6 @@ class BridgeNetworks:
         for link in self._links.own():
             if link.name not in keep:
                 self._links.delete([link.name])
-
-
-def port_rules(ports: Sequence[PublishedPort], target: Endpoint) -> list[PortRule]:
-    """Rules that redirect published ports to one endpoint, in the families it has."""
-    addresses = {one.version: one for one in addresses_of(target)}
-    made = []
-    for port in ports:
-        host = ip_address(port.host_ip)
-        address = addresses.get(host.version)
-        if address is None or port.relayed:
-            continue
-        blocks: list[Block] = [ip_network(text) for text in port.allow_from]
-        allowed: tuple[Block, ...] = tuple(one for one in blocks if one.version == host.version)
-        if blocks and not allowed:
-            allowed = (_NOBODY[host.version],)
-        made.append(
-            PortRule(
-                protocol=port.protocol,
-                host_address=host,
-                host_port=port.host_port,
-                address=address,
-                port=port.container_port,
-                allow=allowed,
-            )
-        )
-    return made
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from ipaddress import ip_address
 
@@ -11,6 +12,7 @@ from wharfie.drivers.network.addresses import AddressBook
 from wharfie.drivers.network.departures import Departures
 from wharfie.drivers.network.links import HostLinks, enable_ipv6
 from wharfie.drivers.network.options import BridgeOptions
+from wharfie.drivers.network.remote import RemoteNetwork
 from wharfie.drivers.network.ruleset import NetworkRules
 from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
 from wharfie.drivers.network.sublinks import SublinkOptions, create_sublink
@@ -19,7 +21,7 @@ from wharfie.formats.network.netlink import NetlinkFormatError
 from wharfie.formats.network.nft import Body
 from wharfie.kernel import netns
 from wharfie.kernel.netlink import EXISTS, GONE, NetlinkSocket
-from wharfie.model.errors import Conflict, EngineError, InvalidArgument
+from wharfie.model.errors import Conflict, EngineError, Internal, InvalidArgument
 from wharfie.model.ids import EndpointId, generate_id
 from wharfie.model.network import (
     Address,
@@ -52,6 +54,8 @@ class BridgeNetwork(Struct, frozen=True):
     index: int
     sides: tuple[Side, ...]
     sublink: SublinkOptions | None = None
+    direct: bool = False
+    remote: RemoteNetwork | None = None
 
     @property
     def port(self) -> BridgePort:
@@ -61,7 +65,7 @@ class BridgeNetwork(Struct, frozen=True):
     @property
     def rules(self) -> list[NetworkRules]:
         """What the firewall has to know; nothing of traffic that does not pass it."""
-        if self.sublink is not None:
+        if self.sublink is not None or self.remote is not None:
             return []
         options = self.options
         return [
@@ -73,6 +77,7 @@ class BridgeNetwork(Struct, frozen=True):
                 masquerade=options.masquerade,
                 routed=options.mode(side.version) == "routed",
                 unprotected=options.mode(side.version) == "nat-unprotected",
+                direct=self.direct,
             )
             for side in self.sides
         ]
@@ -131,29 +136,94 @@ class EndpointMaker:
         addresses = self._lease(network, settings)
         mac = wished or _mac_of(addresses)
         veth: Veth | None = None
+        endpoint_id = EndpointId(generate_id())
+        gateways: dict[int, str] | None = None
         try:
-            if network.sublink is not None:
+            if network.remote is not None:
+                veth, gateways = self._add_remote(
+                    netlink,
+                    network,
+                    namespace=namespace,
+                    endpoint_id=endpoint_id,
+                    addresses=addresses,
+                    mac=wished,
+                    position=position,
+                )
+                mac = veth.mac
+            elif network.sublink is not None:
                 veth = self._add_sublink(netlink, network, namespace, position, wished)
                 mac = veth.mac
             else:
                 veth = spare or self._add_veth(netlink, network, position, mac)
                 self._factory.attach(veth, network.port)
-            prefix = network.options.prefix
-            name = veth.inside if position is None else f"{prefix}{position}"
             plan = _Plan(
-                network, name=name, mac=mac, addresses=addresses, default_route=default_route
+                network,
+                name=self._name_of(veth, network, position),
+                mac=mac,
+                addresses=addresses,
+                default_route=default_route,
+                gateways=gateways,
             )
             self._configure(netlink, namespace, veth, plan)
-        except OSError:
+        except (OSError, EngineError):
+            if veth is not None and network.remote is not None:
+                network.remote.leave(endpoint_id)
             if veth is None or position is None:
                 self._links.delete([veth.outside] if veth and veth.outside else [])
                 for address in addresses:
                     self._book.free(network.record.id, address)
             else:
-                self._departures.add([_endpoint(network, veth, addresses)])
+                self._departures.add([_endpoint(network, veth, addresses, endpoint_id)])
             raise
         veth.mac = mac or veth.mac
-        return _endpoint(network, veth, addresses, settings.dns_names or [])
+        made = _endpoint(network, veth, addresses, endpoint_id, settings.dns_names or [])
+        if gateways is not None:
+            made = structs.replace(made, gateway=gateways[4], ipv6_gateway=gateways[6])
+        return made
+
+    def _name_of(self, veth: Veth, network: BridgeNetwork, position: int | None) -> str:
+        if position is None or network.remote is not None or network.sublink is not None:
+            return veth.inside
+        return f"{network.options.prefix}{position}"
+
+    def _add_remote(
+        self,
+        netlink: NetlinkSocket,
+        network: BridgeNetwork,
+        *,
+        namespace: int,
+        endpoint_id: EndpointId,
+        addresses: Sequence[Address],
+        mac: str,
+        position: int | None,
+    ) -> tuple[Veth, dict[int, str]]:
+        """Let a plugin make an interface on the host, and take that inside."""
+        assert network.remote is not None
+        given = [(one, _side_of(network, one).subnet.prefixlen) for one in addresses]
+        sandbox = f"/proc/{os.getpid()}/fd/{namespace}"
+        joined = network.remote.join(endpoint_id, given, mac, sandbox)
+        try:
+            link = self._links.find(joined.interface)
+            if link is None:
+                raise Internal(f"network plugin: there is no interface {joined.interface}")
+            names = {rtnetlink.parse_link(one).name for one in netlink.dump(rtnetlink.list_links())}
+            if position == 0 and "eth0" in names:
+                # The spare pair of a sandbox made in advance is not needed.
+                netlink.run([rtnetlink.delete_link("eth0")])
+                names.discard("eth0")
+            inside = next(name for number in range(len(names) + 1)
+                          if (name := f"{joined.prefix}{number}") not in names)  # fmt: skip
+            self._links.netlink.run(
+                [
+                    rtnetlink.set_down(link.index),
+                    rtnetlink.move(link.index, namespace=namespace, name=inside),
+                ]
+            )
+            found = rtnetlink.parse_link(netlink.run([rtnetlink.get_link(inside)])[0])
+        except (OSError, EngineError):
+            network.remote.leave(endpoint_id)
+            raise
+        return Veth(outside="", index=found.index, inside=inside, mac=found.mac), joined.gateways
 
     def put_back(
         self,
@@ -278,19 +348,20 @@ class EndpointMaker:
         if not veth.is_up:
             bodies.append(rtnetlink.set_up(veth.index))
         if plan.default_route and plan.network.has_gateway:
-            bodies += [_default_route(plan.network, side, veth.index) for side in _outward(plan)]
+            bodies += _default_routes(plan, veth.index)
         netlink.run(bodies)
 
 
-def _outward(plan: _Plan) -> list[Side]:
-    """One block a family: several of one have one way outside."""
-    return list({side.version: side for side in reversed(plan.network.sides)}.values())
-
-
-def _default_route(network: BridgeNetwork, side: Side, index: int) -> Body:
+def _default_routes(plan: _Plan, index: int) -> list[Body]:
+    """One way outside a family, also where a network has several blocks of it."""
+    network = plan.network
+    if plan.gateways is not None:
+        told = [ip_address(one) for one in plan.gateways.values() if one]
+        return [rtnetlink.add_default_route(one, index) for one in told]
+    sides = {side.version: side for side in reversed(network.sides)}.values()
     if network.sublink is not None and network.sublink.is_routed:
-        return rtnetlink.add_default_link_route(side.version, index)
-    return rtnetlink.add_default_route(side.gateway, index)
+        return [rtnetlink.add_default_link_route(side.version, index) for side in sides]
+    return [rtnetlink.add_default_route(side.gateway, index) for side in sides]
 
 
 class _Plan(Struct, frozen=True):
@@ -301,6 +372,7 @@ class _Plan(Struct, frozen=True):
     mac: str = ""
     addresses: list[Address] = field(default_factory=list)
     default_route: bool = False
+    gateways: dict[int, str] | None = None
 
 
 def gateway_endpoint(endpoints: Sequence[Endpoint]) -> Endpoint | None:
@@ -343,10 +415,14 @@ def addresses_of(endpoint: Endpoint) -> list[Address]:
 
 
 def _endpoint(
-    network: BridgeNetwork, veth: Veth, addresses: Sequence[Address], names: Sequence[str] = ()
+    network: BridgeNetwork,
+    veth: Veth,
+    addresses: Sequence[Address],
+    endpoint_id: EndpointId,
+    names: Sequence[str] = (),
 ) -> Endpoint:
     made = Endpoint(
-        id=EndpointId(generate_id()),
+        id=endpoint_id,
         network_id=network.record.id,
         interface=veth.inside,
         host_interface=veth.outside,

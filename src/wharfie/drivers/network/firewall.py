@@ -269,7 +269,10 @@ class Firewall:
         numbers = {port.host_port for port in ports if port.protocol == "udp"}
         if not numbers:
             return
-        for answer in self._netlink.dump(conntrack.list_flows()):
+        versions = {port.version for port in ports if port.protocol == "udp"}
+        answers = [one for version in versions
+                   for one in self._netlink.dump(conntrack.list_flows(version))]  # fmt: skip
+        for answer in answers:
             flow = conntrack.parse_flow(answer)
             if flow and flow.protocol == _UDP and flow.destination_port in numbers:
                 self._netlink.run([conntrack.delete_flow(flow)], ignore=GONE)

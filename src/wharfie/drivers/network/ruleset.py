@@ -96,6 +96,7 @@ class NetworkRules(Struct, frozen=True, kw_only=True):
     Attributes:
         routed: containers are reached by their own addresses, at published ports.
         unprotected: containers are reached by their own addresses, at every port.
+        direct: published ports are reached by containers' own addresses too.
     """
 
     bridge: str
@@ -105,6 +106,7 @@ class NetworkRules(Struct, frozen=True, kw_only=True):
     masquerade: bool = True
     routed: bool = False
     unprotected: bool = False
+    direct: bool = False
 
     @property
     def version(self) -> int:
@@ -260,7 +262,7 @@ def _of_network(network: NetworkRules) -> list[tuple[str, list[Element]]]:
         found.append((INTERNAL.name, [Element(name)]))
     if network.icc:
         found.append((ICC.name, [Element(name + name)]))
-    if network.routed:
+    if network.routed or network.direct:
         found.append((ROUTED.name, [Element(name)]))
     if network.unprotected:
         found.append((UNPROTECTED.name, [Element(name)]))

@@ -15,8 +15,11 @@ have stayed there, its files are somebody's data.
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -25,6 +28,7 @@ from msgspec import Struct, field
 from wharfie.drivers.runtime.cgroup.placing import group_path
 from wharfie.model.ids import is_full_id
 
+_log = logging.getLogger(__name__)
 _BUNDLE_FILES = ("config.json", "log", "pid")
 _EXEC_FILES = ("process.json", "log", "pid")
 
@@ -100,8 +104,15 @@ class Layout:
     def remove_bundle(self, container_id: str) -> None:
         """Remove a bundle; one that is gone is no error."""
         bundle = self.bundle(container_id)
-        _remove_targets(os.path.join(bundle, "trees"))
-        _remove(bundle, _BUNDLE_FILES, mount_point="rootfs")
+        try:
+            _remove_targets(os.path.join(bundle, "trees"))
+            _remove(bundle, _BUNDLE_FILES, mount_point="rootfs")
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
+                raise
+            aside = f"{bundle}.{time.time_ns()}"
+            os.rename(bundle, aside)
+            _log.warning("files in %s stay there: %s", aside, error)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.console(container_id))
 

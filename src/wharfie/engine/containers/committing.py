@@ -8,7 +8,7 @@ behaviours 123; moby daemon/commit.go.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from msgspec import UNSET, Struct, field
 
@@ -18,7 +18,7 @@ from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.rootfs.engine_paths import ENGINE_PATHS
 from wharfie.engine.images import Images, LayerCommit
 from wharfie.model.container import Config, Container, Status
-from wharfie.model.errors import Conflict, NoSuchContainer
+from wharfie.model.errors import Conflict, NoSuchContainer, NotRunning
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.image import ImageConfig
 from wharfie.model.runtime import Runtime
@@ -124,7 +124,8 @@ class ContainerCommits:
             state = handle.record.state
             if handle.gone or state.status is not Status.PAUSED or not state.is_held:
                 return  # it ended, or somebody else thawed it
-            await self._runtime.unpause(handle.record)
+            with suppress(NotRunning):  # it ended while it was held; its end is told next
+                await self._runtime.unpause(handle.record)
             await self._ledger.save_state(handle, status=Status.RUNNING, is_held=False)
         self._ledger.publish(handle.record, "unpause")
 

@@ -57,10 +57,11 @@ class ContainerUsage:
         first = await self._sample(handle, NO_USAGE)
         if not first.usage.at:
             return first
-        await asyncio.wait(
-            [removed := handle.waiters.add(WaitCondition.REMOVED)], timeout=self._interval
-        )
-        removed.cancel()
+        removed = handle.waiters.add(WaitCondition.REMOVED)
+        try:
+            await asyncio.wait([removed], timeout=self._interval)
+        finally:
+            removed.cancel()
         return await self._sample(handle, first.usage)
 
     def follow(self, ref: str) -> AsyncIterator[Sample]:

@@ -207,15 +207,20 @@ class Execs:
     async def _settle(self, handle: ExecHandle, is_news: bool) -> None:
         """Commit an end, tell of it, let its streams be closed."""
         record = handle.record
-        if is_news:
-            await self._records.save(handle)
-            try:
-                container = self._containers.get(record.container_id)
-            except NotFound:
-                pass  # removed meanwhile: nobody asks any more
-            else:
-                self._publish(container, "exec_die", record, exitCode=str(record.exit_code))
-        await self._supervisor.settle(record.id)
+        try:
+            if is_news:
+                await self._records.save(handle)
+                self._announce_end(record)
+        finally:
+            # Also when the disk is full: a client must not wait for a stream that has ended.
+            await self._supervisor.settle(record.id)
+
+    def _announce_end(self, record: Exec) -> None:
+        try:
+            container = self._containers.get(record.container_id)
+        except NotFound:
+            return  # removed meanwhile: nobody asks any more
+        self._publish(container, "exec_die", record, exitCode=str(record.exit_code))
 
     def attachment_ended(self, end: AttachmentEnd) -> None:
         """An attached client left; publish it when it was by the detach keys."""

@@ -16,7 +16,7 @@ from wharfie.engine.networks import defaults
 from wharfie.engine.networks.defaults import DefaultBridge
 from wharfie.engine.networks.requests import NetworkCreate
 from wharfie.engine.networks.selection import check_filters, find, matches
-from wharfie.engine.networks.validation import BRIDGE_DRIVER, DRIVERS, check_create
+from wharfie.engine.networks.validation import BRIDGE_DRIVER, JOINED_BY_NOBODY, check_create
 from wharfie.model import clock
 from wharfie.model.errors import Conflict, EngineError, Forbidden, NoSuchNetwork
 from wharfie.model.filters import NetworkFilters, PruneFilters, has_labels
@@ -86,7 +86,7 @@ class Networks:
         self._announced = set(live)
         self._networks = {network.id: network for network in recorded}
         await self._driver.restore(
-            [network for network in recorded if network.driver in DRIVERS],
+            [network for network in recorded if network.driver not in JOINED_BY_NOBODY],
             [LiveConnection(key, pid, connection) for key, (pid, connection) in live.items()],
         )
         await self._ensure_bridge()
@@ -233,7 +233,7 @@ class Networks:
     async def join(self, request: JoinRequest) -> Connection:
         """Make and connect a starting container's sandbox; see NetworkDriver.join.
 
-        Interfaces come in the order of their gateway priorities, equal ones as given.
+        Interfaces come in the order of their gateway priorities, equal ones by name.
         """
         for network, _ in request.networks:
             if self.get(network.id).config_only:
@@ -241,7 +241,7 @@ class Networks:
                     f"cannot create container {request.container_name}: network {network.name} "
                     "is a configuration only network"
                 )
-        ordered = sorted(request.networks, key=lambda pair: -pair[1].gw_priority)
+        ordered = sorted(request.networks, key=_gateway_order)
         joining = [network.id for network, _ in ordered]
         self._joining.update(joining)
         try:
@@ -301,7 +301,7 @@ class Networks:
             Conflict: the address is taken.
         """
         network = self.get(ref)
-        if network.driver not in DRIVERS:
+        if network.driver in JOINED_BY_NOBODY:
             raise Forbidden(
                 f"container cannot be connected to {network.name} network: it is not a network "
                 "that running containers join"
@@ -401,6 +401,12 @@ class Networks:
                 return
             await self._driver.delete(present)
         await self._record(await self._driver.create(wish))
+
+
+def _gateway_order(pair: tuple[Network, EndpointSettings]) -> tuple[int, str]:
+    """Source: behaviours 163."""
+    network, settings = pair
+    return -settings.gw_priority, network.name
 
 
 def _ipam(wish: IPAM | None) -> IPAM:

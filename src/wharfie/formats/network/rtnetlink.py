@@ -256,6 +256,11 @@ def rename(index: int, name: str) -> Body:
     return _change(index, text(_IFLA_IFNAME, name))
 
 
+def move(index: int, *, namespace: int, name: str) -> Body:
+    """Move an interface that is down into another namespace, where it has a name."""
+    return _change(index, text(_IFLA_IFNAME, name), u32(_IFLA_NET_NS_FD, namespace))
+
+
 def set_mac(index: int, mac: str) -> Body:
     """Give another hardware address."""
     return _change(index, attribute(_IFLA_ADDRESS, pack_mac(mac)))

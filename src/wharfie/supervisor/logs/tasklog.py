@@ -261,10 +261,18 @@ class TaskLog:
         """Output that waits for the target: stream, time, bytes."""
         return self._target.unsent() if self._target is not None else []
 
-    def restore(self, unsent: list[tuple[int, int, bytes]]) -> None:
-        """Go on with what another supervisor had not sent; connect without a hurry."""
+    def restore(self, unsent: list[tuple[int, int, bytes]], partial: dict[int, bytes]) -> None:
+        """Go on where another supervisor stopped; connect without a hurry.
+
+        Args:
+            unsent: output that waits for the target, unfinished lines included.
+            partial: unfinished lines by stream, which are not in the file yet.
+        """
         if self._target is not None:
             self._target.restore(unsent)
+        if self._file is not None:
+            for stream, data in partial.items():
+                self._file.feed(stream, data)
 
     def mark(self, reached: Callable[[int], None], *, pin: bool = False) -> None:
         """Call `reached` with the file's size once all that was fed is written.

@@ -103,18 +103,11 @@ def _adopt_clients(supervisor: Supervisor, task: Task, state: Message, fds: dict
 def _adopt_process(supervisor: Supervisor, task: Task, state: Message, fds: dict[str, int]) -> None:
     supervisor.open_log(task, protocol.nested(state, "log"))
     if task.log is not None:
+        partial = protocol.table(state, "partial").items()
         task.log.restore(
-            [
-                (
-                    protocol.number(chunk, "stream"),
-                    protocol.number(chunk, "at"),
-                    protocol.decode_bytes(protocol.text(chunk, "data")),
-                )
-                for chunk in protocol.nested_list(state, "unsent")
-            ]
+            [_chunk(chunk) for chunk in protocol.nested_list(state, "unsent")],
+            {int(stream): protocol.decode_bytes(text) for stream, text in partial},
         )
-        for stream, partial in protocol.table(state, "partial").items():
-            task.log.feed(int(stream), protocol.decode_bytes(partial))
     task.is_child = protocol.flag(state, "is_child")
     task.stdin_once = protocol.flag(state, "stdin_once")
     task.head = protocol.decode_bytes(protocol.text(state, "input"))
@@ -125,3 +118,9 @@ def _adopt_process(supervisor: Supervisor, task: Task, state: Message, fds: dict
         terminal=fds.pop("terminal", -1),
     )
     task.run(protocol.number(state, "pid"), fds.pop("pidfd"))
+
+
+def _chunk(message: Message) -> tuple[int, int, bytes]:
+    """Output that was not sent: stream, time, bytes."""
+    data = protocol.decode_bytes(protocol.text(message, "data"))
+    return protocol.number(message, "stream"), protocol.number(message, "at"), data

@@ -53,10 +53,10 @@ class Upgrade:
         self._deadline = supervisor.loop.call_later(FLUSH_SECONDS, lambda: self._give_up("log"))
         self._unwritten = len(logs) + 1
         for log in logs:
-            log.mark(self._on_written)
-        self._on_written(0)
+            log.drain(self._on_written)
+        self._on_written()
 
-    def _on_written(self, _size: int) -> None:
+    def _on_written(self) -> None:
         self._unwritten -= 1
         if self._unwritten or self._deadline is None or self._deadline.call is None:
             return

@@ -47,3 +47,10 @@ def test_aux_objects_are_handed_on_not_printed() -> None:
 @pytest.mark.parametrize("detail", [None, {}, {"current": "x"}, {"current": 0, "total": 0}, []])
 def test_odd_details_draw_nothing(detail: object) -> None:
     assert progress_text(detail, 200) == ""
+
+
+def test_a_layer_keeps_one_line_from_its_first_word_on() -> None:
+    out = io.StringIO()
+    show_messages(PULL, out=out, width=80)
+    # One for the head, one that makes room for the layer, one for the digest.
+    assert out.getvalue().count("\n") == 3

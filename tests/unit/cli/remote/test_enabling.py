@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from cryptography import x509
 
 from wharfie.cli.contexts.archive import unpack
 from wharfie.cli.errors import CommandError
-from wharfie.cli.remote.enabling import Place, disable, enable, invite, revoke
+from wharfie.cli.remote.enabling import Place, disable, enable, invite, place_of, revoke
 from wharfie.pki.certificates import decode_certificates
+from wharfie.pki.checking import check_directory
 from wharfie.pki.directory import Terms
 from wharfie.pki.inspection import described_hosts
 
@@ -149,3 +151,28 @@ def test_every_certificate_of_a_client_is_revoked(place: Place) -> None:
     with pytest.raises(CommandError, match="nobody called mallory"):
         revoke(place, "mallory", terms=TERMS)
     invite(place, "bob", host="a", port=1, terms=TERMS)
+
+
+@pytest.mark.parametrize("lost", ["ca.pem", "server-cert.pem", "server-key.pem", "crl.pem"])
+def test_what_was_cut_short_is_finished(place: Place, lost: str) -> None:
+    open_daemon(place, "a")
+    Path(place.config_file).unlink()
+    shutil.rmtree(place.directory / "clients")
+    (place.directory / lost).unlink()
+    open_daemon(place, "a")
+    found = check_directory(place.directory, now=TERMS.now, hosts=["a"])
+    assert [
+        flaw for flaw in found if "CA" not in flaw.problem and "expires" not in flaw.problem
+    ] == []
+    assert settings(place)["tlsverify"] is True
+
+
+def test_nothing_in_the_settings_is_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = place_of("wharfie", config_file="d.json", directory="certs", validator="")
+    assert (found.config_file, found.directory) == (f"{tmp_path}/d.json", tmp_path / "certs")
+    assert place_of("docker", config_file="", directory="", validator="").directory == Path(
+        "/etc/docker/tls"
+    )

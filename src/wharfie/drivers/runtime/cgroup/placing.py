@@ -31,15 +31,20 @@ class CgroupDriver(Enum):
     SYSTEMD = "systemd"
 
 
-def choose_driver(asked: str, *, cgroup_version: int) -> CgroupDriver:
+def choose_driver(asked: str, *, cgroup_version: int, run: str = "/run") -> CgroupDriver:
     """The driver asked for, else systemd where it runs the host and v2 is all there is.
+
+    It must be reachable over D-Bus, too, which a minimal Debian has not installed.
 
     Source: moby's daemon/daemon_unix.go, `UsingSystemd`.
     """
     if asked:
         return CgroupDriver(asked)
-    booted = os.path.isdir("/run/systemd/system") and not os.path.islink("/run/systemd/system")
-    return CgroupDriver.SYSTEMD if booted and cgroup_version == 2 else CgroupDriver.CGROUPFS
+    system = f"{run}/systemd/system"
+    booted = os.path.isdir(system) and not os.path.islink(system)
+    reachable = os.path.exists(f"{run}/dbus/system_bus_socket")
+    wanted = booted and reachable and cgroup_version == 2
+    return CgroupDriver.SYSTEMD if wanted else CgroupDriver.CGROUPFS
 
 
 def check_parent(driver: CgroupDriver, parent: str) -> None:

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 1.0
 BUSY_SECONDS = 0.05
 PING_SECONDS = 10.0
-SILENT_SECONDS = 40.0
-"""Without a word, though asked several times: nothing but an endless loop or a dead disk."""
+HUNG_SECONDS = 30.0
+"""Without an answer to a ping: nothing but an endless loop or a dead disk takes that long."""
+MIN_LOOKS = 20
+"""Looks after the ping, too: it may have been us who slept."""
 
 
 class SupervisorWatch:
@@ -52,6 +54,7 @@ class SupervisorWatch:
         self._is_hurried = False
         self._heard = time.monotonic()
         self._pinged = 0.0
+        self._looks = 0
 
     def start(self) -> None:
         """Begin to look."""
@@ -67,6 +70,7 @@ class SupervisorWatch:
     def heard(self) -> None:
         """The supervisor said something."""
         self._heard = time.monotonic()
+        self._pinged = 0.0
 
     def hurry(self) -> None:
         """A request was asked: look soon."""
@@ -93,12 +97,16 @@ class SupervisorWatch:
             os.kill(pid, signal.SIGCONT)
             self.heard()
             return
-        silent = now - self._heard
-        if silent > PING_SECONDS and now - self._pinged > PING_SECONDS:
-            self._pinged = now
-            self._ping()
-        if silent > SILENT_SECONDS and state not in ("", "t", "Z"):
-            log.error("the supervisor (pid %d) has hung for %.0f s: ending it", pid, silent)
+        if not self._pinged:
+            if now - self._heard > PING_SECONDS:
+                self._pinged = now
+                self._looks = 0
+                self._ping()
+            return
+        self._looks += 1
+        hung = now - self._pinged
+        if hung > HUNG_SECONDS and self._looks > MIN_LOOKS and state not in ("", "t", "Z"):
+            log.error("the supervisor (pid %d) has hung for %.0f s: ending it", pid, hung)
             os.kill(pid, signal.SIGKILL)
             self.heard()
 

@@ -153,7 +153,12 @@ class Recovery:
 
     async def _let_go(self, handle: ContainerHandle) -> None:
         """Held still for a commit that the daemon's end cut short."""
-        await self._runtime.unpause(handle.record)
+        try:
+            await self._runtime.unpause(handle.record)
+        except EngineError as error:
+            _log.warning("container %s stays paused: %s", handle.record.name, error)
+            await self._ledger.save_state(handle, is_held=False)
+            return
         await self._ledger.save_state(handle, status=Status.RUNNING, is_held=False)
         self._ledger.publish(handle.record, "unpause")
 

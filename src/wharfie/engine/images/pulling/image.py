@@ -113,8 +113,7 @@ class ImagePull:
                 # Refused, not broken off: there is nothing to go on with.
                 await self._ports.content.forget_partials(digests)
                 raise
-            image = structs.replace(image, digests=[digest_name])
-            image = await self._ports.registrar.add(image, tags=names)
+            image = await self._record(image, names, digest_name)
         await self._ports.content.forget_partials(digests)
         return image, holder is None or holder.id != image.id
 
@@ -136,9 +135,12 @@ class ImagePull:
         image_id = ImageId(parsed.config.digest)
         known = ports.catalog.by_id(image_id)
         if known is not None:
-            # Its layers belong to the image and stay while the lease holds them.
+            # Its layers belong to the image and stay while the lease holds them; what of its
+            # blobs is replaced is collected with the lease.
             for chain in known.chain_ids:
                 lease.hold_chain(chain)
+            for blob in known.layers if known.manifest is None else (*known.layers, known.manifest):
+                lease.hold_blob(blob.digest)
         if known is not None and not self._whole and self._is_here(known):
             self._check_platform(reference, known.document)
             for layer in parsed.layers:
@@ -161,6 +163,16 @@ class ImagePull:
             chain_ids=chains,
             size=sum(layer.size for layer in sizes if layer is not None),
         )
+
+    async def _record(self, image: Image, names: list[str], digest_name: str) -> Image:
+        """Record it, unless nothing changes: an up-to-date pull writes nothing."""
+        catalog = self._ports.catalog
+        known = catalog.by_id(image.id)
+        held = all(catalog.holder(name) is known for name in (*names, digest_name))
+        if known is not None and held and _same_blobs(known, image):
+            return known
+        image = structs.replace(image, digests=[digest_name])
+        return await self._ports.registrar.add(image, tags=names)
 
     def _is_here(self, image: Image) -> bool:
         snapshotter = self._ports.snapshotter
@@ -237,6 +249,11 @@ class ImagePull:
                 f"image with reference {reference.familiar()} was found but its platform "
                 f"({spell(have)}) does not match the specified platform ({spell(wanted)})"
             )
+
+
+def _same_blobs(one: Image, other: Image) -> bool:
+    """Tell whether two records of an image name the same blobs."""
+    return one.manifest == other.manifest and one.layers == other.layers
 
 
 def _jobs(layers: list[Descriptor], document: ImageDocument) -> list[LayerJob]:

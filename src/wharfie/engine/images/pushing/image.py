@@ -69,7 +69,9 @@ class ImagePush:
             # As it is now: the tag before may have given it other blobs.
             image = self._ports.catalog.by_id(image.id) or image
             lease.hold_blob(Digest(image.id))
-            for layer in image.layers:
+            for layer in (
+                image.layers if image.manifest is None else (*image.layers, image.manifest)
+            ):
                 lease.hold_blob(layer.digest)
             for chain in image.chain_ids:
                 lease.hold_chain(chain)

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from wharfie.formats.logs.fluent import parse_ack
-from wharfie.formats.logs.lines import Lines, Record
+from wharfie.formats.logs.lines import STDERR, STDOUT, Lines, Record
 from wharfie.supervisor.diagnostics import Diagnostics
 from wharfie.supervisor.logs.encoding import make_line_id
 from wharfie.supervisor.logs.sending.channel import Channel
@@ -64,6 +64,8 @@ class Target:
         """By stream, whether the last output ended inside a line."""
         self._dropping: set[int] = set()
         self._out: deque[bytes] = deque()
+        self._formed: list[Record] = []
+        """The records that `_out` was formed of, to be sent again by another program."""
         self._sent = 0
         """Bytes of the first message in `_out` that went."""
         self._acked = b""
@@ -180,13 +182,22 @@ class Target:
         return self._lines.pending(stream)
 
     def unsent(self) -> list[tuple[int, int, bytes]]:
-        """Source: `tasklog.Target`."""
-        ahead = [] if self._ahead is None else [self._ahead]
-        rest = [
-            (record.stream, record.time, record.line + (b"\n" if record.is_whole else b""))
-            for record in (*ahead, *self._records)
+        """Source: `tasklog.Target`. What was cut into lines already waits as output again."""
+        records = [*self._formed, *([self._ahead] if self._ahead else []), *self._records]
+        self._formed.clear()
+        self._out.clear()
+        self._sent = 0
+        self._ahead = None
+        cut: list[tuple[int, int, bytes | None]] = [
+            (one.stream, one.time, one.line + (b"\n" if one.is_whole else b"")) for one in records
         ]
-        return rest + [(stream, at, data) for stream, at, data in self._queue if data is not None]
+        now = time.time_ns()
+        unfinished = [(stream, now, self._lines.pending(stream)) for stream in (STDOUT, STDERR)]
+        cut.extend(one for one in unfinished if one[2])
+        self._lines = Lines(make_line_id)
+        self._queued += sum(len(data) for _, _, data in cut if data is not None)
+        self._queue.extendleft(reversed(cut))
+        return [(stream, at, data) for stream, at, data in self._queue if data is not None]
 
     def _drop(self, stream: int, data: bytes) -> None:
         self._complain("output that cannot be sent is dropped")
@@ -239,6 +250,7 @@ class Target:
             record = self._next_record()
             if record is None:
                 break
+            self._formed.append(record)
             if self._plan.acked is not None:
                 self._awaited = make_line_id()[:24]
                 self._out.extend(self._plan.acked(record, self._awaited))
@@ -285,6 +297,8 @@ class Target:
             return False
         self._out.popleft()
         self._sent = 0
+        if not self._out:
+            self._formed.clear()
         if self._awaited:
             self._unacked = message
         return True
@@ -386,6 +400,7 @@ class Target:
         self._lines = Lines(make_line_id)
         self._dropping.update(self._inside)
         self._out.clear()
+        self._formed.clear()
         self._sent = 0
         self._awaited = ""
         self._unacked = b""

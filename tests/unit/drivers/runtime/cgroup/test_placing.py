@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wharfie.drivers.runtime.cgroup.placing import (
@@ -48,3 +50,14 @@ def test_b189_what_is_asked_for_is_taken_and_v1_is_never_left_to_systemd() -> No
     assert choose_driver("systemd", cgroup_version=1) is SYSTEMD
     assert choose_driver("cgroupfs", cgroup_version=2) is CGROUPFS
     assert choose_driver("", cgroup_version=1) is CGROUPFS
+
+
+def test_systemd_is_chosen_where_it_runs_and_can_be_reached(tmp_path: Path) -> None:
+    run = str(tmp_path)
+    assert choose_driver("", cgroup_version=2, run=run) is CGROUPFS
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    assert choose_driver("", cgroup_version=2, run=run) is CGROUPFS, "no D-Bus"
+    (tmp_path / "dbus").mkdir()
+    (tmp_path / "dbus/system_bus_socket").touch()
+    assert choose_driver("", cgroup_version=2, run=run) is SYSTEMD
+    assert choose_driver("", cgroup_version=1, run=run) is CGROUPFS
