@@ -191,7 +191,9 @@ def build_exec(
         rlimits=container_rlimits(host, defaults.ulimits),
         no_new_privileges=security.no_new_privileges,
         oom_score_adj=_oom_score_adj(host),
-        apparmor_profile=_apparmor(security, defaults, privileged=config.privileged),
+        apparmor_profile=_apparmor(
+            security, defaults, privileged=config.privileged or host.privileged
+        ),
         selinux_label=container.process_label,
     )
 

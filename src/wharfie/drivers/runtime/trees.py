@@ -59,11 +59,18 @@ class KernelTrees:
 def _below(root: str | int, subpath: str, recursive: bool) -> int:
     directory = root if isinstance(root, int) else _open(root)
     try:
+        if not subpath and isinstance(root, int):
+            return os.dup(root)  # detached already
         if not subpath:
             return clone_open(directory, recursive=recursive)
         found = _find(directory, subpath)
         try:
             return clone_open(found, recursive=recursive)
+        except OSError as error:
+            raise InvalidArgument(
+                f"cannot mount {subpath} of a mount that is not attached: "
+                f"{(error.strerror or str(error)).lower()} (Linux 6.15 can)"
+            ) from None
         finally:
             os.close(found)
     finally:

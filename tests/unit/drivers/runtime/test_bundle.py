@@ -159,3 +159,14 @@ def test_exec_takes_the_containers_directory_and_limits() -> None:
     assert process.cwd == "/x"
     assert process.console_size is not None
     assert (process.console_size.height, process.console_size.width) == (5, 6)
+
+
+def test_b185_an_exec_in_a_privileged_container_is_unconfined_too() -> None:
+    def profile(*, container: bool, process: bool) -> str:
+        record = make_container(["x"], host=HostConfig(privileged=container))
+        config = ExecConfig(cmd=["a"], privileged=process)
+        return build_exec(record, config, ROOT, [], Defaults(apparmor=True)).apparmor_profile
+
+    assert profile(container=False, process=False) == "docker-default"
+    assert profile(container=True, process=False) == "unconfined"
+    assert profile(container=False, process=True) == "unconfined"
