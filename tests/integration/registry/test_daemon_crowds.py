@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
 import json
@@ -161,7 +162,10 @@ def test_a_client_that_leaves_ends_its_pull(daemon: Daemon, registry: Registry) 
     connection.close()
 
     def busy() -> list[str]:
-        found = [os.readlink(path) for path in Path(f"/proc/{daemon.pid}/fd").iterdir()]
+        found = []
+        for path in Path(f"/proc/{daemon.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                found.append(os.readlink(path))
         return [name for name in found if "/partial/" in name]
 
     for _ in poll("the pull to end", 20):

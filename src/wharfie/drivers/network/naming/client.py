@@ -145,11 +145,8 @@ class NameService:
                 one.resolving is not None or any(port.relayed for port in one.ports)
                 for one in self._everybody().values()
             )
-            if found is not None:
-                self._adopt(found)
-            elif needed:
+            if (found is None or not self._retells(found)) and needed:
                 self._spawn()
-            if self._connection is not None:
                 self._retell()
 
     def revive(self) -> None:
@@ -184,11 +181,21 @@ class NameService:
             self._connection = None
         self._reap()
         found = self._find()
-        if found is not None:
-            self._adopt(found)
-        else:
+        if found is None or not self._retells(found):
             self._spawn()
-        self._retell()
+            self._retell()
+
+    def _retells(self, found: socket.socket) -> bool:
+        """Tell a server that was found the truth; False when it was just about to end."""
+        self._adopt(found)
+        try:
+            self._retell()
+        except OSError as error:
+            _log.info("the name server found is ending (%s)", error)
+            found.close()
+            self._connection = None
+            return False
+        return True
 
     def _retell(self) -> None:
         everybody = self._everybody()
@@ -244,7 +251,10 @@ class NameService:
         if self._connection is None:
             return {}
         self._connection.settimeout(_PATIENCE)
-        return protocol.decode(self._connection.recv(protocol.MAX_MESSAGE))
+        data = self._connection.recv(protocol.MAX_MESSAGE)
+        if not data:
+            raise ConnectionResetError("the name server ended")
+        return protocol.decode(data)
 
     def _find(self) -> socket.socket | None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
