@@ -31,7 +31,11 @@ mkdir {folder}/project
 mount --bind {project} {folder}/project
 mount -t tmpfs -o mode=700 tmpfs /root
 # A checkout below root's home is still where its programs look for it.
-[ -d {project} ] || {{ mkdir -p {project}; mount --bind {folder}/project {project}; }}
+[ -d {project} ] || {{
+    chmod 711 /root
+    mkdir -p {project}
+    mount --bind {folder}/project {project}
+}}
 """
 
 
