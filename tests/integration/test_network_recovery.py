@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -23,8 +24,11 @@ from support.network_host import (
     run_on_host,
 )
 from wharfie.drivers.network import BridgeNetworks
+from wharfie.drivers.network.ports import PortTaken
 from wharfie.model.errors import Internal
 from wharfie.model.network import LiveConnection, Network, PortBinding
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.root
 
@@ -66,6 +70,16 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def _when_free(start: Callable[[], Awaitable[T]]) -> T:
+    """A join cancelled before its thread began holds its port until that has undone it."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await start()
+            except PortTaken:
+                await asyncio.sleep(0.01)
 
 
 async def _fresh(host: Host) -> tuple[BridgeNetworks, Network]:
@@ -171,7 +185,7 @@ def test_a_cancelled_join_is_undone(on_host: OnHost) -> None:
                 await driver.leave(request.container_id, await joining)
             await _until(lambda: len(driver._ports) == 0 and not driver.addresses(network.id))
         await _until(lambda: "8080" not in host.run("nft", "list", "ruleset")[1])
-        container = await host.start(driver, network, publish=publish)
+        container = await _when_free(lambda: host.start(driver, network, publish=publish))
         with host.serve(container, 80) as server:
             assert host.reach(None, server, "127.0.0.1", 8080) == "172.17.0.1"
 
