@@ -3,8 +3,8 @@
     python dead_mount.py TARGET DEAD
 
 Mounts itself on TARGET, a directory with one file "file" of seven bytes. Once a file DEAD exists
-it takes requests and answers none: whoever asks is stuck in the kernel, as with a server of NFS
-that has gone, and not even SIGKILL helps, until this process ends.
+it takes requests and answers none, and says "dead" at the first: whoever asks is stuck in the
+kernel, as with a server of NFS that has gone, and not even SIGKILL helps, until this process ends.
 """
 
 import ctypes
@@ -54,10 +54,16 @@ def main() -> None:
     if libc.mount(b"fuse", target.encode(), b"fuse", 0, options.encode()):
         raise OSError(ctypes.get_errno(), "mount")
     print("mounted", flush=True)
+    said = False
     while True:
         data = os.read(fuse, 1 << 17)
         _, opcode, unique, node, *_ = HEADER.unpack_from(data)
-        if opcode in (FORGET, BATCH_FORGET) or os.path.exists(dead):
+        if opcode in (FORGET, BATCH_FORGET):
+            continue
+        if os.path.exists(dead):
+            if not said:
+                said = True
+                print("dead", flush=True)
             continue
         error, body = answer(opcode, node, data[HEADER.size :])
         os.write(fuse, struct.pack("<IiQ", 16 + len(body), -error, unique) + body)
