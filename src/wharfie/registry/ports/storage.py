@@ -1,9 +1,9 @@
 """The byte store: objects under keys, which is all a storage driver has to know.
 
-Keys are relative paths ("blobs/sha256/ab/…/data") made by `storage/layout.py` from checked
-names; a driver may trust them. An object appears under its key whole or not at all, and is
-durable when the call returns. Everything else (blobs, uploads, manifests, tags, referrers) is
-written once, over this.
+Keys are relative paths ("docker/registry/v2/blobs/sha256/ab/…/data") made by `storage/layout.py`
+from checked names; a driver may trust them. An object appears under its key whole or not at all,
+and is durable when the call returns. Everything else (blobs, uploads, manifests, tags, referrers)
+is written once, over this.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ class OpenObject(Protocol):
     def descriptor(self) -> int:
         """An open file for `sendfile`, -1 where there is none."""
 
+    def is_sound(self, digest: str) -> bool:
+        """Tell whether the bytes are those that were vouched for, as far as is known unread.
+
+        False makes the registry read and hash them before they are served. A store that checks
+        its objects itself says True.
+        """
+
+    def vouch(self, digest: str) -> None:
+        """The bytes were just hashed and have this digest."""
+
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes from `start` up to, not including, `end`."""
 
@@ -56,39 +66,36 @@ class Staging(Protocol):
     async def append(self, data: bytes) -> None:
         """Add bytes."""
 
-    async def truncate(self, size: int) -> None:
-        """Forget what stands behind `size`."""
-
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes that are there, e.g. to hash them after a restart."""
 
-    async def publish(self, key: str) -> None:
-        """Give it its key, durably; an object that has it already is replaced. Ends it."""
+    async def publish(self, key: str, digest: str) -> None:
+        """Give it its key, durably; an object that has it already is replaced. Ends it.
 
-    async def discard(self) -> None:
-        """Forget it. Ends it."""
+        Args:
+            key: of the object.
+            digest: what the bytes were found to have.
+        """
 
     async def close(self) -> None:
         """Keep it for later, and free what it holds in this process."""
 
 
 class ByteStore(Protocol):
-    """A storage driver.
+    """A storage driver."""
 
-    Attributes:
-        is_exclusive: no other process writes here, so that what was read may be remembered.
-    """
-
-    is_exclusive: bool
+    @property
+    def is_exclusive(self) -> bool:
+        """True where no other process writes, so that what was read may be remembered."""
 
     async def read(self, key: str, limit: int) -> bytes:
         """A small object whole, at most `limit` bytes of it; NoSuchKey."""
 
-    async def write(self, key: str, data: bytes) -> None:
-        """Make or replace a small object."""
+    async def write(self, *objects: tuple[str, bytes]) -> None:
+        """Make or replace small objects, in this order: a crash leaves the first ones of them."""
 
-    async def delete(self, key: str) -> None:
-        """Remove an object; one that is not there is no error."""
+    async def delete(self, *keys: str) -> None:
+        """Remove objects, in this order; one that is not there is no error."""
 
     async def delete_below(self, prefix: str) -> None:
         """Remove every object whose key begins with `prefix` and a slash."""
@@ -102,6 +109,12 @@ class ByteStore(Protocol):
     async def names(self, prefix: str) -> Sequence[str]:
         """What stands directly below `prefix`, sorted; empty when nothing does."""
 
+    async def holding(self, prefix: str, name: str) -> Sequence[str]:
+        """Paths below `prefix` (relative to it, sorted) that directly hold `name`.
+
+        `name` begins with an underscore; what stands below such names is not searched.
+        """
+
     async def open(self, key: str) -> OpenObject:
         """An object for reading; NoSuchKey."""
 
@@ -109,21 +122,12 @@ class ByteStore(Protocol):
         """Begin an object on its way, or open one that was begun; NoSuchKey when not `fresh`.
 
         Args:
-            key: names the staging, not the object it becomes.
+            key: names the staging, not the object it becomes; `state`, `delete` and `names` see it.
             fresh: it is new.
         """
 
     async def move(self, key: str, to: str) -> None:
         """Rename an object, durably; NoSuchKey."""
-
-    async def is_sound(self, key: str, digest: str) -> bool:
-        """Tell whether an object still has its digest, as far as that is known without reading.
-
-        False makes the registry read and hash it before it is served.
-        """
-
-    async def vouch(self, key: str, digest: str) -> None:
-        """The object's bytes were just hashed and have this digest: see `is_sound`."""
 
     async def close(self) -> None:
         """Free what is held."""
