@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,5 @@ def test_base64url_has_one_spelling(data: bytes) -> None:
 
 @given(st.text(max_size=60))
 def test_hostile_text_is_refused_and_nothing_else(text: str) -> None:
-    try:
+    with contextlib.suppress(JwsError):
         parse_jws(text)
-    except JwsError:
-        pass

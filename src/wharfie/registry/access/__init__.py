@@ -3,3 +3,7 @@
 A request is identified (htpasswd, bearer token, client certificate, nobody), then either its
 token or the rules say what it may do to which repository. What is not allowed is refused.
 """
+
+from wharfie.registry.access.open import OpenAccess
+
+__all__ = ["OpenAccess"]

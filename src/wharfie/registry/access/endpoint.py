@@ -127,7 +127,7 @@ class TokenEndpoint:
         if self._accounts is None or principal == NOBODY:
             raise LoginRefused("the refresh token is of no account")
         self._accounts.reload()
-        if not claims.fpr or self._accounts.fingerprint(principal.name) != claims.fpr:
+        if not claims.stamp or self._accounts.fingerprint(principal.name) != claims.stamp:
             raise LoginRefused("the account of the refresh token is gone or has another password")
         return principal
 

@@ -35,14 +35,22 @@ class Challenges(Struct, frozen=True, kw_only=True):
     service: str = ""
     is_open: bool = False
 
-    def field(self, asking: Asking, asks: Sequence[Ask], error: str = "") -> tuple[str, str]:
-        """The WWW-Authenticate field."""
+    def field(
+        self, asks: Sequence[Ask], error: str = "", *, scheme: str, host: str
+    ) -> tuple[str, str]:
+        """The WWW-Authenticate field.
+
+        Args:
+            asks: what is missing.
+            error: why what was shown does not do.
+            scheme: "http" or "https", as the client sees it.
+            host: what the client called this server.
+        """
         if not self.service:
             return ("WWW-Authenticate", f'Basic realm="{_quoted(self.realm)}"')
         realm = self.realm
         if realm.startswith("/"):
-            scheme = "https" if asking.is_secure else "http"
-            realm = f"{scheme}://{asking.host}{realm}"
+            realm = f"{scheme}://{host}{realm}"
         text = f'Bearer realm="{_quoted(realm)}",service="{_quoted(self.service)}"'
         if asks:
             text += f',scope="{_quoted(" ".join(str(one) for one in _scopes(asks)))}"'
@@ -131,19 +139,20 @@ class Gate:
 
     def _refusal(self, asking: Asking, asks: Sequence[Ask], login: Login) -> Refused:
         if login.claims is not None:
-            return self._challenge(
-                asking, asks, "requested access is denied", "insufficient_scope"
-            )
+            return self._challenge(asking, asks, "requested access is denied", "insufficient_scope")
         if login.principal.kind is Kind.ANONYMOUS and self._challenges.realm:
             return self._challenge(asking, asks, "authentication required")
-        return Refused(Code.DENIED, "requested access to the resource is denied", detail=_detail(asks))
+        text = "requested access to the resource is denied"
+        return Refused(Code.DENIED, text, detail=_detail(asks))
 
     def _challenge(
         self, asking: Asking, asks: Sequence[Ask], message: str, error: str = ""
     ) -> Refused:
         headers = []
         if self._challenges.realm:
-            headers.append(self._challenges.field(asking, asks, error))
+            scheme = "https" if self._logins.is_secure(asking) else "http"
+            field = self._challenges.field(asks, error, scheme=scheme, host=asking.host)
+            headers.append(field)
         return Refused(Code.UNAUTHORIZED, message, detail=_detail(asks), headers=headers)
 
 
@@ -154,7 +163,7 @@ def _scopes(asks: Sequence[Ask]) -> list[Scope]:
         is_list = ask.action is Action.CATALOGUE
         key = CATALOGUE if is_list else ("repository", ask.repository)
         found.setdefault(key, []).append(str(ask.action))
-    return [Scope(kind, name, list(dict.fromkeys(actions))) for (kind, name), actions in found.items()]
+    return [Scope(*key, list(dict.fromkeys(actions))) for key, actions in found.items()]
 
 
 def _detail(asks: Sequence[Ask]) -> object:
@@ -168,6 +177,4 @@ def _detail(asks: Sequence[Ask]) -> object:
 
 def _quoted(text: str) -> str:
     """Fit for a quoted string of a field: what a Host field may smuggle in is cut out."""
-    return "".join(char for char in text if char.isprintable() and char not in '"\\' and char.isascii())
-
-
+    return "".join(char for char in text if " " <= char <= "~" and char not in '"\\')

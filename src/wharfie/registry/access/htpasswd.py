@@ -146,27 +146,28 @@ def parse_htpasswd(text: str, path: str) -> Mapping[str, str]:
         InvalidAccounts: a line is none, or its hash is not bcrypt.
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        name, colon, hashed = line.partition(":")
-        if not colon or not name:
-            raise InvalidAccounts(f"{path}, line {number}: not of the form name:hash")
-        match = _HASH.fullmatch(hashed)
-        if match is None:
-            raise InvalidAccounts(
-                f"{path}, line {number}: the password of {name[:64]!r} is not hashed with bcrypt "
-                "(htpasswd -B)"
-            )
-        if not 4 <= int(match[1]) <= _MOST_COST:
-            raise InvalidAccounts(
-                f"{path}, line {number}: a bcrypt cost of {match[1]}; 4 to {_MOST_COST} are accepted"
-            )
-        if name in found:
-            raise InvalidAccounts(f"{path}, line {number}: {name[:64]!r} is there twice")
+        name, _, hashed = line.partition(":")
+        why = "is there twice" if name in found else _why_not(name, hashed)
+        if why:
+            raise InvalidAccounts(f"{path}, line {number}: {name[:64]!r} {why}")
         found[name] = hashed
     return found
+
+
+def _why_not(name: str, hashed: str) -> str:
+    """Why a line is no account, "" when it is."""
+    if not name or not hashed:
+        return "is not of the form name:hash"
+    match = _HASH.fullmatch(hashed)
+    if match is None:
+        return "has a password that is not hashed with bcrypt (htpasswd -B)"
+    if not 4 <= int(match[1]) <= _MOST_COST:
+        return f"has a bcrypt cost of {match[1]}; 4 to {_MOST_COST} are accepted"
+    return ""
 
 
 def _read(path: str) -> Mapping[str, str]:

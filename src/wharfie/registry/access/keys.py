@@ -154,7 +154,8 @@ def read_bundle(path: str) -> list[TrustedKey]:
         with open(path, "rb") as file:
             data = file.read(1 << 20)
         if b"BEGIN CERTIFICATE" in data:
-            public = [one.public_key() for one in x509.load_pem_x509_certificates(data)]
+            certificates = x509.load_pem_x509_certificates(data)
+            public: list[object] = [one.public_key() for one in certificates]
         else:
             public = [serialization.load_pem_public_key(data)]
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
@@ -231,7 +232,7 @@ def _is_signed(key: PublicKey, algorithm: str, jws: Jws) -> bool:
         size = _CURVES[key.curve.name][2]
         if len(jws.signature) != 2 * size:
             return False
-        r, s = (int.from_bytes(part, "big") for part in (jws.signature[:size], jws.signature[size:]))
+        r, s = (int.from_bytes(p, "big") for p in (jws.signature[:size], jws.signature[size:]))
         key.verify(encode_dss_signature(r, s), jws.signed, ec.ECDSA(digest))
     except InvalidSignature:
         return False

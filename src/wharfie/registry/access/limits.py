@@ -136,6 +136,11 @@ def client_of(address: str, forwarded: str, trusted: Sequence[Network]) -> str:
     return current
 
 
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Tell whether the other end of a connection is a trusted proxy."""
+    return _is_in(_host(address), trusted)
+
+
 def bucket_of(address: str) -> str:
     """The name limits count an address by: whoever has one IPv6 address has a /64."""
     found = _parse(address)

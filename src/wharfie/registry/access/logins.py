@@ -1,8 +1,8 @@
 """Logins: from the fields of a request to the one who sent it.
 
-    Authorization: Basic …     an account of the htpasswd file
-    Authorization: Bearer …    a token, of our own endpoint or of another server
-    no such field              the client's certificate, else nobody
+Authorization: Basic …     an account of the htpasswd file
+Authorization: Bearer …    a token, of our own endpoint or of another server
+no such field              the client's certificate, else nobody
 """
 
 from __future__ import annotations
@@ -16,10 +16,18 @@ from msgspec import Struct
 
 from wharfie.model.caller import Caller
 from wharfie.registry.access.htpasswd import Accounts, Busy
-from wharfie.registry.access.limits import Limits, Network, TooMany, bucket_of, client_of
+from wharfie.registry.access.limits import (
+    Limits,
+    Network,
+    TooMany,
+    bucket_of,
+    client_of,
+    is_trusted,
+)
 from wharfie.registry.access.rules import NOBODY, Kind, Principal
 from wharfie.registry.access.tokens import Claims, TokenRefused, Verifier
 from wharfie.registry.errors import Code, Refused
+from wharfie.registry.ports import Asking
 
 _PART = re.compile(r"([A-Za-z0-9.]+)=((?:[^,+\\]|\\.)*)(?:[,+]|$)", re.DOTALL)
 _MAX_FIELD = 32 << 10
@@ -69,6 +77,13 @@ class Logins:
     def client(self, caller: Caller, headers: Mapping[str, str]) -> str:
         """The address of the client, behind trusted proxies too."""
         return client_of(caller.address, headers.get("x-forwarded-for", ""), self._trusted)
+
+    def is_secure(self, asking: Asking) -> bool:
+        """Tell whether the client speaks TLS, perhaps to a trusted proxy before us."""
+        told = asking.headers.get("x-forwarded-proto", "").lower()
+        if told in ("http", "https") and is_trusted(asking.caller.address, self._trusted):
+            return told == "https"
+        return asking.is_secure
 
     async def identify(self, caller: Caller, headers: Mapping[str, str], client: str) -> Login:
         """Tell who sends a request.

@@ -140,12 +140,8 @@ def _check(rule: Rule, groups: Mapping[str, Sequence[str]]) -> None:
     if not rule.users or not rule.repositories or not rule.actions:
         raise InvalidRule("a rule needs users, repositories and actions")
     for user in rule.users:
-        if user.startswith("@"):
-            if user[1:] not in groups:
-                raise InvalidRule(f"there is no group {user[1:]!r}")
-        elif user not in ("*", "anonymous") and not user.startswith("cert:"):
-            if _NAME.fullmatch(user) is None:
-                raise InvalidRule(f"{user!r} is no name of a user")
+        if not _is_user(user, groups):
+            raise InvalidRule(f"{user!r} is neither a user nor a group")
     if Action.CATALOGUE in rule.actions:
         raise InvalidRule("the catalogue shows what may be pulled; there is no action for it")
     for text in rule.repositories:
@@ -154,6 +150,14 @@ def _check(rule: Rule, groups: Mapping[str, Sequence[str]]) -> None:
     is_open = "anonymous" in rule.users
     if is_open and any(_USER in text for text in rule.repositories):
         raise InvalidRule(f"{_USER} means nobody in a rule for anonymous callers")
+
+
+def _is_user(text: str, groups: Mapping[str, Sequence[str]]) -> bool:
+    if text.startswith("@"):
+        return text[1:] in groups
+    if text.startswith("cert:"):
+        return text != "cert:"
+    return text in ("*", "anonymous") or _NAME.fullmatch(text) is not None
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

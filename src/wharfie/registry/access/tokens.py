@@ -34,7 +34,7 @@ class Claims(Struct, frozen=True):
     """The payload of a token.
 
     Attributes:
-        fpr: of the account's password a refresh token was given for.
+        stamp: changes with the password a refresh token was given for.
     """
 
     iss: str
@@ -45,7 +45,7 @@ class Claims(Struct, frozen=True):
     iat: float = 0.0
     jti: str = ""
     access: list[Scope] = field(default_factory=list)
-    fpr: str = ""
+    stamp: str = ""
 
     def grants(self, kind: str, name: str, action: str) -> bool:
         """Tell whether an action is among the scopes."""
@@ -175,6 +175,6 @@ class Issuer:
             iat=now,
             jti=secrets.token_urlsafe(12),
             access=access,
-            fpr=fingerprint,
+            stamp=fingerprint,
         )
         return self._signer.sign(msgspec.json.encode(claims))

@@ -90,8 +90,10 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 async def test_a_token_holds_what_rules_allow_of_what_was_asked(world: World) -> None:
-    scopes = ("repository:team/app:pull,push,delete", "repository:public/a:pull,push",
-              "repository:other:pull", "registry:catalog:*", "registry:other:*", "nonsense")  # fmt: skip
+    scopes = [
+        "repository:team/app:pull,push,delete", "repository:public/a:pull,push",
+        "repository:other:pull", "registry:catalog:*", "registry:other:*", "nonsense",
+    ]  # fmt: skip
     reply = await world.get(*scopes, service="us", login="yes")
     assert world.claims(reply).access == [
         Scope("repository", "team/app", ["pull", "push"]),

@@ -40,9 +40,7 @@ def accounts(tmp_path: Path) -> Iterator[Accounts]:
 @pytest.fixture
 def issuer(tmp_path: Path) -> Issuer:
     signer = open_signer(str(tmp_path / "key.pem"))
-    return Issuer(
-        signer, name="us", service="us", life=300, refresh_life=9999, clock=lambda: NOW
-    )
+    return Issuer(signer, name="us", service="us", life=300, refresh_life=9999, clock=lambda: NOW)
 
 
 def gate(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from support.token_server import claims, jwk_of, pem_of, sign_ec
 
-from wharfie.formats.jws import parse_jws
+from support.token_server import claims, jwk_of, pem_of, sign_ec
+from wharfie.formats.jws import decode_base64url, parse_jws
 from wharfie.registry.access.keys import (
     BadSignature,
     InvalidKeys,
@@ -104,10 +104,8 @@ def test_names_of_keys() -> None:
         "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f"
         "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
     )
-    from wharfie.registry.access.keys import _Jwk, _of_jwk
-
-    key = _of_jwk(_Jwk(kty="RSA", n=n, e="AQAB"))
-    assert isinstance(key, rsa.RSAPublicKey)
+    modulus = int.from_bytes(decode_base64url(n), "big")
+    key = rsa.RSAPublicNumbers(65537, modulus).public_key()
     assert thumbprint(key) == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
     parts = libtrust_id(EC.public_key()).split(":")
     assert len(parts) == 12

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 from support.token_server import (
     ISSUER,
     NOW,
@@ -19,7 +20,6 @@ from support.token_server import (
     sign_rsa,
     unsigned,
 )
-
 from wharfie.formats.jws import encode_base64url, parse_jws
 from wharfie.registry.access.keys import KeyRing, open_signer, trusted_key
 from wharfie.registry.access.scopes import Scope
@@ -141,7 +141,7 @@ def test_our_own_tokens_count_and_outlive_a_restart(tmp_path: Path) -> None:
 def test_a_refresh_token_and_a_token_do_not_pass_for_each_other(tmp_path: Path) -> None:
     ours = issuer(tmp_path)
     refresh, token = ours.refresh("bob", "f"), ours.issue("bob", [])
-    assert ours.read_refresh(refresh).fpr == "f"
+    assert ours.read_refresh(refresh).stamp == "f"
     with pytest.raises(TokenRefused):
         ours.verifier.verify(refresh)
     with pytest.raises(TokenRefused):
