@@ -4,7 +4,7 @@
 sizes, digests, lengths, redirects and realms are checked before they are acted on.
 """
 
-from wharfie.drivers.registry.registries import RemoteRegistries
-from wharfie.drivers.registry.settings import InvalidSetting, RegistrySettings, settings_of
+from wharfie.registry.client.registries import RemoteRegistries
+from wharfie.registry.client.settings import InvalidSetting, RegistrySettings, settings_of
 
 __all__ = ["InvalidSetting", "RegistrySettings", "RemoteRegistries", "settings_of"]

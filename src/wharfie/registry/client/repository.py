@@ -9,13 +9,6 @@ from urllib.parse import quote
 
 from msgspec import Struct, field
 
-from wharfie.drivers.registry.asking import Asker
-from wharfie.drivers.registry.download import Download
-from wharfie.drivers.registry.endpoints import may_go_on
-from wharfie.drivers.registry.refusals import Refused
-from wharfie.drivers.registry.session import Session
-from wharfie.drivers.registry.settings import RegistrySettings
-from wharfie.drivers.registry.upload import Upload
 from wharfie.formats.digest import DigestError, parse_digest, sha256_digest
 from wharfie.formats.oci.descriptor import INDEXES, MANIFESTS
 from wharfie.formats.oci.document import MAX_DOCUMENT, DocumentError, decode
@@ -29,6 +22,13 @@ from wharfie.model.registry import (
     RegistryUnreachable,
     RemoteManifest,
 )
+from wharfie.registry.client.asking import Asker
+from wharfie.registry.client.download import Download
+from wharfie.registry.client.endpoints import may_go_on
+from wharfie.registry.client.refusals import Refused
+from wharfie.registry.client.session import Session
+from wharfie.registry.client.settings import RegistrySettings
+from wharfie.registry.client.upload import Upload
 from wharfie.web.client import RequestError, Url
 
 T = TypeVar("T")

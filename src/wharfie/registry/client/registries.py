@@ -7,13 +7,6 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from wharfie.drivers.registry.asking import Asker
-from wharfie.drivers.registry.endpoints import Endpoints
-from wharfie.drivers.registry.refusals import Refused
-from wharfie.drivers.registry.repository import RemoteRepository
-from wharfie.drivers.registry.session import Session
-from wharfie.drivers.registry.settings import HUB_SEARCH, RegistrySettings, domain_of
-from wharfie.drivers.registry.tokens import Tokens
 from wharfie.formats.oci.document import MAX_DOCUMENT, DocumentError, decode
 from wharfie.formats.reference import DEFAULT_DOMAIN, Reference
 from wharfie.model.errors import EngineError, Internal, InvalidArgument, Unauthorized
@@ -24,6 +17,13 @@ from wharfie.model.registry import (
     Repository,
     SearchResult,
 )
+from wharfie.registry.client.asking import Asker
+from wharfie.registry.client.endpoints import Endpoints
+from wharfie.registry.client.refusals import Refused
+from wharfie.registry.client.repository import RemoteRepository
+from wharfie.registry.client.session import Session
+from wharfie.registry.client.settings import HUB_SEARCH, RegistrySettings, domain_of
+from wharfie.registry.client.tokens import Tokens
 from wharfie.web.client import Client, Dialer
 
 _MAX_REPLY = 64 << 10

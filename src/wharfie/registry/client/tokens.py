@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from wharfie.drivers.registry.endpoints import Endpoint, Endpoints
-from wharfie.drivers.registry.refusals import Refused, refusal
 from wharfie.formats.authenticate import Challenge, parse_challenges
 from wharfie.formats.oci.document import DocumentError, decode
 from wharfie.model.errors import Unauthorized
 from wharfie.model.registry import Credentials, RegistryMisbehaves
+from wharfie.registry.client.endpoints import Endpoint, Endpoints
+from wharfie.registry.client.refusals import Refused, refusal
 from wharfie.web.client import Client, ClientRequest, InvalidUrl, Url
 
 _CLIENT_ID = "docker"

@@ -10,10 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from wharfie.drivers.registry.endpoints import Endpoint, Endpoints, may_go_on
-from wharfie.drivers.registry.refusals import Refused
-from wharfie.drivers.registry.session import Session
-from wharfie.drivers.registry.tokens import Tokens
 from wharfie.model.errors import Unauthorized
 from wharfie.model.registry import (
     ANONYMOUS,
@@ -21,6 +17,10 @@ from wharfie.model.registry import (
     RegistryMisbehaves,
     RegistryUnreachable,
 )
+from wharfie.registry.client.endpoints import Endpoint, Endpoints, may_go_on
+from wharfie.registry.client.refusals import Refused
+from wharfie.registry.client.session import Session
+from wharfie.registry.client.tokens import Tokens
 from wharfie.web.client import Client, RequestError
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 
 from msgspec import Struct
 
-from wharfie.drivers.registry.reach import Reach, reach_of
-from wharfie.drivers.registry.settings import RegistrySettings, split_host
-from wharfie.drivers.registry.trust import Trust
+from wharfie.registry.client.reach import Reach, reach_of
+from wharfie.registry.client.settings import RegistrySettings, split_host
+from wharfie.registry.client.trust import Trust
 from wharfie.web.client import ConnectFailed, Dialer, TlsFailed, Url
 
 

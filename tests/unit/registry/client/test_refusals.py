@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from wharfie.drivers.registry.refusals import refusal
+from wharfie.registry.client.refusals import refusal
 
 
 def document(code: str, message: str) -> bytes:

@@ -10,11 +10,11 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from wharfie.drivers.registry.endpoints import Endpoint, Endpoints
-from wharfie.drivers.registry.reach import Reach
-from wharfie.drivers.registry.refusals import refusal
-from wharfie.drivers.registry.tokens import Authorizer, Tokens
 from wharfie.model.registry import Credentials, RegistryMisbehaves
+from wharfie.registry.client.endpoints import Endpoint, Endpoints
+from wharfie.registry.client.reach import Reach
+from wharfie.registry.client.refusals import refusal
+from wharfie.registry.client.tokens import Authorizer, Tokens
 from wharfie.web.client import Client, ClientRequest, InvalidUrl, Reply, Url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -16,10 +16,10 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from wharfie.drivers.registry.refusals import Refused
-from wharfie.drivers.registry.session import Session
 from wharfie.model.content import Descriptor, PartialBlob
 from wharfie.model.registry import RegistryMisbehaves
+from wharfie.registry.client.refusals import Refused
+from wharfie.registry.client.session import Session
 from wharfie.web.client import ConnectionLost, Reply, RequestError, Url
 
 _SPAN = 8 << 20

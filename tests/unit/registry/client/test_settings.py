@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wharfie.drivers.registry.settings import (
+from wharfie.registry.client.settings import (
     HUB_HOST,
     InvalidSetting,
     RegistrySettings,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
-from wharfie.drivers.registry.refusals import refusal
-from wharfie.drivers.registry.session import Session
 from wharfie.formats.digest import sha256_digest
 from wharfie.model.content import Descriptor
 from wharfie.model.ids import Digest
 from wharfie.model.registry import RegistryMisbehaves
+from wharfie.registry.client.refusals import refusal
+from wharfie.registry.client.session import Session
 from wharfie.web.client import Url
 
 

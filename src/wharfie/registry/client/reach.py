@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from wharfie.drivers.registry.settings import RegistrySettings
 from wharfie.model.registry import RegistryMisbehaves
+from wharfie.registry.client.settings import RegistrySettings
 
 PUBLIC, PRIVATE, LOOPBACK, SPECIAL = "public", "private", "loopback", "link-local or reserved"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
