@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from wharfie.drivers.network import ports
+from wharfie.drivers.network.publishing import ports
 from wharfie.model.errors import InvalidArgument
 
 

@@ -18,7 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from wharfie.drivers.network.ruleset import (
+from wharfie.drivers.network.firewall.ruleset import (
     ADMISSION,
     FAMILIES,
     NetworkRules,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from wharfie.drivers.network import ruleset as rules
+from wharfie.drivers.network.firewall import ruleset as rules
 from wharfie.formats.network import nft
 from wharfie.formats.network.netlink import Message, parse_attributes, parse_text
 

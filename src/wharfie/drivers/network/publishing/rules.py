@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from msgspec import structs
 
 from wharfie.drivers.network.endpoints import addresses_of
-from wharfie.drivers.network.ruleset import PortRule
+from wharfie.drivers.network.firewall.ruleset import PortRule
 from wharfie.model.network import Block, Endpoint, PublishedPort
 
 _NOBODY: dict[int, Block] = {4: IPv4Network("0.0.0.0/32"), 6: IPv6Network("::/128")}

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 
-from wharfie.drivers.network.firewall import Firewall
+from wharfie.drivers.network.firewall.tables import Firewall
 from wharfie.drivers.network.naming import NameService
 from wharfie.formats.network.netlink import NetlinkFormatError, parse_messages
 
