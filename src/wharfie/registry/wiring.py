@@ -24,11 +24,12 @@ class Registry:
 
     Attributes:
         addresses: where it listens, "host:port".
+        content: what it keeps.
     """
 
     def __init__(self, config: Config, server: Server, content: Content) -> None:
         self._config = config
-        self._content = content
+        self.content = content
         self._server = server
         self.addresses: list[str] = []
 
@@ -42,7 +43,7 @@ class Registry:
     async def close(self) -> None:
         """Let requests under way end, then stop."""
         await self._server.close(timeout=self._config.http.drain)
-        await self._content.close()
+        await self.content.close()
 
 
 async def open_registry(config: Config) -> Registry:
