@@ -56,7 +56,7 @@ class PartialBlob(Protocol):
     def gaps(self) -> Sequence[tuple[int, int]]:
         """What is missing, as (start, end), in pieces no larger than one chunk."""
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: bytes | memoryview) -> None:
         """Add bytes.
 
         Raises:

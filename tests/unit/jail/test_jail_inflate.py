@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from wharfie.jail.errors import JobError
-from wharfie.jail.inflate import CHUNK, chunks
+from wharfie.jail.inflate import CHUNK, GrowingFile, Source, chunks
 from wharfie.model.archive import Limits
 
 DATA = os.urandom(100_000) + b"tar" * 200_000
@@ -28,7 +28,7 @@ def inflate(data: bytes, limits: Limits | None = None) -> bytes:
         file.write(data)
         file.seek(0)
         out = b""
-        for chunk in chunks(file.fileno(), limits or Limits()):
+        for chunk in chunks(Source.of(file.fileno()), limits or Limits()):
             assert len(chunk) <= CHUNK
             out += chunk
         return out

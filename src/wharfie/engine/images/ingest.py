@@ -324,9 +324,9 @@ async def inflated_file(fd: int, limits: Limits) -> AsyncIterator[bytes]:
         JobError: damaged, or beyond the limits.
     """
     # Late: codecs take 30 ms to import and most daemons never see a compressed archive.
-    from wharfie.jail.inflate import chunks  # noqa: PLC0415
+    from wharfie.jail.inflate import Source, chunks  # noqa: PLC0415
 
-    pieces = chunks(fd, limits)
+    pieces = chunks(Source.of(fd), limits)
     while batch := await asyncio.to_thread(_next_batch, pieces):
         yield batch
 

@@ -3,7 +3,7 @@
     registry ──ranges──▶ partial blob ──┬──▶ sha256 ──▶ blob
                                         └──▶ jail worker ──▶ layer, once digest and diff ID agree
 
-The file is followed from its beginning as that grows; hash and worker read what lies in the page
+Hash and worker follow the file from its beginning as that grows, and read what lies in the page
 cache. The blob is published when it is verified, the layer when the layer below is.
 """
 
@@ -25,14 +25,14 @@ from wharfie.engine.images.progress import Board
 from wharfie.engine.images.slots import Slots
 from wharfie.model.archive import Archiver, Unpacked
 from wharfie.model.content import ContentStore, Descriptor, PartialBlob
-from wharfie.model.errors import InvalidArgument
+from wharfie.model.errors import Internal, InvalidArgument
 from wharfie.model.ids import Digest, short
 from wharfie.model.registry import Repository
 from wharfie.model.snapshot import LayerWriter
 
 T = TypeVar("T")
 
-_PIECE = 1 << 20
+_PIECE = 256 << 10
 _HASH_PIECE = 4 << 20
 
 
@@ -180,7 +180,13 @@ class LayerFetcher:
         # A worker for each layer that comes, not for all that wait.
         await follower.begun.wait()
         try:
-            return await self._archiver.unpack_stream(follower.pieces(told), writer.directory)
+            return await self._archiver.unpack_growing(
+                follower.descriptor,
+                writer.directory,
+                size=size,
+                growth=follower.growth(),
+                told=told,
+            )
         except InvalidArgument as error:
             return error
 
@@ -229,27 +235,27 @@ class _Follower:
                 if not waiter.done():
                     waiter.set_result(None)
 
-    async def pieces(self, told: Callable[[int], None]) -> AsyncIterator[bytes]:
-        """The bytes in order, as they come."""
+    async def growth(self) -> AsyncIterator[int]:
+        """How many bytes have come, again and again, up to the whole."""
         position = 0
         while position < self._size:
             end = await self._beyond(position)
-            data = await asyncio.to_thread(
-                os.pread, self.descriptor, min(_PIECE, end - position), position
-            )
-            position += len(data)
-            told(position)
-            yield data
+            yield end - position
+            position = end
 
     async def digest(self) -> Digest:
         """The digest of the whole, once it is there."""
         found = hashlib.sha256()
+        # One piece of memory for all: fresh pages cost more than hashing them.
+        piece = memoryview(bytearray(min(_PIECE, self._size)))
 
         def take(start: int, end: int) -> None:
             while start < end:
-                data = os.pread(self.descriptor, min(_PIECE, end - start), start)
-                found.update(data)
-                start += len(data)
+                read = os.preadv(self.descriptor, [piece[: end - start]], start)
+                if not read:
+                    raise Internal(f"a blob on its way was cut to {start} bytes")
+                found.update(piece[:read])
+                start += read
 
         position = 0
         while position < self._size:
