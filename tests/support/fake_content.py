@@ -70,6 +70,9 @@ class FakeContentStore:
     async def sync(self) -> None:
         return None
 
+    async def write_out(self) -> None:
+        return None
+
     async def scratch(self) -> int:
         return os.memfd_create("scratch")
 

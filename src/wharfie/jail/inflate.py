@@ -19,8 +19,8 @@ from isal import igzip_lib
 from wharfie.jail.errors import JobError, invalid
 from wharfie.model.archive import Limits
 
-CHUNK = 1 << 20
-_READ = 1 << 20
+CHUNK = 128 << 10
+_READ = CHUNK
 _MAX_WINDOW = 1 << 27
 _MAX_XZ_MEMORY = 200 << 20
 _RATIO_SLACK = 32 << 20

@@ -128,5 +128,8 @@ class ContentStore(Protocol):
         Until then a power cut may spoil it; what no record refers to is deleted at start.
         """
 
+    async def write_out(self) -> None:
+        """Have the disk write what has come, published or not; promises nothing."""
+
     async def scratch(self) -> int:
         """A nameless file beside the blobs, for bytes on their way; the caller closes it."""

@@ -254,9 +254,7 @@ class JailArchiver:
             job.raise_stalled()
 
     @asynccontextmanager
-    async def _run(
-        self, task: protocol.Task, root: Root, *data: int
-    ) -> AsyncIterator[JobRun]:
+    async def _run(self, task: protocol.Task, root: Root, *data: int) -> AsyncIterator[JobRun]:
         job = protocol.Job(task=task, mounts=root.mounts, read_only=root.read_only)
         message = protocol.encode(job)
         if len(message) > protocol.MAX_MESSAGE:

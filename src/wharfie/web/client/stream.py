@@ -139,10 +139,7 @@ class Stream(asyncio.BufferedProtocol):
             self._wake()
             return
         self.filled += nbytes
-        if self.filled == len(self._target):
-            self._target = None
-            self._wake()
-        elif self._loop.time() - self._since > _PATIENCE:
+        if self.filled == len(self._target) or self._loop.time() - self._since > _PATIENCE:
             self._target = None
             self._wake()
 

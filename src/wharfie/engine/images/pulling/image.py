@@ -25,6 +25,7 @@ from wharfie.engine.images.pulling.resolving import (
     layer_descriptor,
     resolve,
 )
+from wharfie.engine.images.pulling.writeout import WriteOut
 from wharfie.engine.images.registrar import Registrar
 from wharfie.engine.images.slots import Slots
 from wharfie.formats.oci.descriptor import DOCKER_MANIFEST, Descriptor, Platform
@@ -197,6 +198,7 @@ class ImagePull:
         for job in jobs:
             has = ports.layers.has(job.source)
             self._board.status("Already exists" if has else "Pulling fs layer", job.name)
+        write_out = WriteOut(ports.content)
         fetcher = LayerFetcher(
             content=ports.content,
             archiver=ports.archiver,
@@ -205,15 +207,22 @@ class ImagePull:
             repository=self._repository,
             lease=lease,
             board=self._board,
+            arrived=write_out.add,
         )
         try:
             async with asyncio.TaskGroup() as group:
+                writing = group.create_task(write_out.run())
+                tasks: list[asyncio.Task[None]] = []
                 below: asyncio.Task[None] | None = None
                 for job in jobs:
                     if not ports.layers.has(job.source):
                         below = group.create_task(fetcher.fetch(job, below))
+                        tasks.append(below)
                     elif self._whole:
-                        group.create_task(fetcher.fetch_blob(job))
+                        tasks.append(group.create_task(fetcher.fetch_blob(job)))
+                if tasks:
+                    await asyncio.wait(tasks)
+                writing.cancel()
         except BaseExceptionGroup as failures:
             # One reason is enough for the user: the others are mostly its consequences.
             raise failures.exceptions[0] from None

@@ -68,7 +68,21 @@ class LayerFetcher:
         repository: Repository,
         lease: Lease,
         board: Board,
+        arrived: Callable[[int], None],
     ) -> None:
+        """Begin; touches nothing.
+
+        Args:
+            content: keeps blobs.
+            archiver: unpacks them.
+            layers: what they become.
+            downloads: how many may come at the same time.
+            repository: where from.
+            lease: holds what is made.
+            board: for progress.
+            arrived: called with the bytes of each piece that came.
+        """
+        self._arrived = arrived
         self._content = content
         self._archiver = archiver
         self._layers = layers
@@ -193,7 +207,12 @@ class LayerFetcher:
     async def _download(self, job: LayerJob, partial: PartialBlob, follower: _Follower) -> None:
         size = job.descriptor.size
 
+        before = partial.present
+
         def progress() -> None:
+            nonlocal before
+            self._arrived(partial.present - before)
+            before = partial.present
             follower.advance()
             self._board.count("Downloading", job.name, partial.present, size)
 
