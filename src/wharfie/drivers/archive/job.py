@@ -51,7 +51,7 @@ class JobRun:
     ) -> None:
         await self._worker.end()
 
-    async def next_message(self) -> protocol.Stated | protocol.Finished:
+    async def next_message(self) -> protocol.Stated | protocol.Wanted | protocol.Finished:
         """The next message that matters; directories are marked opaque on the way.
 
         Raises:
@@ -62,8 +62,13 @@ class JobRun:
             try:
                 if not data:
                     await self._died()
+<<<<<<< HEAD
                 match message := protocol.decode_from_worker(data):
                     case protocol.Stated() | protocol.Finished():
+=======
+                match protocol.decode_from_worker(data):
+                    case protocol.Stated() | protocol.Wanted() | protocol.Finished() as message:
+>>>>>>> main
                         return message
                     case protocol.Failed():
                         if message.trace:

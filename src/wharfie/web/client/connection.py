@@ -223,10 +223,12 @@ class Reply:
         used = 0
         try:
             async for data in self.chunks():
-                while data:
-                    part = data[: len(view) - used]
+                taken = 0
+                while taken < len(data):
+                    part = data[taken : taken + len(view) - used]
                     view[used : used + len(part)] = part
-                    used, data = used + len(part), data[len(part) :]
+                    used += len(part)
+                    taken += len(part)
                     if used == len(view):
                         yield view
                         used = 0

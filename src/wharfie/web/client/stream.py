@@ -123,7 +123,7 @@ class Stream(asyncio.BufferedProtocol):
         """It is connected."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's hint
         """Where the next bytes go."""
         if self._target is not None:
             return self._target[self.filled :]
