@@ -11,6 +11,7 @@ import pytest
 from support.daemon import Daemon
 from support.echoing import Echo, ask
 from support.netns import poll
+from wharfie.drivers.network.publishing.service import has_sctp
 
 pytestmark = pytest.mark.root
 
@@ -36,6 +37,26 @@ def test_b166_b167_a_port_is_reached_over_both_families(
     assert not ask(daemon, kind, "::1", 8080, 10)
     again = daemon.docker("run", "--rm", "-p", f"8080:80/{kind}", "busybox", "true")
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.skipif(not has_sctp(), reason="this kernel has no SCTP")
+def test_b168_sctp_is_relayed_message_by_message(daemon: Daemon) -> None:
+    with Echo(daemon, "echo", "sctp", "-p", "8090:80/sctp"):
+        assert "80/sctp -> [::]:8090" in daemon.docker("port", "echo").stdout
+        assert ask(daemon, "sctp", "127.0.0.1", 8090, 1000)
+        assert ask(daemon, "sctp", "::1", 8090, 1000)
+        assert ask(daemon, "sctp", "::1", 8090, 40_000)
+    assert not ask(daemon, "sctp", "::1", 8090)
+
+
+@pytest.mark.skipif(has_sctp(), reason="this kernel has SCTP")
+def test_b168_sctp_that_only_a_program_could_serve_is_refused_without_sockets(
+    daemon: Daemon,
+) -> None:
+    flags = ("--rm", "-p", "[::1]:8091:80/sctp", "busybox", "true")
+    refused = daemon.docker("run", *flags)
+    assert "cannot relay SCTP to [::1]: this kernel has no SCTP sockets" in refused.stderr
+    assert daemon.docker("run", "--rm", "-p", "8092:80/sctp", "busybox", "true").returncode == 0
 
 
 def test_loopback_alone_and_allowed_blocks(daemon: Daemon) -> None:

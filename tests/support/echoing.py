@@ -13,7 +13,7 @@ from support.netns import children
 ECHO = """
 import socket, sys
 kind = socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM
-server = socket.socket(socket.AF_INET6, kind)
+server = socket.socket(socket.AF_INET6, kind, 132 if sys.argv[1] == "sctp" else 0)
 server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(("::", 80))
@@ -27,8 +27,12 @@ while True:
     one, _ = server.accept()
     total = b""
     while piece := one.recv(65536):
-        total += piece
-    one.sendall(total)
+        if sys.argv[1] == "sctp":  # which knows no half-close
+            one.sendall(piece)
+        else:
+            total += piece
+    if total:
+        one.sendall(total)
     one.close()
 """
 
@@ -36,11 +40,12 @@ ASK = """
 import hashlib, os, socket, sys
 kind, address, port, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
-one = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+protocol = 132 if kind == "sctp" else 0
+one = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM, protocol)
 one.settimeout(10)
 one.connect((address, port))
 data = os.urandom(size)
-if kind == "udp":
+if kind != "tcp":
     one.send(data)
     print(one.recv(65536) == data)
 else:

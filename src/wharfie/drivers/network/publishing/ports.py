@@ -156,7 +156,7 @@ class PortAllocator:
             PortTaken: another program came in between.
         """
         for one in ports:
-            if one.protocol != "tcp":
+            if one.protocol == "udp" or (one.protocol == "sctp" and not one.relayed):
                 continue
             hold = self._held.get(_key(one))
             if hold is None or hold.socket is None:
@@ -180,7 +180,7 @@ class PortAllocator:
                 hold.socket = _bind(*_key(port))  # whoever served it is gone
                 if hold.socket is None:
                     raise OSError(errno.EPROTONOSUPPORT, "no such protocol")
-                if port.protocol == "tcp":
+                if port.protocol != "udp":
                     hold.socket.listen(_RELAY_BACKLOG)
             with contextlib.suppress(OSError):
                 hold.socket.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
