@@ -176,7 +176,7 @@ class _Worker:
     def _unpack_context(self, task: UnpackContext) -> Finished:
         with open_context(task.number) as place:
             unpacker = ContextUnpacker(place, task.limits)
-            unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), None))
+            unpacker.run(self._watched(Source.of(_DATA), task.limits, None))
         return Finished("", unpacker.size, unpacker.entries)
 
     def _assemble_context(self, task: AssembleContext) -> Finished:

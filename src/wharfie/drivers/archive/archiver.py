@@ -230,6 +230,12 @@ class JailArchiver:
             except readiness.Stalled:
                 job.raise_stalled()
 
+    async def _feed_and_close(self, fd: int, source: AsyncIterator[bytes], job: JobRun) -> None:
+        try:
+            await self._feed(fd, source, job)
+        finally:
+            os.close(fd)
+
     async def _pack_directory(self, directory: str) -> AsyncGenerator[bytes | PathStat, None]:
         root = os.open(directory, _O_DIRECTORY)
         try:

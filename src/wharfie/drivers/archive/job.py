@@ -62,13 +62,8 @@ class JobRun:
             try:
                 if not data:
                     await self._died()
-<<<<<<< HEAD
                 match message := protocol.decode_from_worker(data):
-                    case protocol.Stated() | protocol.Finished():
-=======
-                match protocol.decode_from_worker(data):
-                    case protocol.Stated() | protocol.Wanted() | protocol.Finished() as message:
->>>>>>> main
+                    case protocol.Stated() | protocol.Wanted() | protocol.Finished():
                         return message
                     case protocol.Failed():
                         if message.trace:
