@@ -17,15 +17,27 @@ async def progress_stream(messages: AsyncIterator[Progress]) -> Outcome:
 
     Source: behaviours 130: the head is not written before the first message.
     """
-    first = await anext(messages, None)
+    try:
+        first = await anext(messages)
+    except StopAsyncIteration:
+        return Stream(_nothing(), 200, JSON)
     return Stream(_spell(first, messages), 200, JSON)
 
 
+async def _nothing() -> AsyncIterator[bytes]:
+    for line in ():
+        yield line
+
+
+def report_stream(messages: AsyncIterator[Progress]) -> Outcome:
+    """Answer 200 at once; every error is in the stream, as Docker's load has it."""
+    return Stream(_spell(None, messages), 200, JSON)
+
+
 async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
-    if first is None:
-        return
     try:
-        yield _line(first)
+        if first is not None:
+            yield _line(first)
         async for message in others:
             yield _line(message)
     except EngineError as error:
