@@ -9,13 +9,13 @@ from support.fake_archiver import FakeArchiver
 from support.fake_snapshot import FakeSnapshotter
 from support.fake_store import FakeStore
 from wharfie.drivers.content import LocalContentStore
-from wharfie.drivers.registry import RegistrySettings, RemoteRegistries
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import Images
 from wharfie.engine.images.pulling import PullRequest
 from wharfie.engine.images.pushing import PushRequest
 from wharfie.engine.images.remote import RemoteImages
 from wharfie.formats.oci.descriptor import Platform
+from wharfie.registry.client import RegistrySettings, RemoteRegistries
 from wharfie.web.client import Dialer
 
 HOST = Platform(os="linux", architecture="amd64")

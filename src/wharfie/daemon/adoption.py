@@ -9,13 +9,13 @@ from wharfie.daemon.config import Config
 from wharfie.daemon.defaults import container_defaults, registry_settings
 from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.reload import Adopt
-from wharfie.drivers.registry import RemoteRegistries
 from wharfie.drivers.runtime import OciRuntime, check_default, find_runtimes
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.images.slots import Slots
 from wharfie.engine.system import System
 from wharfie.model.errors import Unavailable
 from wharfie.model.runtime import RuntimeInfo
+from wharfie.registry.client import RemoteRegistries
 from wharfie.web import Server
 
 

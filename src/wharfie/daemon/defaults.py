@@ -8,7 +8,6 @@ from ipaddress import ip_network
 from wharfie.daemon.config import Config, ConfigError
 from wharfie.drivers.network import NetworkSettings
 from wharfie.drivers.network.settings import AddressPool, default_pools
-from wharfie.drivers.registry import InvalidSetting, RegistrySettings, settings_of
 from wharfie.drivers.runtime import Defaults, find_init
 from wharfie.drivers.runtime.apparmor import is_enforced
 from wharfie.drivers.runtime.cgroup.placing import check_parent, choose_driver
@@ -20,6 +19,7 @@ from wharfie.kernel.hostinfo import HostInfo
 from wharfie.model.archive import Limits
 from wharfie.model.errors import EngineError, InvalidArgument
 from wharfie.model.remapping import Remapping
+from wharfie.registry.client import InvalidSetting, RegistrySettings, settings_of
 
 _PROFILE_LIMIT = 8 << 20
 _DOCKER_CERTS = "/etc/docker/certs.d"

@@ -43,7 +43,6 @@ from wharfie.drivers.archive import JailArchiver
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.registry import RemoteRegistries
 from wharfie.drivers.runtime import KernelTrees, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
@@ -80,6 +79,7 @@ from wharfie.model.nursery import Nursery
 from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
 from wharfie.model.waits import WaitList
+from wharfie.registry.client import RemoteRegistries
 from wharfie.state import SqliteStore
 from wharfie.web import Server
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from wharfie.jail import container_path, names
+from wharfie.jail.assemble import ContextAssembler
 from wharfie.jail.confine import Confinement
+from wharfie.jail.context import ContextUnpacker, open_context
 from wharfie.jail.errors import JobError
 from wharfie.jail.inflate import chunks
 from wharfie.jail.layer import LayerUnpacker
@@ -22,6 +24,7 @@ from wharfie.jail.pack import Packer
 from wharfie.jail.pipeline import Hasher, ReadAhead
 from wharfie.jail.protocol import (
     MAX_MESSAGE,
+    AssembleContext,
     CopyIn,
     CopyOut,
     Failed,
@@ -36,7 +39,9 @@ from wharfie.jail.protocol import (
     Stat,
     Stated,
     Task,
+    UnpackContext,
     UnpackLayer,
+    Wanted,
     decode_job,
     encode,
 )
@@ -107,7 +112,7 @@ def _arrange(descriptors: list[int]) -> None:
 
 def _capabilities(task: Task) -> Iterable[int]:
     match task:
-        case UnpackLayer() | CopyIn():
+        case UnpackLayer() | CopyIn() | UnpackContext() | AssembleContext():
             return _WRITES
         case PackLayer():
             return _READS_TRUSTED
@@ -139,6 +144,10 @@ class _Worker:
                 path = names.in_container(task.path)
                 self._send(Stated(container_path.stat_path(_open_root(), path)))
                 return Finished()
+            case UnpackContext() as task:
+                return self._unpack_context(task)
+            case AssembleContext() as task:
+                return self._assemble_context(task)
 
     def _unpack_layer(self, task: UnpackLayer) -> Finished:
         hasher = Hasher()
@@ -158,6 +167,21 @@ class _Worker:
         )
         unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), None))
         return Finished("", unpacker.size, unpacker.entries)
+
+    def _unpack_context(self, task: UnpackContext) -> Finished:
+        with open_context(task.number) as place:
+            unpacker = ContextUnpacker(place, task.limits)
+            unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), None))
+        return Finished("", unpacker.size, unpacker.entries)
+
+    def _assemble_context(self, task: AssembleContext) -> Finished:
+        with open_context(task.number) as place:
+            assembler = ContextAssembler(place, task.limits, _DATA, self._want)
+            assembler.run_dialog()
+        return Finished("", assembler.size, assembler.entries)
+
+    def _want(self, numbers: list[int], *, files: bool, last: bool) -> None:
+        self._send(Wanted(files, numbers, last))
 
     def _copy_out(self, task: CopyOut) -> Finished:
         root = _open_root()

@@ -23,8 +23,6 @@ import pytest
 from support.image_archives import descriptor, tar
 from support.registry import Built, Handler, Registry, Rule, digest_of
 from support.registry_engine import Engine
-from wharfie.drivers.registry.reach import reach_of
-from wharfie.drivers.registry.settings import RegistrySettings
 from wharfie.formats.oci.descriptor import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -40,6 +38,8 @@ from wharfie.model.registry import (
 )
 from wharfie.pki.directory import Terms, create
 from wharfie.pki.names import parse_hosts
+from wharfie.registry.client.reach import reach_of
+from wharfie.registry.client.settings import RegistrySettings
 from wharfie.web.client import Dialer
 
 LAYER = tar({"a": random.Random(3).randbytes(300_000)})

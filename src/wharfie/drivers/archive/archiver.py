@@ -204,6 +204,18 @@ class JailArchiver:
                 if fd >= 0:
                     os.close(fd)
 
+    @asynccontextmanager
+    async def job(self, task: protocol.Task, root: Root, data: int) -> AsyncIterator[JobRun]:
+        """Run a job of another port; its bytes come by a descriptor the caller closes."""
+        async with self._streams, self._run(task, root, data) as run:
+            yield run
+
+    def feed(
+        self, fd: int, source: AsyncIterator[bytes], job: JobRun
+    ) -> Coroutine[object, object, None]:
+        """Write a stream to a job's pipe and close that; a job that gave up is no error."""
+        return self._feed_and_close(fd, source, job)
+
     async def _feed(self, fd: int, source: AsyncIterator[bytes], job: JobRun) -> None:
         async for chunk in source:
             try:

@@ -48,7 +48,7 @@ class JobRun:
     ) -> None:
         await self._worker.end()
 
-    async def next_message(self) -> protocol.Stated | protocol.Finished:
+    async def next_message(self) -> protocol.Stated | protocol.Wanted | protocol.Finished:
         """The next message that matters; directories are marked opaque on the way.
 
         Raises:
@@ -60,7 +60,7 @@ class JobRun:
                 if not data:
                     await self._died()
                 match protocol.decode_from_worker(data):
-                    case protocol.Stated() | protocol.Finished() as message:
+                    case protocol.Stated() | protocol.Wanted() | protocol.Finished() as message:
                         return message
                     case protocol.Failed() as failed:
                         if failed.trace:

@@ -124,7 +124,10 @@ def _layer(program: bytes, applets: Sequence[str]) -> bytes:
     ]
     parts.append(_file("bin/busybox", program, 0o755))
     for applet in applets:
-        link = Member(path=f"bin/{applet}".encode(), kind=Kind.HARD_LINK, link=b"bin/busybox")
+        # The mode is the file's: some unpackers give it to what the link is to.
+        link = Member(
+            path=f"bin/{applet}".encode(), kind=Kind.HARD_LINK, mode=0o755, link=b"bin/busybox"
+        )
         parts.append(encode_member(link))
     for path, text in _FILES.items():
         parts.append(_file(path, text.encode(), 0o640 if path in _SECRET else 0o644))
