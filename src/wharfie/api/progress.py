@@ -17,16 +17,8 @@ async def progress_stream(messages: AsyncIterator[Progress]) -> Outcome:
 
     Source: behaviours 130: the head is not written before the first message.
     """
-    try:
-        first = await anext(messages)
-    except StopAsyncIteration:
-        return Stream(_nothing(), 200, JSON)
+    first = await anext(messages, None)
     return Stream(_spell(first, messages), 200, JSON)
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    for line in ():
-        yield line
 
 
 def report_stream(messages: AsyncIterator[Progress]) -> Outcome:

@@ -49,7 +49,7 @@ def _move_hardware_address(document: Document) -> None:
     networking = _made(document, "NetworkingConfig")
     endpoints = _made(networking, "EndpointsConfig")
     name = next(iter(endpoints), mode)
-    endpoints[name] = {**(endpoints.get(name) or {}), "MacAddress": mac}
+    _made(endpoints, name)["MacAddress"] = mac
 
 
 def _made(document: Document, name: str) -> Document:
