@@ -21,6 +21,11 @@ async def progress_stream(messages: AsyncIterator[Progress]) -> Outcome:
     return await begun(_spell(messages))
 
 
+def report_stream(messages: AsyncIterator[Progress]) -> Outcome:
+    """Answer 200 at once; every error is in the stream, as Docker's load has it."""
+    return Stream(_spell(messages, began=True), 200, JSON)
+
+
 async def begun(chunks: AsyncIterator[bytes]) -> Outcome:
     """Answer with a stream once its first chunk is there."""
     return Stream(_Begun(await anext(chunks, b""), chunks), 200, JSON)
@@ -50,8 +55,7 @@ class _Begun:
             await close()
 
 
-async def _spell(messages: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
-    began = False
+async def _spell(messages: AsyncIterator[Progress], *, began: bool = False) -> AsyncIterator[bytes]:
     try:
         async for message in messages:
             began = True

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wharfie.build.happenings import Pulling
 from wharfie.build.steps import Tell
 from wharfie.engine.images import Images
-from wharfie.engine.images.pulling import PullRequest
+from wharfie.engine.images.distribution.pulling import PullRequest
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import spell
 from wharfie.formats.reference import DEFAULT_DOMAIN, InvalidReference, parse_reference

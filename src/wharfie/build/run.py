@@ -16,7 +16,7 @@ from wharfie.build.request import BuildRequest
 from wharfie.build.session import CallerSession, LentSession
 from wharfie.build.steps import KnownSteps, StepTeller, check_not_empty
 from wharfie.build.stream import Telling
-from wharfie.engine.images.selection import labels_of
+from wharfie.engine.images.records.selection import labels_of
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import normalize
 from wharfie.formats.reference import familiar

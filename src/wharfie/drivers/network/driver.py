@@ -31,6 +31,7 @@ from wharfie.drivers.network.naming import NameService, open_sockets, port_targe
 from wharfie.drivers.network.parts import NetworkParts
 from wharfie.drivers.network.publishing.ports import PortAllocator
 from wharfie.drivers.network.publishing.published import PublishedPorts
+from wharfie.drivers.network.publishing.service import Service
 from wharfie.drivers.network.restoration import Restoration
 from wharfie.drivers.network.sandbox import Sandbox, SandboxFactory, SandboxPool
 from wharfie.drivers.network.settings import NetworkSettings
@@ -63,7 +64,9 @@ class BridgeNetworks:
         with ExitStack() as undo:
             links = HostLinks(settings.owner)
             undo.callback(links.close)
-            firewall = Firewall(settings.owner, adapt_forward=settings.adapt_forward)
+            firewall = Firewall(
+                settings.owner, adapt_forward=settings.adapt_forward, managed=settings.managed
+            )
             undo.callback(firewall.close)
             self._factory = SandboxFactory(links, settings.userns)
             undo.pop_all()
@@ -71,7 +74,7 @@ class BridgeNetworks:
         departures = Departures(links, book, grace=settings.grace)
         bridges = Bridges(links, book, firewall, settings)
         live = LiveSandboxes(settings.exec_root)
-        ports = PortAllocator()
+        ports = PortAllocator(Service(settings.managed, settings.relays))
         names = NameService(
             settings.exec_root,
             everybody=live.connections,

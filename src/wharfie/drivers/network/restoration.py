@@ -16,7 +16,7 @@ from wharfie.drivers.network.publishing.ports import PortTaken
 from wharfie.drivers.network.publishing.published import PublishedPorts
 from wharfie.drivers.network.sandbox import namespace_of, netlink_inside
 from wharfie.model.errors import EngineError
-from wharfie.model.network import Connection, Endpoint, LiveConnection, Network
+from wharfie.model.network import Connection, Endpoint, LiveConnection, Network, PublishedPort
 
 _log = logging.getLogger(__name__)
 
@@ -29,29 +29,47 @@ class Restoration:
         self._published = published
 
     def restore(self, networks: Sequence[Network], live: Sequence[LiveConnection]) -> None:
+        """Make it so; see NetworkDriver."""
         parts = self._parts
         parts.live.sweep()
-        if self._parts.settings.forwarding:
-            self._parts.links.enable_forwarding()
-        self._parts.bridges.restore(networks)
+        if parts.settings.forwarding:
+            parts.links.enable_forwarding()
+        self._tell_unmanaged()
+        parts.bridges.restore(networks)
         rules: list[PortRule] = []
+        lost: list[PublishedPort] = []
+        adopted = []
         for one in live:
             connection = self._adopt(one)
+            adopted.append(connection)
             target = port_target(list(connection.endpoints.values()))
-            for port in self._parts.ports.restore(one.container_id, connection.ports):
-                _log.warning("another program has taken port %s/%s", port.host_port, port.protocol)
+            lost += parts.ports.restore(one.container_id, connection.ports)
             if target is not None:
                 rules += self._published.rules(connection.ports, target)
-        networks_rules = [one for network in self._parts.bridges.all() for one in network.rules]
-        self._parts.firewall.reset(networks_rules, rules)
-        for one in live:
-            self._listen(one)
-        self._parts.names.restore()
+        networks_rules = [one for network in parts.bridges.all() for one in network.rules]
+        parts.firewall.reset(networks_rules, rules)
+        parts.names.restore()
+        for port in parts.ports.retake(lost):  # our own relay may have had it until now
+            _log.warning("another program has taken port %s/%s", port.host_port, port.protocol)
+        for connection in adopted:
+            self._listen(connection)
         self._remove_leftovers()
 
-    def _listen(self, one: LiveConnection) -> None:
+    def _tell_unmanaged(self) -> None:
+        settings = self._parts.settings
+        missing = [f"IPv{version}" for version in (4, 6) if version not in settings.managed]
+        if missing:
+            _log.info(
+                "no firewall rules are made for %s: networks are not kept apart, and containers "
+                "reach the outside only by rules of the administrator's",
+                " and ".join(missing),
+            )
+        if missing and not settings.relays:
+            _log.warning("userland-proxy is off, too: nobody serves published ports")
+
+    def _listen(self, connection: Connection) -> None:
         try:
-            self._parts.ports.listen(one.connection.ports)
+            self._parts.ports.listen(connection.ports)
         except PortTaken as taken:
             _log.warning("%s", taken)
 
@@ -71,7 +89,13 @@ class Restoration:
             except (OSError, EngineError) as error:
                 _log.error("cannot restore %s of %s: %s", name, one.container_id, error)
                 endpoints[name] = recorded
-        connection = msgspec.structs.replace(one.connection, endpoints=endpoints)
+        target = port_target(list(endpoints.values()))
+        versions = [] if target is None else [one.version for one in addresses_of(target)]
+        connection = msgspec.structs.replace(
+            one.connection,
+            endpoints=endpoints,
+            ports=self._parts.ports.settled(one.connection.ports, versions),
+        )
         self._parts.live.add(LiveSandbox(one.container_id, connection, None))
         self._parts.live.started(one.container_id, one.pid)
         return connection

@@ -52,7 +52,9 @@ Key = tuple[str, str, int]
 _NO_NFTABLES = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EINVAL, errno.EAFNOSUPPORT)
 _ONLY_IPTABLES = (
     "this kernel has no nftables, only the older iptables at best: networks and published ports "
-    "need the kernel modules nf_tables, nft_nat, nft_masq, nft_fib and nft_ct (Linux 5.10 or later)"
+    "need the modules nf_tables, nft_nat, nft_masq, nft_fib and nft_ct (Linux 5.10 or later). "
+    'With "iptables": false and "ip6tables": false in daemon.json published ports are relayed and '
+    "the rules are left to you"
 )
 
 
@@ -62,8 +64,10 @@ class Firewall:
     Safe to use from several threads.
     """
 
-    def __init__(self, owner: str, *, adapt_forward: bool) -> None:
+    def __init__(self, owner: str, *, adapt_forward: bool, managed: Sequence[int] = (4, 6)) -> None:
+        """Of families that are not managed nothing is done but to remove tables of ours."""
         self._tables = {4: Table(owner), 6: Table(owner, nft.IPV6)}
+        self._managed = frozenset(managed)
         self._user = f"{owner}_user"
         self._adapt = adapt_forward
         self._comment = nft.comment(f"{owner}: accepted traffic passes")
@@ -95,11 +99,14 @@ class Firewall:
     def reset(self, networks: Iterable[NetworkRules], ports: Iterable[PortRule]) -> None:
         """Put everything in place, in one transaction, instead of whatever was there."""
         with self._lock:
-            self._networks = {(one.version, one.bridge): one for one in networks}
-            self._ports = {_key(port): port for port in ports}
-            self._made = {4} | {one.version for one in self._networks.values()}
-            if 6 not in self._made and self._exists(self._tables[6]):
+            self._networks = {
+                (one.version, one.bridge): one for one in networks if one.version in self._managed
+            }
+            self._ports = {_key(port): port for port in self._concerned(ports)}
+            self._made = {4} & self._managed | {one.version for one in self._networks.values()}
+            if 6 in self._managed - self._made and self._exists(self._tables[6]):
                 self._made.add(6)
+            self._remove_unmanaged()
             try:
                 self._rebuild()
             except KernelRefused as refused:
@@ -121,6 +128,7 @@ class Firewall:
 
     def add_network(self, networks: Sequence[NetworkRules]) -> None:
         """Let a network work, in each of its families; known ones are replaced."""
+        networks = [one for one in networks if one.version in self._managed]
         with self._lock:
             bodies: list[Body] = []
             for network in networks:
@@ -153,6 +161,9 @@ class Firewall:
 
     def publish(self, ports: Sequence[PortRule]) -> None:
         """Redirect host ports to a container, all at once; flows that went elsewhere end."""
+        ports = self._concerned(ports)
+        if not ports:
+            return
         with self._lock:
             self._ports.update({_key(port): port for port in ports})
             try:
@@ -170,6 +181,15 @@ class Firewall:
             if known:
                 self._change(self._port_bodies(known, delete_ports))
         self._forget_flows(known)
+
+    def _concerned(self, ports: Iterable[PortRule]) -> list[PortRule]:
+        return [port for port in ports if port.version in self._managed]
+
+    def _remove_unmanaged(self) -> None:
+        """Take away what a daemon with another configuration left."""
+        for version, table in self._tables.items():
+            if version not in self._managed and self._exists(table):
+                self._netlink.transact(nft.batch([nft.delete_table(table)]))
 
     def _port_bodies(
         self,
@@ -228,6 +248,8 @@ class Firewall:
             self._rebuild()
 
     def _rebuild(self) -> None:
+        if not self._made:
+            return
         mark = self._adapt_forward()
         bodies: list[Body] = []
         for version in sorted(self._made):

@@ -18,20 +18,25 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
-from msgspec import UNSET
+from msgspec import structs
 
+from wharfie.drivers.network.publishing.service import Service, has_ipv6, has_sctp
+from wharfie.drivers.network.publishing.wishes import (
+    PROTOCOLS,
+    parse_allow,
+    parse_host_address,
+    parse_host_ports,
+    parse_port,
+)
 from wharfie.drivers.network.settings import ANY_HOST
-from wharfie.model.errors import Internal, InvalidArgument
+from wharfie.model.errors import Internal
 from wharfie.model.ids import ContainerId
 from wharfie.model.network import Address, PortBinding, PublishedPort
 
-PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": 132}
-
 _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
-_DISABLED_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6"
 _SO_ATTACH_FILTER = 26
 _SO_DETACH_FILTER = 27
 _RELAY_BACKLOG = 128
@@ -59,7 +64,8 @@ class _Hold:
 class PortAllocator:
     """Host ports of all containers; safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: Service | None = None) -> None:
+        self._service = service or Service()
         self._held: dict[Key, _Hold] = {}
         self._last_ephemeral = 0
         self._lock = threading.Lock()
@@ -82,8 +88,7 @@ class PortAllocator:
             owner: for whom.
             wishes: container port ("80/tcp") and where to publish it.
             host_binding: host address where a wish names none.
-            versions: 4 and 6 as far as the container has addresses; other host addresses are
-                relayed by a program.
+            versions: 4 and 6 as far as the container has addresses.
             routed: those in which it is reached at its own address, so that no port is held.
 
         Raises:
@@ -96,9 +101,9 @@ class PortAllocator:
                 for spec, binding in wishes:
                     port, protocol = parse_port(spec)
                     allow = parse_allow(binding)
-                    addresses = _addresses(binding.host_ip, host_binding, allow)
-                    if protocol == "sctp" or routed:
-                        addresses = [one for one in addresses if not _is_relayed(one, versions)]
+                    addresses = self._addresses(binding, host_binding, allow, versions)
+                    if routed or (protocol == "sctp" and not has_sctp()):
+                        addresses = self._without_relays(addresses, versions, routed)
                     held = [one for one in addresses if one.version not in routed]
                     if held:
                         number = self._hold(owner, protocol, held, binding.host_port)
@@ -109,7 +114,7 @@ class PortAllocator:
                                 str(one),
                                 number,
                                 allow,
-                                relayed=_is_relayed(one, versions),
+                                relayed=self._service.is_relayed(one, versions),
                             )
                             for one in held
                         ]
@@ -151,7 +156,7 @@ class PortAllocator:
             PortTaken: another program came in between.
         """
         for one in ports:
-            if one.protocol != "tcp":
+            if one.protocol == "udp" or (one.protocol == "sctp" and not one.relayed):
                 continue
             hold = self._held.get(_key(one))
             if hold is None or hold.socket is None:
@@ -175,7 +180,7 @@ class PortAllocator:
                 hold.socket = _bind(*_key(port))  # whoever served it is gone
                 if hold.socket is None:
                     raise OSError(errno.EPROTONOSUPPORT, "no such protocol")
-                if port.protocol == "tcp":
+                if port.protocol != "udp":
                     hold.socket.listen(_RELAY_BACKLOG)
             with contextlib.suppress(OSError):
                 hold.socket.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
@@ -210,6 +215,70 @@ class PortAllocator:
         with self._lock:
             for key in list(self._held):
                 self._drop(key)
+
+    def settled(
+        self, ports: Sequence[PublishedPort], versions: Sequence[int]
+    ) -> list[PublishedPort]:
+        """Recorded ports, served as this daemon has ports served."""
+        return [
+            structs.replace(
+                one,
+                relayed=bool(one.host_port)
+                and self._service.is_relayed(ip_address(one.host_ip), versions),
+            )
+            for one in ports
+        ]
+
+    def retake(self, ports: Sequence[PublishedPort]) -> list[PublishedPort]:
+        """Try again to hold what was lost to somebody; what still is."""
+        still = []
+        with self._lock:
+            for one in ports:
+                hold = self._held.get(_key(one))
+                if hold is None or hold.socket is not None:
+                    continue
+                try:
+                    hold.socket = _bind(*_key(one))
+                except OSError:
+                    still.append(one)
+        return still
+
+    def _addresses(
+        self,
+        binding: PortBinding,
+        default: str,
+        allow: Sequence[str],
+        versions: Sequence[int],
+    ) -> list[Address]:
+        """Host addresses a binding means; for all of the host, one of each version it has."""
+        if binding.host_ip or default != ANY_HOST:
+            wished = [parse_host_address(binding.host_ip or default)]
+        else:
+            wished = [ip_address(ANY_HOST)]
+            if has_ipv6() and (not allow or any(":" in block for block in allow)):
+                wished.append(ip_address("::"))
+        return [one for one in wished if self._service.is_possible(one, versions)]
+
+    def _without_relays(
+        self, addresses: list[Address], versions: Sequence[int], routed: Sequence[int]
+    ) -> list[Address]:
+        """Leave out what a program would have to serve, and none can.
+
+        Raises:
+            PortTaken: nothing is left.
+        """
+        found = [
+            one
+            for one in addresses
+            if one.version in routed or not self._service.is_relayed(one, versions)
+        ]
+        if addresses and not found and not routed:
+            raise PortTaken(
+                f"cannot relay SCTP to {_shown(addresses[0])}: this kernel has no SCTP sockets "
+                "(load its module sctp)",
+                own=False,
+            )
+        return found
 
     def _drop(self, key: Key) -> None:
         hold = self._held.pop(key, None)
@@ -300,47 +369,6 @@ def _collide(one: Address, other: Address) -> bool:
     return one == other or one.is_unspecified or other.is_unspecified
 
 
-def _addresses(wish: str, default: str, allow: Sequence[str]) -> list[Address]:
-    """Host addresses a binding means; for all of the host, one of each version it has."""
-    if wish or default != ANY_HOST:
-        return [parse_host_address(wish or default)]
-    both = [ip_address(ANY_HOST)]
-    if has_ipv6() and (not allow or any(":" in block for block in allow)):
-        both.append(ip_address("::"))
-    return both
-
-
-def _is_relayed(address: Address, versions: Sequence[int]) -> bool:
-    """Whether the kernel cannot redirect from a host address to the container's addresses."""
-    return address.version not in versions or (address.version == 6 and address.is_loopback)
-
-
-def has_ipv6() -> bool:
-    """Whether this host has IPv6, at least on loopback."""
-    try:
-        with open(_DISABLED_IPV6, encoding="ascii") as file:
-            return file.read().strip() == "0"
-    except OSError:
-        return False
-
-
-def parse_allow(binding: PortBinding) -> tuple[str, ...]:
-    """Blocks from which a port may be reached.
-
-    Raises:
-        InvalidArgument: no block.
-    """
-    blocks = []
-    for text in binding.allow_from if binding.allow_from is not UNSET else ():
-        try:
-            blocks.append(str(ip_network(text, strict=False)))
-        except ValueError:
-            raise InvalidArgument(
-                f"invalid allow-from: {text!r} is no block of addresses"
-            ) from None
-    return tuple(blocks)
-
-
 def _bind(protocol: str, address: Address, number: int) -> socket.socket | None:
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
     try:
@@ -385,48 +413,3 @@ def _reserved_ports() -> frozenset[int]:
             if first:
                 ports.update(range(int(first), int(last or first) + 1))
     return frozenset(ports)
-
-
-def parse_port(spec: str) -> tuple[int, str]:
-    """Parse a container port, "80/tcp" or "80".
-
-    Raises:
-        InvalidArgument: no port number, or an unknown protocol.
-    """
-    number, _, protocol = spec.partition("/")
-    protocol = (protocol or "tcp").lower()
-    if protocol not in PROTOCOLS:
-        raise InvalidArgument(f"invalid proto: {protocol}")
-    if not _is_port(number):
-        raise InvalidArgument(f"invalid containerPort: {spec}")
-    return int(number), protocol
-
-
-def parse_host_ports(wish: str) -> tuple[int, int]:
-    """Parse a host port or range ("8000-8010"); (0, 0) asks for an ephemeral one.
-
-    Raises:
-        InvalidArgument: another form.
-    """
-    if wish in ("", "0"):
-        return 0, 0
-    first, dash, last = wish.partition("-")
-    if not _is_port(first) or (dash and not _is_port(last)) or (dash and int(last) < int(first)):
-        raise InvalidArgument(f"invalid hostPort: {wish}")
-    return int(first), int(last or first)
-
-
-def parse_host_address(value: str) -> Address:
-    """Parse a host address to publish on; IPv6 ones may be in brackets.
-
-    Raises:
-        InvalidArgument: no address.
-    """
-    try:
-        return ip_address(value.strip("[]"))
-    except ValueError:
-        raise InvalidArgument(f"invalid IP address: {value}") from None
-
-
-def _is_port(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= 5 and 0 < int(value) < 65536
