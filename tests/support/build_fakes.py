@@ -171,7 +171,9 @@ class FakeJob:
         self._progress.tell(state)
         owner.ran.append(name)
         for stream, data in owner.outputs.get(name, ()):
-            self._progress.tell(VertexLog(vertex.digest, stream, data, time.time()))
+            self._progress.tell(
+                VertexLog(vertex=vertex.digest, stream=stream, data=data, time=time.time())
+            )
         gate = owner.gates.get(name)
         if gate is not None:
             await gate.wait()

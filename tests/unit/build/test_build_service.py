@@ -115,21 +115,6 @@ def test_unused_arguments_are_warned_of() -> None:
     assert "[Warning] One or more build-args [X Y] were not consumed\n" in text(messages(bench))
 
 
-def two_stages() -> BuildBench:
-    base = source()
-    slow, quick = run("slow", base), run("quick", base)
-    joined = copy(slow)
-    return BuildBench(
-        plan(
-            instruction("FROM busybox AS a", base),
-            instruction("RUN slow", slow),
-            instruction("FROM busybox AS b", base),
-            instruction("RUN quick", quick),
-            instruction("COPY --from=a x y", joined),
-        )
-    )
-
-
 def test_output_waits_for_its_turn() -> None:
     """Stages run side by side, and are told one after the other."""
     base = source()
