@@ -44,7 +44,9 @@ def secured(daemon: Daemon) -> Iterator[DockerRegistry]:
 @pytest.fixture(scope="module")
 def skopeo() -> Program:
     # Debian 12's names and Debian 13's: those a Debian does not have are left out.
-    libraries = ("libgpgme11", "libgpgme11t64", "libassuan0", "libassuan9", "libsqlite3-0")
+    libraries = (
+        "libgpgme11", "libgpgme11t64", "libassuan0", "libassuan9", "libgpg-error0", "libsqlite3-0"
+    )  # fmt: skip
     return debian_program("usr/bin/skopeo", "skopeo", *libraries)
 
 
