@@ -38,7 +38,7 @@ def excerpt(filename: str, lines: Sequence[str], start: int, end: int) -> str:
         Dockerfile:2
         --------------------
            1 |     FROM busybox
-           2 | >>> RUNN true
+           2 | >>> RUM true
         --------------------
 
     Source: BuildKit's progress output of a failed build.
