@@ -225,8 +225,8 @@ async def test_buildkit_form() -> None:
          '= in "b". Must be of the form: name=value', True),
         ("FROM busybox\nFOO bar", "dockerfile parse error on line 2: unknown instruction: FOO "
          "(did you mean FROM?)", True),
-        ("FROM busybox\ncoppy x", "dockerfile parse error on line 2: unknown instruction: coppy "
-         "(did you mean copy?)", True),
+        ("FROM busybox\nuserr x", "dockerfile parse error on line 2: unknown instruction: userr "
+         "(did you mean user?)", True),
         ("FROM $X", "base name ($X) should not be blank", False),
         ("FROM busybox\nENV a=${b:?no}", 'failed to process "${b:?no}": b: no', False),
         ("FROM busybox\nCOPY --from=9 x /x", "invalid from flag value 9: index out of bounds",
