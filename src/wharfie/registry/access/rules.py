@@ -14,8 +14,9 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
+from wharfie.registry.config.access import Rule
 from wharfie.registry.ports import Action, Identity
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
@@ -52,14 +53,6 @@ class Principal(Struct, frozen=True):
 
 
 NOBODY = Principal()
-
-
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule as written."""
-
-    users: list[str]
-    repositories: list[str]
-    actions: list[Action] = field(default_factory=lambda: [Action.PULL])
 
 
 class Rules:
@@ -164,3 +157,15 @@ def _compile(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*|\*|\?)", pattern)
     words = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(words.get(part) or re.escape(part) for part in parts), re.DOTALL)
+
+
+__all__ = [
+    "NOBODY",
+    "InvalidRule",
+    "Kind",
+    "Principal",
+    "Rule",
+    "Rules",
+    "all_accounts",
+    "everything",
+]

@@ -6,7 +6,14 @@ everything below. Source for what Docker's registry has too: its configuration r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
+
+from wharfie.registry.config.access import AccessConfig
+from wharfie.registry.config.elsewhere import S3Config, UpstreamConfig
+from wharfie.registry.config.tls import TlsConfig
+from wharfie.registry.config.watching import WatchingConfig
 
 DEFAULT_ROOT = "/var/lib/wharfie-registry"
 DEFAULT_ADDR = ":5000"
@@ -46,6 +53,7 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
         delete: clients may delete (405 otherwise, as with Docker's).
         read_only: nothing may be pushed or deleted.
         upload_age: seconds after which an upload nobody goes on with is swept.
+        s3: the object store that takes the directory's place, None for the directory.
     """
 
     root: str = DEFAULT_ROOT
@@ -53,6 +61,7 @@ class StorageConfig(Struct, frozen=True, kw_only=True):
     read_only: bool = False
     upload_age: float = 7 * _DAY
     quotas: tuple[Quota, ...] = ()
+    s3: S3Config | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -135,5 +144,9 @@ class Config(Struct, frozen=True, kw_only=True):
     gc: GcConfig = GcConfig()
     retention: tuple[Retention, ...] = ()
     scrub: ScrubConfig = ScrubConfig()
+    access: AccessConfig = AccessConfig()
+    tls: TlsConfig | None = None
+    watching: WatchingConfig = WatchingConfig()
+    upstreams: Sequence[UpstreamConfig] = ()
     warnings: tuple[str, ...] = ()
     """What the administrator should know: keys this registry does not have, by name."""
