@@ -225,7 +225,7 @@ async def test_buildkit_form() -> None:
          '= in "b". Must be of the form: name=value', True),
         ("FROM busybox\nFOO bar", "dockerfile parse error on line 2: unknown instruction: FOO "
          "(did you mean FROM?)", True),
-        ("FROM busybox\nuserr x", "dockerfile parse error on line 2: unknown instruction: userr "
+        ("FROM busybox\nxuser x", "dockerfile parse error on line 2: unknown instruction: xuser "
          "(did you mean user?)", True),
         ("FROM $X", "base name ($X) should not be blank", False),
         ("FROM busybox\nENV a=${b:?no}", 'failed to process "${b:?no}": b: no', False),
