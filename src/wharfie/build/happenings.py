@@ -54,11 +54,13 @@ class StepEnded(Struct, frozen=True):
         image: hexadecimal ID of the image so far, "" for the empty one.
         cached: nothing had to be done.
         container: of `StepRuns`, "" where nothing was executed.
+        shows_image: False for a trigger that another one follows.
     """
 
     image: str
     cached: bool = False
     container: str = ""
+    shows_image: bool = True
 
 
 class Reported(Struct, frozen=True):

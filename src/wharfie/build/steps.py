@@ -16,7 +16,7 @@ from msgspec import structs
 from wharfie.build.happenings import Happening, StepBegan, StepEnded, StepOutput, StepRuns
 from wharfie.engine.images.making.importing import encode_document
 from wharfie.formats.digest import Digest, sha256_digest
-from wharfie.model.build.graph import SourceOp, Vertex
+from wharfie.model.build.graph import EMPTY_SOURCE, SourceOp, Vertex
 from wharfie.model.build.plan import Instruction, PlannedImage
 from wharfie.model.build.progress import BuildMessage, VertexLog, VertexState
 from wharfie.model.build.solver import BuildJob, Solved
@@ -115,10 +115,11 @@ class StepTeller:
         job: BuildJob,
         whole: asyncio.Task[Solved | EngineError] | None,
     ) -> EngineError | None:
-        total = len(instructions)
         layers: list[Digest] = []
-        for number, one in enumerate(instructions, 1):
-            self._begin(one, number, total)
+        for at, one in enumerate(instructions):
+            self._begin(instructions, at)
+            if one.is_global:
+                continue
             if one.begins_stage:
                 self._is_cached, layers = True, []
             cached = True
@@ -129,7 +130,9 @@ class StepTeller:
                     return outcome
                 layers = [layer.diff_id for layer in outcome.layers]
                 cached = self._was_cached(one.vertex, outcome)
-            self._end(one, layers, cached=cached)
+            following = instructions[at + 1] if at + 1 < len(instructions) else None
+            is_last = following is None or not following.is_trigger
+            self._end(one, layers, cached=cached, is_last=is_last)
         return None
 
     async def _settle(
@@ -142,13 +145,22 @@ class StepTeller:
                 one.cancel()
         return whole.result() if one.cancelled() else one.result()
 
-    def _begin(self, one: Instruction, number: int, total: int) -> None:
+    def _begin(self, instructions: list[Instruction], at: int) -> None:
+        one = instructions[at]
         self._vertex, self._container = one.vertex, ""
         word = one.text.partition(" ")[0].upper()
         self._has_container = word not in _WITHOUT_CONTAINER and not one.begins_stage
-        self._say(
-            StepBegan(number=number, total=total, text=one.text, begins_stage=one.begins_stage)
-        )
+        if not one.is_trigger:
+            shown = [other for other in instructions if not other.is_trigger]
+            self._say(
+                StepBegan(
+                    number=shown.index(one) + 1,
+                    total=len(shown),
+                    text=one.text,
+                    begins_stage=one.begins_stage,
+                    triggers=one.triggers,
+                )
+            )
         if one.vertex is not None:
             state = self._states.get(one.vertex.digest)
             if state is not None and _executes(state):
@@ -157,26 +169,27 @@ class StepTeller:
             for message in self._kept.pop(one.vertex.digest, ()):
                 self._put_out(message)
 
-    def _end(self, one: Instruction, layers: list[Digest], *, cached: bool) -> None:
+    def _end(self, one: Instruction, layers: list[Digest], *, cached: bool, is_last: bool) -> None:
         image = _base_of(one) or _identify(one, layers)
         if one.begins_stage:
-            self._say(StepEnded(image if one.vertex is not None else ""))
+            if is_last:
+                self._say(StepEnded("" if _is_empty(one) else image))
             self._known.add(image)
             return
         self._is_cached = self._is_cached and cached and image in self._known
         self._known.add(image)
         if not self._is_cached:
             self._announce()
-        self._say(StepEnded(image, self._is_cached, self._container))
+        self._say(StepEnded(image, self._is_cached, self._container, is_last))
 
     def _fail(self, instructions: list[Instruction], present: Instruction) -> None:
         """Have the failed instruction be the last that was told."""
         failed = [digest for digest, state in self._states.items() if state.error]
         if present.vertex is not None and present.vertex.digest in failed:
             return
-        for number, one in enumerate(instructions, 1):
+        for at, one in enumerate(instructions):
             if one.vertex is not None and one.vertex.digest in failed:
-                self._begin(one, number, len(instructions))
+                self._begin(instructions, at)
                 return
 
     def _was_cached(self, vertex: Vertex, solved: Solved) -> bool:
@@ -228,6 +241,14 @@ def _base_of(one: Instruction) -> str:
     return ""
 
 
+def _is_empty(one: Instruction) -> bool:
+    """Tell whether a FROM names the empty file system."""
+    if one.vertex is None:
+        return True
+    operation = one.vertex.operation
+    return isinstance(operation, SourceOp) and operation.identifier == EMPTY_SOURCE
+
+
 def _identify(one: Instruction, layers: list[Digest]) -> str:
     """What would be the ID of the image so far; no image of this ID exists, but for the last."""
     document = structs.replace(one.document, rootfs=RootFS(diff_ids=layers))
@@ -236,5 +257,6 @@ def _identify(one: Instruction, layers: list[Digest]) -> str:
 
 def check_not_empty(planned: PlannedImage) -> None:
     """Refuse what makes no image at all, as Docker does."""
-    if planned.root is None and all(one.begins_stage for one in planned.instructions):
+    named = [one for one in planned.instructions if not one.is_global]
+    if all(one.begins_stage for one in named) and _is_empty(named[-1]):
         raise InvalidArgument("No image was generated. Is your Dockerfile empty?")

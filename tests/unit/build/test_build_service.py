@@ -5,12 +5,14 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec import structs
 
 from support.build_fakes import BASE, BuildBench, body, copy, instruction, plan, run, source
 from wharfie.api.building.classic import classic_stream
 from wharfie.api.building.trace import trace_stream
 from wharfie.build.request import BuildRequest
 from wharfie.model.build.errors import DockerfileError
+from wharfie.model.build.graph import EMPTY_SOURCE, SourceOp, Vertex
 from wharfie.model.build.solver import PruneRequest
 from wharfie.model.errors import EngineError, Forbidden, InvalidArgument
 
@@ -109,9 +111,7 @@ def test_a_failed_command_is_told_with_its_code(quiet: bool) -> None:
 def test_unused_arguments_are_warned_of() -> None:
     bench = three_steps()
     assert not isinstance(bench.frontend.answer, EngineError)
-    bench.frontend.answer = plan(
-        *bench.frontend.answer.images[0].instructions, unused=["Y", "X"]
-    )
+    bench.frontend.answer = plan(*bench.frontend.answer.images[0].instructions, unused=["Y", "X"])
     assert "[Warning] One or more build-args [X Y] were not consumed\n" in text(messages(bench))
 
 
@@ -161,13 +161,13 @@ def test_the_failed_step_is_the_last_that_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    "answer",
     [
-        (DockerfileError("dockerfile parse error on line 1: unknown instruction: X"), 400),
-        (InvalidArgument("target stage \"zz\" could not be found"), 400),
+        DockerfileError("dockerfile parse error on line 1: unknown instruction: X", is_syntax=True),
+        InvalidArgument('target stage "zz" could not be found'),
     ],
 )
-def test_errors_before_output_are_raised(answer: EngineError, kind: int) -> None:
+def test_errors_before_output_are_raised(answer: EngineError) -> None:
     with pytest.raises(type(answer)):
         messages(BuildBench(answer))
 
@@ -231,7 +231,10 @@ def test_a_build_is_cancelled_by_its_name() -> None:
         bench.builds.cancel("b1")
 
     found = cancelling(bench, cancel)
-    assert found[-1] == {"errorDetail": {"message": "context canceled"}, "error": "context canceled"}
+    assert found[-1] == {
+        "errorDetail": {"message": "context canceled"},
+        "error": "context canceled",
+    }
     with pytest.raises(InvalidArgument, match="build ID not provided"):
         bench.builds.cancel("")
 
@@ -264,3 +267,38 @@ def test_the_cache_is_told_and_pruned() -> None:
         "prune",
         {"reclaimed": "7"},
     )
+
+
+def test_triggers_are_told_with_their_from() -> None:
+    base = source()
+    triggered = run("tt", base)
+    first = structs.replace(instruction("FROM onb", base), triggers=2)
+    bench = BuildBench(
+        plan(
+            structs.replace(instruction("ARG X=1", None), is_global=True),
+            first,
+            structs.replace(instruction("RUN tt", triggered), is_trigger=True),
+            structs.replace(instruction("LABEL x=1", None, labels={"x": "1"}), is_trigger=True),
+        )
+    )
+    bench.solver.outputs["RUN tt"] = [(1, b"tt\n")]
+    lines = [line.rsplit(" ", 1)[0] for line in text(messages(bench)).splitlines()]
+    assert lines == [
+        "Step 1/2 : ARG",
+        "Step 2/2 : FROM",
+        "# Executing 2 build",
+        " ---> Running in",
+        "tt",
+        " ---> Removed intermediate container",
+        " ---> Running in",
+        " ---> Removed intermediate container",
+        " --->",
+        "Successfully built",
+    ]
+
+
+def test_nothing_is_no_image() -> None:
+    empty = Vertex(SourceOp(identifier=EMPTY_SOURCE), name="FROM scratch")
+    found = messages(BuildBench(plan(instruction("FROM scratch", empty))))
+    assert text(found) == "Step 1/1 : FROM scratch\n ---> \n"
+    assert found[-1]["error"] == "No image was generated. Is your Dockerfile empty?"

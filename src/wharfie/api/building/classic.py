@@ -30,7 +30,7 @@ from wharfie.build.happenings import (
     Warned,
 )
 from wharfie.build.request import BuildRequest
-from wharfie.model.build.errors import StepFailed
+from wharfie.model.build.errors import DockerfileError, StepFailed
 from wharfie.model.errors import EngineError
 
 _SHORT = 12
@@ -87,7 +87,8 @@ class ClassicStream:
             yield _stream(" ---> Using cache\n")
         if ended.container and self._removes:
             yield _stream(f" ---> Removed intermediate container {ended.container}\n")
-        yield _stream(f" ---> {ended.image[:_SHORT]}\n")
+        if ended.shows_image:
+            yield _stream(f" ---> {ended.image[:_SHORT]}\n")
 
     def _built(self, built: Built) -> Iterator[dict[str, object]]:
         yield {"aux": {"ID": built.image}}
@@ -123,7 +124,7 @@ async def classic_stream(
                     began = True
                     yield line(message)
     except EngineError as error:
-        if not began and not kept:
+        if not began and not kept and not _is_told_late(error):
             raise
         for message in kept:
             yield line(message)
@@ -132,6 +133,11 @@ async def classic_stream(
         close = getattr(happenings, "aclose", None)
         if close is not None:
             await close()
+
+
+def _is_told_late(error: EngineError) -> bool:
+    """What Docker finds out only while it builds, after its answer began."""
+    return isinstance(error, DockerfileError) and not error.is_syntax
 
 
 def error_message(error: EngineError) -> dict[str, object]:

@@ -15,7 +15,7 @@ from wharfie.formats.session.frames import Decoder, Frame, FrameError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wharfie.client.daemon import Hijacked
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 class Refused(Exception):
     """What was asked for is not lent; the text says why, "" that there is none."""
+
+
+def _refuse(line: Line, name: str) -> None:  # noqa: ARG001 - the form of all that lend
+    raise Refused
 
 
 class Line:
@@ -60,7 +64,7 @@ class Lender:
         services: what is lent, by the name of the service.
     """
 
-    def __init__(self, hijacked: Hijacked, services: dict[str, Lend]) -> None:
+    def __init__(self, hijacked: Hijacked, services: Mapping[str, Lend]) -> None:
         self._hijacked = hijacked
         self._services = services
         self._sending = _thread.allocate_lock()
@@ -102,10 +106,7 @@ class Lender:
 
     def _lend(self, line: Line, number: int, service: str, name: str) -> None:
         try:
-            lend = self._services.get(service)
-            if lend is None:
-                raise Refused
-            lend(line, name)
+            self._services.get(service, _refuse)(line, name)
             self.send(frames.END, number)
         except Refused as refused:
             self._fail(number, str(refused))

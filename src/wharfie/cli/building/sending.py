@@ -118,11 +118,10 @@ class ContextSender:
         return Entry(_MODES[kind], path, mode=mode, mtime=mtime)
 
 
-def pack(tree: LocalTree, progress: Progress) -> Iterator[bytes]:
+def pack(tree: LocalTree) -> Iterator[bytes]:
     """A folder as a tar, for daemons without sessions."""
     import tarfile
 
-    sent = 0
     for one in tree.walk():
         info = tarfile.TarInfo(one.path)
         if one.status is None:
@@ -143,10 +142,7 @@ def pack(tree: LocalTree, progress: Progress) -> Iterator[bytes]:
                 continue
         yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
         if info.isreg():
-            for piece in _content(one, info.size):
-                sent += len(piece)
-                progress(sent)
-                yield piece
+            yield from _content(one, info.size)
             yield bytes(-info.size % _BLOCK)
     yield bytes(2 * _BLOCK)
 

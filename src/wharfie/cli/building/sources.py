@@ -56,7 +56,9 @@ def find_source(path: str, file: str) -> Source:
     """
     if path == "-":
         if file == "-":
-            raise CommandError("invalid argument: can't use stdin for both build context and dockerfile")
+            raise CommandError(
+                "invalid argument: can't use stdin for both build context and dockerfile"
+            )
         return _from_stdin(file)
     if path.startswith(_URLS) and not os.path.isdir(path):
         if file == "-":
@@ -136,10 +138,12 @@ def _from_stdin(file: str) -> Source:
     if len(data) > _MAX_DOCKERFILE:
         raise CommandError("the Dockerfile on stdin is too large")
     if file:
-        raise CommandError("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")
+        raise CommandError(
+            "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles"
+        )
     if not data:
         raise CommandError("the Dockerfile (Dockerfile) cannot be empty")
-    empty = LocalTree(os.devnull, extra={DEFAULT: data})
+    empty = LocalTree("", extra={DEFAULT: data})
     return Source(DEFAULT, tree=empty, data=data)
 
 

@@ -38,7 +38,7 @@ class LocalTree:
     """A folder as a context.
 
     Args:
-        root: the folder.
+        root: the folder, "" for none but `extra`.
         ignore: bytes of the ignore file that holds, b"" for none.
         always: paths that are part even where they are ignored.
         extra: further files by path, hidden to nobody; they win over those on disk.
@@ -75,8 +75,10 @@ class LocalTree:
             ) from None
 
     def _below(self, folder: str, prefix: str) -> Iterator[Found]:
-        with os.scandir(folder) as entries:
-            children = {entry.name: entry for entry in entries}
+        children: dict[str, os.DirEntry[str]] = {}
+        if folder:
+            with os.scandir(folder) as entries:
+                children = {entry.name: entry for entry in entries}
         for name in sorted({*children, *(self._extra if not prefix else ())}):
             path = prefix + name
             if not prefix and name in self._extra:
