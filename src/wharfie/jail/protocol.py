@@ -2,14 +2,15 @@
 
 All sockets are SOCK_SEQPACKET: one message a packet, JSON, descriptors beside it (SCM_RIGHTS).
 
-    daemon ─ Fork + [control, root, data] ─▶ zygote           zygote ─ Started, Ready ─▶ daemon
+    daemon ─ Fork + [control, root, data…] ─▶ zygote          zygote ─ Started, Ready ─▶ daemon
     zygote ─ Forked + [pidfd] ─▶ daemon                       zygote ─ Exited ─▶ daemon
     daemon ─ Job ─▶ worker (its control socket)
     worker ─ Progress* · OpaqueDirectories* + [fds] · Stated? · Wanted* ─▶ daemon
     worker ─ Finished | Failed ─▶ daemon
 
 The job waits in the control socket before the worker exists. Data runs through the third
-descriptor: the archive to read, or a pipe to write one to.
+descriptor: the archive to read, or a pipe to write one to. An archive that is still on its way
+is a file, and a fourth descriptor, an eventfd, counts what has come.
 """
 
 from __future__ import annotations
@@ -28,9 +29,14 @@ MAX_DESCRIPTORS = 64
 
 
 class UnpackLayer(Struct, frozen=True, tag=True):
-    """Unpack the data descriptor into the root, an overlay layer directory."""
+    """Unpack the data descriptor into the root, an overlay layer directory.
+
+    Attributes:
+        coming: bytes of the whole where the data descriptor is a file that grows, else None.
+    """
 
     limits: Limits
+    coming: int | None = None
 
 
 class PackLayer(Struct, frozen=True, tag=True):
@@ -124,7 +130,9 @@ class Exited(Struct, frozen=True, tag=True):
 
 
 class Progress(Struct, frozen=True, tag=True):
-    """Still alive and getting on; sent about once a second."""
+    """Still alive and getting on: bytes read so far; sent a few times a second."""
+
+    read: int = 0
 
 
 class OpaqueDirectories(Struct, frozen=True, tag=True):

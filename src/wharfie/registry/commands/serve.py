@@ -13,6 +13,7 @@ import uvloop
 
 from wharfie.formats import pflag
 from wharfie.registry.config import Config, ConfigError, load
+from wharfie.registry.storage.local import RootInUse
 from wharfie.registry.wiring import open_registry
 from wharfie.web.errors import ListenError
 
@@ -47,7 +48,7 @@ def run(words: Sequence[str]) -> int:
         _log.warning("%s", warning)
     try:
         return uvloop.run(_serve(config))
-    except (ListenError, OSError) as error:
+    except (ListenError, RootInUse, OSError) as error:
         sys.stderr.write(f"wharfie-registry: {error}\n")
         return 1
 
