@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from wharfie.registry.access import OpenAccess
-from wharfie.registry.config import Config
+from wharfie.registry.config import Config, ConfigError
 from wharfie.registry.server import Application
 from wharfie.registry.server.services import Services
 from wharfie.registry.storage import Content, open_content
 from wharfie.registry.storage.local import open_local
-from wharfie.web.listening import TcpListener
+from wharfie.registry.surroundings import Surroundings, listener_of, open_surroundings
 from wharfie.web.listening.addresses import spell_address
 from wharfie.web.server import Limits, Server
 
@@ -27,22 +26,30 @@ class Registry:
         content: what it keeps.
     """
 
-    def __init__(self, config: Config, server: Server, content: Content) -> None:
+    def __init__(
+        self, config: Config, server: Server, content: Content, surroundings: Surroundings
+    ) -> None:
         self._config = config
+        self._surroundings = surroundings
         self.content = content
         self._server = server
         self.addresses: list[str] = []
 
     async def listen(self) -> None:
         """Begin to serve; ListenError when the address cannot be had."""
-        host, _, port = self._config.http.addr.rpartition(":")
-        listener = TcpListener(host=host.strip("[]") or "::", port=int(port))
+        listener = listener_of(self._config.http.addr, self._surroundings.tls)
+        await self._surroundings.start()
         for one in await self._server.listen(listener):
             self.addresses.append(spell_address(one.getsockname()))
+
+    async def reload(self) -> None:
+        """Read certificates, accounts and keys again."""
+        await self._surroundings.reload(self._server)
 
     async def close(self) -> None:
         """Let requests under way end, then stop."""
         await self._server.close(timeout=self._config.http.drain)
+        await self._surroundings.close()
         await self.content.close()
 
 
@@ -51,7 +58,23 @@ async def open_registry(config: Config) -> Registry:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "storage"))
     store = await asyncio.to_thread(open_local, config.storage.root)
     content = await open_content(store, config)
-    services = Services(config=config, content=content, is_read_only=config.storage.read_only)
-    application = Application(services, access=OpenAccess(), headers=config.http.headers)
+    try:
+        surroundings = open_surroundings(config, content)
+    except ConfigError:
+        await content.close()
+        raise
+    services = Services(
+        config=config,
+        content=content,
+        observers=surroundings.observers,
+        is_read_only=config.storage.read_only,
+    )
+    application = Application(
+        services,
+        access=surroundings.access,
+        observers=surroundings.observers,
+        pages=surroundings.pages,
+        headers=config.http.headers,
+    )
     server = Server(application, limits=Limits(head=config.limits.head))
-    return Registry(config, server, content)
+    return Registry(config, server, content, surroundings)

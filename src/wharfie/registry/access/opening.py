@@ -35,10 +35,7 @@ def open_gate(config: Config) -> OpenedAccess:
     """
     access = config.access
     try:
-        if access.rules is not None:
-            rules = Rules(access.rules, access.groups)
-        else:
-            rules = all_accounts() if access.accounts else everything()
+        rules = _rules(access)
     except InvalidRule as error:
         raise ConfigError(f"wharfie.access.rules: {error}") from None
     limits = Limits(
@@ -59,6 +56,15 @@ def open_gate(config: Config) -> OpenedAccess:
         pages[TOKEN_PATH] = endpoint.answer
     gate = Gate(logins, rules, limits, challenges, is_issuer=is_issuer)
     return OpenedAccess(access=gate, pages=pages, reload=login.reload, close=login.close)
+
+
+def _rules(access: AccessConfig) -> Rules:
+    if access.token_server is not None:
+        # What a token grants is all there is: without one, nothing goes.
+        return Rules([], {})
+    if access.rules is not None:
+        return Rules(access.rules, access.groups)
+    return all_accounts() if access.accounts else everything()
 
 
 class _Login:

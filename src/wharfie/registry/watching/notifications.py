@@ -14,12 +14,13 @@ import logging
 import socket
 import uuid
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wharfie.pki import client_context
 from wharfie.registry.config.watching import EndpointConfig
 from wharfie.registry.ports import Event, Outcome
 from wharfie.registry.watching.envelope import MEDIA_TYPE, encode_events
+from wharfie.registry.watching.metrics import Sample
 from wharfie.web.client import Client, ClientRequest, Dialer, RequestError, parse_url
 
 _log = logging.getLogger(__name__)
@@ -159,6 +160,23 @@ class Notifications:
 
     def answered(self, outcome: Outcome) -> None:
         """See `ports.Observer`: requests as such are not notified."""
+
+    def samples(self) -> Iterable[Sample]:
+        """For the metrics."""
+        named = [(receiver, ("endpoint", receiver.name)) for receiver in self.receivers]
+        yield (
+            "registry_notifications_pending", "gauge", "Events that wait",
+            {(label,): receiver.pending for receiver, label in named},
+        )  # fmt: skip
+        yield (
+            "registry_notifications_dropped_total", "counter", "Events lost for want of room",
+            {(label,): receiver.dropped for receiver, label in named},
+        )  # fmt: skip
+        yield (
+            "registry_notifications_status_total", "counter", "Posts by their outcome",
+            {(("code", code), label): count
+             for receiver, label in named for code, count in receiver.statuses.items()},
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Post, until cancelled."""
