@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from wharfie.jail import container_path, names
+from wharfie.jail.build.tasks import perform_build
 from wharfie.jail.confine import Confinement
 from wharfie.jail.errors import JobError
 from wharfie.jail.inflate import chunks
@@ -22,13 +23,17 @@ from wharfie.jail.pack import Packer
 from wharfie.jail.pipeline import Hasher, ReadAhead
 from wharfie.jail.protocol import (
     MAX_MESSAGE,
+    Checksum,
+    CopyFiles,
     CopyIn,
     CopyOut,
     Failed,
     Failure,
     Finished,
+    FinishLayer,
     FromWorker,
     Job,
+    MakeDirectories,
     OpaqueDirectories,
     PackLayer,
     PackTree,
@@ -37,6 +42,7 @@ from wharfie.jail.protocol import (
     Stated,
     Task,
     UnpackLayer,
+    WriteFile,
     decode_job,
     encode,
 )
@@ -107,11 +113,13 @@ def _arrange(descriptors: list[int]) -> None:
 
 def _capabilities(task: Task) -> Iterable[int]:
     match task:
-        case UnpackLayer() | CopyIn():
+        case UnpackLayer() | CopyIn() | CopyFiles() | MakeDirectories() | WriteFile():
             return _WRITES
         case PackLayer():
             return _READS_TRUSTED
-        case PackTree() | CopyOut() | Stat():
+        case FinishLayer():
+            return _READS_TRUSTED | _WRITES
+        case PackTree() | CopyOut() | Stat() | Checksum():
             return _READS
 
 
@@ -139,6 +147,8 @@ class _Worker:
                 path = names.in_container(task.path)
                 self._send(Stated(container_path.stat_path(_open_root(), path)))
                 return Finished()
+            case _ as task:
+                return perform_build(task, _DATA)
 
     def _unpack_layer(self, task: UnpackLayer) -> Finished:
         hasher = Hasher()

@@ -78,6 +78,44 @@ class LayerWriter(Protocol):
         """Drop it; after a commit nothing happens."""
 
 
+class StepWriter(LayerWriter, Protocol):
+    """A layer being made by a build step: written through a mount on top of its parents.
+
+    `mount`, the step, `seal`, `commit`. The directory itself becomes the layer. Between `seal`
+    and `commit` the layer has a provisional name, on which the next step may stand already
+    while this one is being hashed. See `LayerWriter`; of two equal layers the first is kept.
+    """
+
+    async def mount(self, *, remapped: bool = False) -> int:
+        """Mount it writable, detached, on top of its parents; the caller closes the descriptor.
+
+        Args:
+            remapped: for a step in the engine's user namespace.
+        """
+
+    async def seal(self) -> ChainId:
+        """Nobody has it mounted any more: returns its provisional name."""
+
+
+class StepSnapshotter(Protocol):
+    """Layers made by build steps."""
+
+    def layer(self, chain_id: ChainId) -> LayerRecord | None:
+        """A committed layer, None when it is not there."""
+
+    async def begin_step(self, parent: ChainId | None) -> StepWriter:
+        """Begin a layer on top of another (committed, or sealed under a provisional name).
+
+        Nothing is recorded before its commit: after a crash it is deleted.
+
+        Raises:
+            NotFound: the parent is not there.
+        """
+
+    async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
+        """See `Snapshotter.view`."""
+
+
 class Snapshotter(Protocol):
     """Layers and writable snapshots on disk."""
 

@@ -1,5 +1,6 @@
-"""The archiver of this host: every archive is read and written by a jailed worker process."""
+"""Archives and trees of strangers, read and written by jailed worker processes."""
 
 from wharfie.drivers.archive.archiver import JailArchiver
+from wharfie.drivers.archive.trees import JailTrees
 
-__all__ = ["JailArchiver"]
+__all__ = ["JailArchiver", "JailTrees"]

@@ -90,7 +90,7 @@ class JailArchiver:
         is_file = stat.S_ISREG(os.fstat(blob).st_mode)
         root = os.open(directory, _O_DIRECTORY)
         try:
-            async with self._unpackers, self._run(task, Root(descriptor=root), blob) as job:
+            async with self._unpackers, self.job(task, Root(descriptor=root), blob) as job:
                 # What comes slowly through a pipe is no sign of a worker that hangs.
                 job.stall = self._stall if is_file else None
                 done = await job.finished()
@@ -110,8 +110,8 @@ class JailArchiver:
             pipe = Pipe(stack)
             async with (
                 self._unpackers,
-                self._run(protocol.UnpackLayer(self._limits), opened[1], pipe.read_end) as unpack,
-                self._run(protocol.PackLayer(leave_out), opened[0], pipe.write_end) as pack,
+                self.job(protocol.UnpackLayer(self._limits), opened[1], pipe.read_end) as unpack,
+                self.job(protocol.PackLayer(leave_out), opened[0], pipe.write_end) as pack,
             ):
                 pipe.close()
                 pack.stall = None  # silent by nature; the other one tells of progress
@@ -138,7 +138,7 @@ class JailArchiver:
         os.set_blocking(write_end, False)
         try:
             # Not among the unpackers: a slow network must not keep other layers waiting.
-            async with self._streams, self._run(task, Root(descriptor=root), read_end) as job:
+            async with self._streams, self.job(task, Root(descriptor=root), read_end) as job:
                 os.close(read_end)
                 read_end = -1
                 job.stall = None
@@ -163,7 +163,7 @@ class JailArchiver:
 
     async def stat(self, root: Root, path: str) -> PathStat:
         """Stat a path inside (see the port)."""
-        async with self._streams, self._run(protocol.Stat(path), root, None) as job:
+        async with self._streams, self.job(protocol.Stat(path), root, None) as job:
             return await _stated(job)
 
     async def copy_out(self, root: Root, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
@@ -192,7 +192,7 @@ class JailArchiver:
         read_end, write_end = readiness.open_pipe()
         os.set_blocking(write_end, False)
         try:
-            async with self._streams, self._run(task, root, read_end) as job:
+            async with self._streams, self.job(task, root, read_end) as job:
                 os.close(read_end)
                 read_end = -1
                 await self._feed(write_end, source, job)
@@ -235,7 +235,7 @@ class JailArchiver:
         read_end, write_end = readiness.open_pipe()
         os.set_blocking(read_end, False)
         try:
-            async with self._streams, self._run(task, root, write_end) as job:
+            async with self._streams, self.job(task, root, write_end) as job:
                 os.close(write_end)
                 write_end = -1
                 if isinstance(task, protocol.CopyOut):
@@ -255,9 +255,8 @@ class JailArchiver:
             job.raise_stalled()
 
     @asynccontextmanager
-    async def _run(
-        self, task: protocol.Task, root: Root, data: int | None
-    ) -> AsyncIterator[JobRun]:
+    async def job(self, task: protocol.Task, root: Root, data: int | None) -> AsyncIterator[JobRun]:
+        """Run a task in a worker; it is gone when the block is left."""
         job = protocol.Job(task=task, mounts=root.mounts, read_only=root.read_only)
         message = protocol.encode(job)
         if len(message) > protocol.MAX_MESSAGE:
