@@ -25,7 +25,7 @@ from ipaddress import IPv4Address, IPv4Network
 from measuring.figures import Bench
 
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.drivers.network import ruleset as rules
+from wharfie.drivers.network.firewall import ruleset as rules
 from wharfie.drivers.network.links import random_mac, veth_name
 from wharfie.formats.network import nft, rtnetlink
 from wharfie.kernel import netns

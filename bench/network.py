@@ -21,7 +21,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 
 from wharfie.drivers.network import BridgeNetworks, NetworkSettings
-from wharfie.drivers.network import ruleset as rules
+from wharfie.drivers.network.firewall import ruleset as rules
 from wharfie.drivers.network.links import random_mac, veth_name
 from wharfie.formats.network import nft, rtnetlink
 from wharfie.kernel import netns

@@ -149,10 +149,6 @@ def early() -> Iterator[Daemon]:
         yield own
 
 
-@pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 4,
-    reason="on two cores the report of SIGUSR1 is missing one time in three: not understood yet",
-)
 @pytest.mark.timeout(120)
 def test_a_dead_mount_holds_up_nobody_but_who_uses_it(early: Daemon) -> None:
     """Twenty requests stuck in a dead mount, and a container whose process is: others go on."""

@@ -4,57 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from support.daemon import Daemon
-from support.netns import children, poll
+from support.echoing import Echo, ask
+from support.netns import poll
+from wharfie.drivers.network.publishing.service import has_sctp
 
 pytestmark = pytest.mark.root
-
-ECHO = """
-import socket, sys
-kind = socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM
-server = socket.socket(socket.AF_INET, kind)
-server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-server.bind(("0.0.0.0", 80))
-print("ready", flush=True)
-if kind == socket.SOCK_DGRAM:
-    while True:
-        data, peer = server.recvfrom(65536)
-        server.sendto(data, peer)
-server.listen()
-while True:
-    one, _ = server.accept()
-    total = b""
-    while piece := one.recv(65536):
-        total += piece
-    one.sendall(total)
-    one.close()
-"""
-
-ASK = """
-import hashlib, os, socket, sys
-kind, address, port, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-family = socket.AF_INET6 if ":" in address else socket.AF_INET
-one = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
-one.settimeout(10)
-one.connect((address, port))
-data = os.urandom(size)
-if kind == "udp":
-    one.send(data)
-    print(one.recv(65536) == data)
-else:
-    one.sendall(data)
-    one.shutdown(socket.SHUT_WR)
-    back = b""
-    while piece := one.recv(65536):
-        back += piece
-    print(back == data)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -63,36 +22,6 @@ def daemon() -> Iterator[Daemon]:
         made.start()
         made.load_busybox()
         yield made
-
-
-class Echo:
-    """A container, and an echo server inside its sandbox."""
-
-    def __init__(self, daemon: Daemon, name: str, kind: str, *flags: str) -> None:
-        self._daemon, self._name = daemon, name
-        done = daemon.wharfie("run", "-d", "--name", name, *flags, "busybox", "sleep", "600")
-        assert done.returncode == 0, done.stderr
-        pid = daemon.docker("inspect", "-f", "{{.State.Pid}}", name).stdout.strip()
-        command = daemon.namespaces.command(
-            "nsenter", "-t", pid, "-n", sys.executable, "-c", ECHO, kind
-        )
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
-
-    def __enter__(self) -> Echo:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._daemon.docker("rm", "-f", self._name).returncode == 0
-        for pid in children(self._process.pid):
-            os.kill(pid, signal.SIGKILL)
-        self._process.communicate()
-
-
-def ask(daemon: Daemon, kind: str, address: str, port: int, size: int = 100) -> bool:
-    command = (sys.executable, "-c", ASK, kind, address, str(port), str(size))
-    return daemon.namespaces.run(*command).stdout == "True\n"
 
 
 @pytest.mark.parametrize(("kind", "size"), [("tcp", 3_000_000), ("udp", 1000)])
@@ -108,6 +37,26 @@ def test_b166_b167_a_port_is_reached_over_both_families(
     assert not ask(daemon, kind, "::1", 8080, 10)
     again = daemon.docker("run", "--rm", "-p", f"8080:80/{kind}", "busybox", "true")
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.skipif(not has_sctp(), reason="this kernel has no SCTP")
+def test_b168_sctp_is_relayed_message_by_message(daemon: Daemon) -> None:
+    with Echo(daemon, "echo", "sctp", "-p", "8090:80/sctp"):
+        assert "80/sctp -> [::]:8090" in daemon.docker("port", "echo").stdout
+        assert ask(daemon, "sctp", "127.0.0.1", 8090, 1000)
+        assert ask(daemon, "sctp", "::1", 8090, 1000)
+        assert ask(daemon, "sctp", "::1", 8090, 40_000)
+    assert not ask(daemon, "sctp", "::1", 8090)
+
+
+@pytest.mark.skipif(has_sctp(), reason="this kernel has SCTP")
+def test_b168_sctp_that_only_a_program_could_serve_is_refused_without_sockets(
+    daemon: Daemon,
+) -> None:
+    flags = ("--rm", "-p", "[::1]:8091:80/sctp", "busybox", "true")
+    refused = daemon.docker("run", *flags)
+    assert "cannot relay SCTP to [::1]: this kernel has no SCTP sockets" in refused.stderr
+    assert daemon.docker("run", "--rm", "-p", "8092:80/sctp", "busybox", "true").returncode == 0
 
 
 def test_loopback_alone_and_allowed_blocks(daemon: Daemon) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wharfie.engine.images import LayerCommit
-from wharfie.engine.images.catalog import parse
+from wharfie.engine.images.records.catalog import parse
 from wharfie.formats.reference import Reference
 from wharfie.model.container import Container, HostConfig
 from wharfie.model.errors import Conflict, NoSuchImage, NotFound, NotRunning, StartFailed

@@ -21,11 +21,15 @@ async def progress_stream(messages: AsyncIterator[Progress]) -> Outcome:
     return Stream(_spell(first, messages), 200, JSON)
 
 
+def report_stream(messages: AsyncIterator[Progress]) -> Outcome:
+    """Answer 200 at once; every error is in the stream, as Docker's load has it."""
+    return Stream(_spell(None, messages), 200, JSON)
+
+
 async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
-    if first is None:
-        return
     try:
-        yield _line(first)
+        if first is not None:
+            yield _line(first)
         async for message in others:
             yield _line(message)
     except EngineError as error:

@@ -121,7 +121,16 @@ def read_seccomp_profile(config: Config) -> str:
 
 
 def network_settings(config: Config, remapping: Remapping | None = None) -> NetworkSettings:
-    """How the network driver works."""
+    """How the network driver works.
+
+    Raises:
+        ConfigError: containers were to be kept apart without rules, in dockerd's words.
+    """
+    if not config.iptables and not config.icc:
+        raise ConfigError(
+            "You specified --iptables=false with --icc=false. ICC=false uses iptables to function. "
+            "Please set --icc or --iptables to true"
+        )
     pools = [
         AddressPool(ip_network(pool.base, strict=False), pool.size)
         for pool in config.default_address_pools
@@ -133,6 +142,8 @@ def network_settings(config: Config, remapping: Remapping | None = None) -> Netw
         pools=pools,
         direct_routing=config.allow_direct_routing,
         forwarding=config.ip_forward,
+        managed=(*((4,) if config.iptables else ()), *((6,) if config.ip6tables else ())),
+        relays=config.userland_proxy,
         userns=-1 if remapping is None else remapping.namespace,
     )
 

@@ -7,7 +7,6 @@ default locations are Docker's. Source: daemon.md §3, §4.
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import gc
 import logging
 import os
@@ -155,9 +154,7 @@ async def _serve(config: Config, flags: Values) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    loop.add_signal_handler(signal.SIGUSR1, _write_stuck, report, config.exec_root)
-    # Says at once, on standard error, where a loop hangs that cannot come to the line above.
-    faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
+    stuck.serve_signal(report, config.exec_root)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     background = Nursery()
     background.start(manager.keep_alive(), "signs of life")
@@ -176,15 +173,12 @@ async def _serve(config: Config, flags: Values) -> int:
     await daemon.close()
     await background.close(grace=0)
     debugging.close()
+    # The loop's end would give the signals back their defaults, and a second one the exit code.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
     _log.info("Daemon shutdown complete")
     return 0
-
-
-def _write_stuck(report: StuckReport, exec_root: str) -> None:
-    try:
-        _log.info("goroutine stacks written to %s", stuck.write(report, exec_root))
-    except OSError as error:
-        _log.warning("cannot write who waits for what: %s", error)
 
 
 async def _reload_on(

@@ -15,7 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
+import logging
 import os
+import select
+import signal
 import socket
 import sys
 import threading
@@ -27,7 +31,9 @@ from wharfie.kernel.descriptors import unix_address
 from wharfie.model.ids import short
 from wharfie.model.waits import Wait, WaitSource
 
+_log = logging.getLogger(__name__)
 SOCKET_NAME = "debug.sock"
+_BURST = 0.02
 _FRAMES = 4
 _PACKAGE = f"{os.sep}wharfie{os.sep}"
 
@@ -96,6 +102,29 @@ def serve(report: StuckReport, exec_root: str) -> socket.socket:
 
     threading.Thread(target=answer, name="debug", daemon=True).start()
     return listener
+
+
+def serve_signal(report: StuckReport, exec_root: str) -> None:
+    """Write a report whenever SIGUSR1 comes, from a thread, until the process ends.
+
+    A signal handler in Python would wait for the event loop, which may be what is stuck. That of
+    faulthandler is C and runs at once; what it writes wakes the thread. It may look at the
+    interrupted thread alone: walking through others while they run kills the process.
+    """
+    woken, wake = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(wake, False)
+    faulthandler.register(signal.SIGUSR1, file=wake, all_threads=False)
+
+    def answer() -> None:
+        while os.read(woken, 1 << 16):
+            while select.select([woken], [], [], _BURST)[0]:  # the rest of what one signal says
+                os.read(woken, 1 << 16)
+            try:
+                _log.info("goroutine stacks written to %s", write(report, exec_root))
+            except OSError as error:
+                _log.warning("cannot write who waits for what: %s", error)
+
+    threading.Thread(target=answer, name="SIGUSR1", daemon=True).start()
 
 
 def write(report: StuckReport, exec_root: str) -> str:

@@ -63,9 +63,9 @@ from wharfie.engine.events import EventBus, EventRecorder
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
-from wharfie.engine.images.remote import RemoteImages
+from wharfie.engine.images.distribution.remote import RemoteImages
+from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.images.slots import Slots
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System, SystemInfo, VersionInfo

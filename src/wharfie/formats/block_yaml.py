@@ -10,8 +10,10 @@ Source: YAML 1.2.2, chapters 7 and 8.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
+Path = tuple[str, ...]
 Value = str | int | float | bool | list["Value"] | dict[str, "Value"] | None
 
 _MOST_DEPTH = 64
@@ -37,19 +39,39 @@ class _Line(NamedTuple):
     text: str
 
 
+class LocatedYaml(NamedTuple):
+    """A document, and the line each of its members and items stands on, counted from 1.
+
+    Paths are keys and indices from the top; `()` is the document itself.
+    """
+
+    value: Value
+    lines: Mapping[Path, int]
+
+
 def parse_yaml(text: str) -> Value:
     """The document of a file.
 
     Raises:
         YamlError: with the number of the line.
     """
+    return parse_located_yaml(text).value
+
+
+def parse_located_yaml(text: str) -> LocatedYaml:
+    """As `parse_yaml`, with the lines of all members: for complaints about single ones.
+
+    Raises:
+        YamlError: with the number of the line.
+    """
     lines = _lines(text)
     if not lines:
-        return None
-    value, rest = _block(lines, 0, lines[0].indent, 0)
+        return LocatedYaml(None, {})
+    document = _Document(lines)
+    value, rest = document.block(0, lines[0].indent, ())
     if rest < len(lines):
         raise _error(lines[rest], "wrong indentation")
-    return value
+    return LocatedYaml(value, document.places)
 
 
 def _lines(text: str) -> list[_Line]:
@@ -70,59 +92,70 @@ def _lines(text: str) -> list[_Line]:
     return found
 
 
-def _block(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[Value, int]:
-    """The value that begins at a line, and the number of the next one."""
-    if depth > _MOST_DEPTH:
-        raise _error(lines[at], "nested too deeply")
-    line = lines[at]
-    if line.text == "-" or line.text.startswith("- "):
-        return _sequence(lines, at, indent, depth)
-    if _KEY.match(line.text):
-        return _mapping(lines, at, indent, depth)
-    return _scalar(line, line.text), at + 1
+class _Document:
+    """One pass over the lines of a document; verbs return a value and the next line's index."""
 
+    def __init__(self, lines: list[_Line]) -> None:
+        self._lines = lines
+        self.places: dict[Path, int] = {}
 
-def _sequence(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[Value, int]:
-    items: list[Value] = []
-    while at < len(lines) and lines[at].indent == indent and _is_item(lines[at].text):
-        line = lines[at]
-        rest = line.text[1:].lstrip(" ")
-        if rest and not rest.startswith("#"):
-            # What follows the dash stands as if on a line of its own, that far to the right.
-            inner = indent + len(line.text) - len(rest)
-            lines[at] = _Line(line.number, inner, rest)
-            item, at = _block(lines, at, inner, depth + 1)
-        else:
-            item, at = _nested(lines, at + 1, indent + 1, depth)
-        items.append(item)
-    return items, at
+    def block(self, at: int, indent: int, path: Path) -> tuple[Value, int]:
+        """The value that begins at a line."""
+        line = self._lines[at]
+        if len(path) > _MOST_DEPTH:
+            raise _error(line, "nested too deeply")
+        self.places.setdefault(path, line.number)
+        if _is_item(line.text):
+            return self._sequence(at, indent, path)
+        if _KEY.match(line.text):
+            return self._mapping(at, indent, path)
+        return _scalar(line, line.text), at + 1
 
+    def _sequence(self, at: int, indent: int, path: Path) -> tuple[Value, int]:
+        items: list[Value] = []
+        lines = self._lines
+        while at < len(lines) and lines[at].indent == indent and _is_item(lines[at].text):
+            line = lines[at]
+            inside = (*path, str(len(items)))
+            self.places[inside] = line.number
+            rest = line.text[1:].lstrip(" ")
+            if rest and not rest.startswith("#"):
+                # What follows the dash stands as if on a line of its own, that far to the right.
+                inner = indent + len(line.text) - len(rest)
+                lines[at] = _Line(line.number, inner, rest)
+                item, at = self.block(at, inner, inside)
+            else:
+                item, at = self._nested(at + 1, indent + 1, inside)
+            items.append(item)
+        return items, at
 
-def _mapping(lines: list[_Line], at: int, indent: int, depth: int) -> tuple[Value, int]:
-    members: dict[str, Value] = {}
-    while at < len(lines) and lines[at].indent == indent and not _is_item(lines[at].text):
-        line = lines[at]
-        found = _KEY.match(line.text)
-        if found is None:
-            raise _error(line, "a key is expected")
-        key = str(_scalar(line, found[1])) if found[1][0] in "\"'" else found[1]
-        if key in members:
-            raise _error(line, f"{key} is there twice")
-        rest = line.text[found.end() :]
-        if rest and not rest.startswith("#"):
-            members[key], at = _scalar(line, rest), at + 1
-            continue
-        # A sequence may stand as far left as its key.
-        follows = at + 1 < len(lines) and lines[at + 1]
-        same = bool(follows) and lines[at + 1].indent == indent and _is_item(lines[at + 1].text)
-        members[key], at = _nested(lines, at + 1, indent if same else indent + 1, depth)
-    return members, at
+    def _mapping(self, at: int, indent: int, path: Path) -> tuple[Value, int]:
+        members: dict[str, Value] = {}
+        lines = self._lines
+        while at < len(lines) and lines[at].indent == indent and not _is_item(lines[at].text):
+            line = lines[at]
+            found = _KEY.match(line.text)
+            if found is None:
+                raise _error(line, "a key is expected")
+            key = str(_scalar(line, found[1])) if found[1][0] in "\"'" else found[1]
+            if key in members:
+                raise _error(line, f"{key} is there twice")
+            self.places[(*path, key)] = line.number
+            rest = line.text[found.end() :]
+            if rest and not rest.startswith("#"):
+                members[key], at = _scalar(line, rest), at + 1
+                continue
+            # A sequence may stand as far left as its key.
+            follows = at + 1 < len(lines) and lines[at + 1]
+            same = bool(follows) and lines[at + 1].indent == indent and _is_item(lines[at + 1].text)
+            least = indent if same else indent + 1
+            members[key], at = self._nested(at + 1, least, (*path, key))
+        return members, at
 
-
-def _nested(lines: list[_Line], at: int, least: int, depth: int) -> tuple[Value, int]:
-    if at < len(lines) and lines[at].indent >= least:
-        return _block(lines, at, lines[at].indent, depth + 1)
-    return None, at
+    def _nested(self, at: int, least: int, path: Path) -> tuple[Value, int]:
+        if at < len(self._lines) and self._lines[at].indent >= least:
+            return self.block(at, self._lines[at].indent, path)
+        return None, at
 
 
 def _is_item(text: str) -> bool:

@@ -20,7 +20,14 @@ from collections.abc import Iterable, Sequence
 
 from wharfie.jail import container_path
 from wharfie.jail.errors import JobError, invalid
-from wharfie.jail.protocol import CopyIn, Failure, Job, UnpackLayer
+from wharfie.jail.protocol import (
+    AssembleContext,
+    CopyIn,
+    Failure,
+    Job,
+    UnpackContext,
+    UnpackLayer,
+)
 from wharfie.kernel import mounts, openat2, privileges
 from wharfie.model.archive import RootMount
 
@@ -179,7 +186,7 @@ def _limit(job: Job) -> None:
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(kind, (value, value))
-    if isinstance(job.task, UnpackLayer | CopyIn):
+    if isinstance(job.task, UnpackLayer | CopyIn | UnpackContext | AssembleContext):
         size = job.task.limits.size
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)

@@ -2,13 +2,15 @@
 
 All sockets are SOCK_SEQPACKET: one message a packet, JSON, descriptors beside it (SCM_RIGHTS).
 
-    daemon ─ Fork + [control, root, data] ─▶ zygote           zygote ─ Started, Ready ─▶ daemon
+    daemon ─ Fork + [control, root, data…] ─▶ zygote          zygote ─ Started, Ready ─▶ daemon
     zygote ─ Forked + [pidfd] ─▶ daemon                       zygote ─ Exited ─▶ daemon
     daemon ─ Job ─▶ worker (its control socket)
-    worker ─ Progress* · OpaqueDirectories* + [fds] · Stated? · Finished | Failed ─▶ daemon
+    worker ─ Progress* · OpaqueDirectories* + [fds] · Stated? · Wanted* ─▶ daemon
+    worker ─ Finished | Failed ─▶ daemon
 
 The job waits in the control socket before the worker exists. Data runs through the third
-descriptor: the archive to read, or a pipe to write one to.
+descriptor: the archive to read, or a pipe to write one to. An archive that is still on its way
+is a file, and a fourth descriptor, an eventfd, counts what has come.
 """
 
 from __future__ import annotations
@@ -28,9 +30,14 @@ MAX_DESCRIPTORS = 64
 
 
 class UnpackLayer(Struct, frozen=True, tag=True):
-    """Unpack the data descriptor into the root, an overlay layer directory."""
+    """Unpack the data descriptor into the root, an overlay layer directory.
+
+    Attributes:
+        coming: bytes of the whole where the data descriptor is a file that grows, else None.
+    """
 
     limits: Limits
+    coming: int | None = None
 
 
 class PackLayer(Struct, frozen=True, tag=True):
@@ -105,7 +112,33 @@ class FinishLayer(Struct, frozen=True, tag=True, kw_only=True):
 
 
 BuildTask: TypeAlias = Checksum | CopyFiles | MakeDirectories | WriteFile | FinishLayer
-Task: TypeAlias = UnpackLayer | PackLayer | PackTree | Stat | CopyOut | CopyIn | BuildTask
+
+
+class UnpackContext(Struct, frozen=True, tag=True):
+    """Unpack the data descriptor into a tree of a directory of build contexts."""
+
+    number: int
+    limits: Limits
+
+
+class AssembleContext(Struct, frozen=True, tag=True):
+    """Make a tree of a manifest read from the data descriptor, with what `Wanted` asks for."""
+
+    number: int
+    limits: Limits
+
+
+Task: TypeAlias = (
+    UnpackLayer
+    | PackLayer
+    | PackTree
+    | Stat
+    | CopyOut
+    | CopyIn
+    | UnpackContext
+    | AssembleContext
+    | BuildTask
+)
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -149,7 +182,9 @@ class Exited(Struct, frozen=True, tag=True):
 
 
 class Progress(Struct, frozen=True, tag=True):
-    """Still alive and getting on; sent about once a second."""
+    """Still alive and getting on: bytes read so far; sent a few times a second."""
+
+    read: int = 0
 
 
 class OpaqueDirectories(Struct, frozen=True, tag=True):
@@ -163,6 +198,19 @@ class Stated(Struct, frozen=True, tag=True):
     """What a path is."""
 
     stat: PathStat
+
+
+class Wanted(Struct, frozen=True, tag=True):
+    """What is lacking of a context (`formats.session.manifest`), to be sent next.
+
+    Attributes:
+        files: numbers of files, else of blocks.
+        last: nothing more is asked for until it has come.
+    """
+
+    files: bool
+    numbers: Sequence[int]
+    last: bool
 
 
 class Finished(Struct, frozen=True, tag=True):
@@ -192,7 +240,7 @@ class Failed(Struct, frozen=True, tag=True):
 
 
 FromZygote: TypeAlias = Ready | Forked | ForkFailed | Exited
-FromWorker: TypeAlias = Progress | OpaqueDirectories | Stated | Finished | Failed
+FromWorker: TypeAlias = Progress | OpaqueDirectories | Stated | Wanted | Finished | Failed
 
 _from_zygote: msgspec.json.Decoder[FromZygote] = msgspec.json.Decoder(FromZygote)
 _from_worker: msgspec.json.Decoder[FromWorker] = msgspec.json.Decoder(FromWorker)

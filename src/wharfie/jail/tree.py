@@ -23,10 +23,15 @@ _IMPLIED_MODE = 0o755
 
 
 class Tree:
-    """Directories below a base path, the last used ones kept open."""
+    """Directories below a base path, the last used ones kept open.
 
-    def __init__(self, base: bytes = b"/") -> None:
-        self._root = os.open("/", O_PATH_DIRECTORY)
+    Args:
+        base: path of it.
+        root: descriptor of what symlinks take for "/", None for the worker's own root.
+    """
+
+    def __init__(self, base: bytes = b"/", *, root: int | None = None) -> None:
+        self._root = os.open("/", O_PATH_DIRECTORY) if root is None else root
         self._base = base.strip(b"/")
         self._open: dict[bytes, int] = {}
 

@@ -1,8 +1,9 @@
-"""Published ports that the kernel cannot redirect: IPv6 of the host to a container with IPv4 alone.
+"""Published ports that the kernel does not redirect, served by a program.
 
     client ── [::]:8080, a socket the daemon bound and handed over ── here ── 172.17.0.2:80
 
-Every turn of a connection moves a bounded piece, and nothing is read that cannot be written.
+They are those of IPv6 for containers with IPv4 alone, and all of them where no firewall rules are
+wanted. Every turn of a connection moves a bounded piece; nothing is read that cannot be written.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from wharfie.supervisor.loop import HANGUP, READ, WRITE, Loop, Timer
+from wharfie.resolver.connection import IPPROTO_SCTP, Connection, prepare_messages
+from wharfie.supervisor.loop import READ, Loop, Timer
 
 _PIECE = 1 << 16
 _MOST_CONNECTIONS = 4096
-_CONNECT_PATIENCE = 10.0
 _UDP_IDLE = 60.0
 _MOST_UDP_PEERS = 1024
 _ACCEPTS_PER_TURN = 16
@@ -39,12 +40,14 @@ class Relay:
         self._listener = listener
         self._target = target
         self._allow = [ipaddress.ip_network(text) for text in allow]
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._peers: dict[tuple[object, ...], _UdpPeer] = {}
         self.confirmed = True
         listener.setblocking(False)
-        is_tcp = listener.type == socket.SOCK_STREAM
-        loop.watch(listener.fileno(), READ, self._on_client if is_tcp else self._on_packet)
+        if listener.proto == IPPROTO_SCTP:
+            prepare_messages(listener)
+        is_udp = listener.type == socket.SOCK_DGRAM
+        loop.watch(listener.fileno(), READ, self._on_packet if is_udp else self._on_client)
 
     def move(self, target: tuple[str, int]) -> None:
         """New connections go to another address."""
@@ -76,7 +79,7 @@ class Relay:
                 continue
             try:
                 self._connections.add(
-                    _Connection(self._loop, client, self._target, self._connections.discard)
+                    Connection(self._loop, client, self._target, self._connections.discard)
                 )
             except OSError:
                 client.close()
@@ -136,115 +139,6 @@ class _UdpPeer:
         with contextlib.suppress(OSError):
             data = self._socket.recv(_PIECE)
             self._listener.sendto(data, self._peer)
-
-
-class _Half:
-    """One direction: what was read and is not yet written."""
-
-    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
-        self.source, self.sink = source, sink
-        self.waiting = b""
-        self.ended = False
-        self.shut = False
-
-    @property
-    def wants_input(self) -> bool:
-        return not self.ended and not self.waiting
-
-    def read(self) -> None:
-        """Take a piece; BlockingIOError when there is none."""
-        self.waiting = self.source.recv(_PIECE)
-        self.ended = not self.waiting
-
-    def write(self) -> None:
-        """Pass on what is waiting, then the end."""
-        if self.waiting:
-            sent = self.sink.send(self.waiting)
-            self.waiting = self.waiting[sent:]
-        if self.ended and not self.waiting and not self.shut:
-            self.shut = True
-            with contextlib.suppress(OSError):
-                self.sink.shutdown(socket.SHUT_WR)
-
-
-class _Connection:
-    """A client's connection and ours to the container, copied both ways with half-closes."""
-
-    def __init__(
-        self,
-        loop: Loop,
-        client: socket.socket,
-        target: tuple[str, int],
-        on_end: Callable[[_Connection], None],
-    ) -> None:
-        self._loop, self._client, self._on_end = loop, client, on_end
-        self._server = socket.socket(_family(target[0]), socket.SOCK_STREAM)
-        self._connected = False
-        try:
-            for one in (client, self._server):
-                one.setblocking(False)
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with contextlib.suppress(BlockingIOError):
-                self._server.connect(target)
-        except OSError:
-            self._server.close()
-            raise
-        self._up = _Half(client, self._server)
-        self._down = _Half(self._server, client)
-        self._timer: Timer | None = loop.call_later(_CONNECT_PATIENCE, self.close)
-        loop.watch(self._server.fileno(), WRITE, self._on_server)
-
-    def close(self) -> None:
-        """Hang up on both sides; closing twice is no error."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for one in (self._client, self._server):
-            if one.fileno() >= 0:
-                self._loop.forget(one.fileno())
-                one.close()
-        self._on_end(self)
-
-    def _on_server(self, events: int) -> None:
-        if not self._connected:
-            if self._server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                self.close()
-                return
-            self._connected = True
-            if self._timer is not None:
-                self._timer.cancel()
-        self._turn(events, self._down, self._up)
-
-    def _on_client(self, events: int) -> None:
-        self._turn(events, self._up, self._down)
-
-    def _turn(self, events: int, incoming: _Half, outgoing: _Half) -> None:
-        try:
-            if events & WRITE:
-                with contextlib.suppress(BlockingIOError):
-                    outgoing.write()
-            if events & (READ | HANGUP) and incoming.wants_input:
-                with contextlib.suppress(BlockingIOError):
-                    incoming.read()
-                    incoming.write()
-        except OSError:
-            self.close()
-            return
-        if self._up.shut and self._down.shut:
-            self.close()
-            return
-        self._watch(self._client, self._up, self._down, self._on_client)
-        self._watch(self._server, self._down, self._up, self._on_server)
-
-    def _watch(
-        self, one: socket.socket, incoming: _Half, outgoing: _Half, handler: Callable[[int], None]
-    ) -> None:
-        wanted = READ if incoming.wants_input else 0
-        wanted |= WRITE if outgoing.waiting or (outgoing.ended and not outgoing.shut) else 0
-        if wanted:
-            self._loop.watch(one.fileno(), wanted, handler)
-        else:
-            # Not even a hang-up is of interest now, and it would come again and again.
-            self._loop.forget(one.fileno())
 
 
 def _family(address: str) -> int:

@@ -25,6 +25,7 @@ from wharfie.web.framing import ChunkedFraming, Framing, LengthFraming
 from wharfie.web.handover import hand_over
 from wharfie.web.head import HeadParser
 from wharfie.web.reply import (
+    FilePart,
     Hijack,
     Reply,
     Response,
@@ -35,6 +36,7 @@ from wharfie.web.reply import (
     stream_head,
 )
 from wharfie.web.request import Body, Request
+from wharfie.web.sending import exactly, send_part
 
 _log = logging.getLogger(__name__)
 _HEAD_END = b"\n\r\n"
@@ -310,7 +312,8 @@ class Connection(asyncio.Protocol):
         self._request = None
         self._keep_alive = False
         self._buffer, self._start = b"", 0
-        self._write(response_head_and_body(refusal(status, message), self._host.date(), close=True))
+        reply = refusal(status, message)
+        self._write(response_head(reply, date=self._host.date(), close=True) + reply.body)
         self._linger()
 
     # Bodies
@@ -372,7 +375,7 @@ class Connection(asyncio.Protocol):
             reply = refusal(500, "internal error")
         if isinstance(reply, Response):
             self._respond(request, reply)
-        elif isinstance(reply, Stream | Hijack):
+        elif isinstance(reply, Stream | FilePart | Hijack):
             self._host.start(self._send(request, reply), self._fail)
         else:
             self._host.start(self._await_and_send(request, reply), self._fail)
@@ -395,14 +398,13 @@ class Connection(asyncio.Protocol):
                 self._respond(request, reply)
             case Stream():
                 await self._stream(request, reply)
+            case FilePart():
+                await self._send_file(request, reply)
             case Hijack():
                 await self._hijack(request, reply)
 
     def _respond(self, request: Request, reply: Response) -> None:
-        if request.upgrade:
-            # Declined: what stands behind may be meant for the other protocol.
-            self._keep_alive = False
-        close = self._must_close()
+        close = self._must_close(request)
         head = response_head(reply, date=self._host.date(), close=close)
         if reply.body and request.method != "HEAD" and reply.status not in (204, 304):
             if len(reply.body) > 65536:
@@ -414,15 +416,36 @@ class Connection(asyncio.Protocol):
             self._write(head)
         self._finish()
 
-    def _must_close(self) -> bool:
-        if self._framing is not None:
+    async def _send_file(self, request: Request, reply: FilePart) -> None:
+        is_whole = False
+        try:
+            head = response_head(reply, date=self._host.date(), close=self._must_close(request))
+            if request.method == "HEAD":
+                self._write(head)
+            elif not self._is_lost:
+                patience = self._host.limits.head_timeout
+                await send_part(self._transport, head, reply, drain=self._drain, patience=patience)
+            is_whole = True
+        except ConnectionError:
+            _log.debug("client of %s %s left its answer", request.method, request.path)
+        finally:
+            reply.close()
+            if not is_whole:
+                # The head may be out: only a torn connection can still tell the client.
+                self._tear()
+        if is_whole:
+            self._finish()
+
+    def _must_close(self, request: Request) -> bool:
+        if self._framing is not None or request.upgrade:
+            # An upgrade is declined: what stands behind may be meant for the other protocol.
             self._keep_alive = False
         return not self._keep_alive
 
     async def _stream(self, request: Request, reply: Stream) -> None:
         self._streaming = asyncio.current_task()
-        chunked = not request.is_http_10
-        if not chunked:
+        chunked = not request.is_http_10 and reply.length is None
+        if not chunked and reply.length is None:
             self._keep_alive = False
         is_whole = False
         try:
@@ -448,7 +471,8 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     async def _write_chunks(self, reply: Stream, *, chunked: bool) -> None:
-        async for chunk in reply.chunks:
+        chunks = reply.chunks if reply.length is None else exactly(reply.chunks, reply.length)
+        async for chunk in chunks:
             if not chunk:
                 continue
             if not chunked:
@@ -561,8 +585,3 @@ class Connection(asyncio.Protocol):
     def _release_writer(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-
-def response_head_and_body(reply: Response, date: bytes, *, close: bool) -> bytes:
-    """A whole answer as one piece."""
-    return response_head(reply, date=date, close=close) + reply.body

@@ -1,5 +1,7 @@
 """Workers and their zygote: confined, bounded, and gone when they should be."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import signal
@@ -236,24 +238,54 @@ def test_it_works_on_uvloop(base) -> None:
     assert (base / "root" / "f").stat().st_size == 5_000_000
 
 
+class Watch:
+    """The longest that the event loop was held up by what runs on it.
+
+    Time in which the kernel ran other processes instead does not count: the machine is shared.
+    """
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+        self._done = False
+
+    async def __aenter__(self) -> Watch:
+        self._task = asyncio.ensure_future(self._run())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._done = True
+        await self._task
+
+    async def _run(self) -> None:
+        before = _time_of_its_own()
+        while not self._done:
+            await asyncio.sleep(0)  # never idle, so that all time between is somebody's
+            now = _time_of_its_own()
+            self.worst = max(self.worst, now - before)
+            before = now
+
+
+def _time_of_its_own() -> float:
+    """Seconds of the clock without those this thread waited for a processor."""
+    _, waited, _ = Path("/proc/thread-self/schedstat").read_text().split()
+    return time.monotonic() - int(waited) / 1e9
+
+
 async def test_the_event_loop_is_never_held_up(archiver, base) -> None:
     content = os.urandom(60_000_000)
     archive = write([file(b"f", content)])
-    worst = 0.0
-    done = False
-
-    async def watch() -> None:
-        nonlocal worst
-        while not done:
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            worst = max(worst, time.perf_counter() - before)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(watch())
+    async with Watch() as watch:
         with root_of(base / "root") as root:
             await archiver.copy_in(root, "/", in_pieces(archive, 1 << 20))
             _, stream = await archiver.copy_out(root, "/f")
-            await collect(stream)
-        done = True
-    assert worst < 0.5, "generous: the machine is shared"
+            async for _ in stream:
+                pass
+    assert watch.worst < 0.1
+
+
+async def test_a_loop_that_is_held_up_is_seen() -> None:
+    async with Watch() as watch:
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+    assert watch.worst > 0.25

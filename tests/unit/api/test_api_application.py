@@ -399,10 +399,17 @@ async def test_an_exec_without_body_is_the_engines_to_refuse(app, bench):
 
 
 async def test_progress_that_fails_first_has_a_status(app, bench):
-    bench.images.messages = [Conflict("broken archive")]
-    assert await ask(app, "POST", "/images/load", b"tar") == (409, {"message": "broken archive"})
-    assert bench.images.received == b"tar"
     assert (await ask(app, "POST", "/images/create?fromImage=nope&tag=1"))[0] == 404
+
+
+async def test_a_load_that_fails_says_so_in_the_stream(app, bench):
+    """docker-py raises its ImageLoadError for nothing else."""
+    bench.images.messages = [Conflict("broken archive")]
+    status, data = await ask(app, "POST", "/images/load", b"tar")
+    assert bench.images.received == b"tar"
+    said = data if isinstance(data, dict) else json.loads(data)
+    told = {"errorDetail": {"message": "broken archive"}, "error": "broken archive"}
+    assert (status, said) == (200, told)
 
 
 async def test_progress_that_fails_later_says_so_in_the_stream(app, bench):

@@ -180,3 +180,23 @@ def test_info_repeated_expected_versions():
         "BridgeNfIptables": False,
         "BridgeNfIp6tables": False,
     }
+
+
+def test_the_hardware_address_was_the_containers():
+    document = raised(CREATE, (1, 43), {"Image": "a", "macaddress": "02:00:00:00:00:01"})
+    endpoints = {"default": {"MacAddress": "02:00:00:00:00:01"}}
+    assert document == {"Image": "a", "NetworkingConfig": {"EndpointsConfig": endpoints}}
+    body = {
+        "MacAddress": "02:00:00:00:00:01",
+        "HostConfig": {"NetworkMode": "web"},
+        "NetworkingConfig": {"EndpointsConfig": {"web": {"MacAddress": "x", "Aliases": ["a"]}}},
+    }
+    made = raised(CREATE, (1, 43), body)["NetworkingConfig"]["EndpointsConfig"]
+    assert made == {"web": {"Aliases": ["a"], "MacAddress": "02:00:00:00:00:01"}}
+
+
+@pytest.mark.parametrize("mode", ["host", "none", "container:x"])
+def test_the_hardware_address_needs_a_network(mode):
+    body = {"MacAddress": "02:00:00:00:00:01", "HostConfig": {"NetworkMode": mode}}
+    with pytest.raises(InvalidArgument, match="conflicting options: mac-address"):
+        raised(CREATE, (1, 43), body)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfie.formats.block_yaml import YamlError, parse_yaml
+from wharfie.formats.block_yaml import YamlError, parse_located_yaml, parse_yaml
 
 NVIDIA = """\
 ---
@@ -110,3 +110,24 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         json.dumps(parse_yaml(text))
     except YamlError:
         return
+
+
+def test_the_lines_of_members_and_items_are_told() -> None:
+    found = parse_located_yaml(
+        "# head\n\nhttp:\n  addr: :5000\n\n  tls:\n  - one\n  - name: x\n    url: y\nlast:\n"
+    )
+    assert found.value == {
+        "http": {"addr": ":5000", "tls": ["one", {"name": "x", "url": "y"}]},
+        "last": None,
+    }
+    assert found.lines == {
+        (): 3,
+        ("http",): 3,
+        ("http", "addr"): 4,
+        ("http", "tls"): 6,
+        ("http", "tls", "0"): 7,
+        ("http", "tls", "1"): 8,
+        ("http", "tls", "1", "name"): 8,
+        ("http", "tls", "1", "url"): 9,
+        ("last",): 10,
+    }

@@ -31,8 +31,33 @@ def _create(document: Document) -> None:
     for settings in endpoints.values():
         if isinstance(settings, dict):
             drop(settings, "MacAddress")
+    _move_hardware_address(document)
     for mount in members(member(document, "HostConfig"), "Mounts"):
         _keep_read_only_flat(mount)
+
+
+def _move_hardware_address(document: Document) -> None:
+    """The one of the whole container is that of its only endpoint, without a word about it."""
+    key = take(document, "MacAddress")
+    mac = document.pop(key) if key else None
+    if not mac:
+        return
+    host = member(document, "HostConfig")
+    mode = host.get(take(host, "NetworkMode") or "") or "default"
+    if not isinstance(mode, str) or mode in ("host", "none") or mode.startswith("container:"):
+        raise InvalidArgument("conflicting options: mac-address and the network mode")
+    networking = _made(document, "NetworkingConfig")
+    endpoints = _made(networking, "EndpointsConfig")
+    name = next(iter(endpoints), mode)
+    _made(endpoints, name)["MacAddress"] = mac
+
+
+def _made(document: Document, name: str) -> Document:
+    """An object inside an object, made where it is not there."""
+    key = take(document, name)
+    if key is None or document[key] is None:
+        document[key or name] = {}
+    return member(document, name)
 
 
 def _keep_read_only_flat(mount: Document) -> None:

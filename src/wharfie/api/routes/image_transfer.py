@@ -17,9 +17,9 @@ from wharfie.api.operations import (
     Outcome,
     Routes,
 )
-from wharfie.api.progress import progress_stream
+from wharfie.api.progress import progress_stream, report_stream
 from wharfie.api.services import Context
-from wharfie.engine.images.pulling import PullRequest
+from wharfie.engine.images.distribution.pulling import PullRequest
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.ids import Digest
 from wharfie.model.registry import Credentials
@@ -42,10 +42,10 @@ def _load(incoming: Incoming) -> Load:
 
 
 @routes.add("POST", "/images/load", _load, body=BodyKind.STREAM)
-async def load(context: Context, command: Load) -> Outcome:
+def load(context: Context, command: Load) -> Outcome:
     """ImageLoad."""
     messages = context.services.images.load(aiter(command.source), quiet=command.quiet)
-    return await progress_stream(messages)
+    return report_stream(messages)
 
 
 class Save(Struct, frozen=True):

@@ -68,6 +68,8 @@ class FileWork:
             mode=action.mode,
             contents=action.contents,
             unpack=action.unpack,
+            # Files of a context are links into the store of contents.
+            hard_links=not isinstance(source, DirectoryResult),
         )
         try:
             async with self._trees.opened(source) as tree:

@@ -26,7 +26,7 @@ from wharfie.build.solver.keys import is_local, renewed_key, step_key, taken_fil
 from wharfie.build.solver.making import Maker, StepOrder
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result
-from wharfie.engine.images.leases import Lease
+from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import Digest
 from wharfie.model.build.files import Selection
 from wharfie.model.build.graph import ExecOp, FileOp, SourceOp, Vertex

@@ -19,7 +19,7 @@ from wharfie.build.solver.refusals import missing_file
 from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result
 from wharfie.build.solver.trees import Trees
 from wharfie.build.sources.images import SCHEME as IMAGE
-from wharfie.engine.images.leases import Lease
+from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import Digest
 from wharfie.model.build.files import Selection
 from wharfie.model.build.graph import CopyAction, ExecOp, FileOp, SourceOp, Vertex

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from wharfie.build.solver.keys import image_key
 from wharfie.build.solver.results import LayeredResult
 from wharfie.engine.images import Images
-from wharfie.engine.images.leases import Lease
-from wharfie.engine.images.pulling import PullRequest
+from wharfie.engine.images.distribution.pulling import PullRequest
+from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.oci.platform import spell
 from wharfie.formats.reference import parse_reference
 from wharfie.model.build.graph import SourceOp

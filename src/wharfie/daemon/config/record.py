@@ -116,6 +116,9 @@ class Config(Struct, frozen=True, kw_only=True):
     default_network_opts: dict[str, dict[str, str]] = field(default_factory=dict)
     mtu: int = 1500
     icc: bool = True
+    iptables: bool = True
+    ip6tables: bool = True
+    userland_proxy: bool = True
     ip: str = "0.0.0.0"  # noqa: S104 - Docker's default
     ip_masq: bool = True
     ip_forward: bool = True

@@ -51,7 +51,7 @@ class JailTrees:
         self, root: int, path: str, *, mode: int, owner: tuple[int, int]
     ) -> None:
         """Make a directory (see the port)."""
-        await self._run(protocol.MakeDirectories(path=path, mode=mode, owner=owner), root, None)
+        await self._run(protocol.MakeDirectories(path=path, mode=mode, owner=owner), root)
 
     async def write_file(
         self, root: int, path: str, data: bytes, *, mode: str, owner: tuple[int, int]
@@ -67,17 +67,15 @@ class JailTrees:
         root = os.open(directory, _O_DIRECTORY)
         try:
             task = protocol.FinishLayer(mount_points=mount_points, epoch=epoch)
-            done = await self._run(task, root, None)
+            done = await self._run(task, root)
         finally:
             os.close(root)
         return Unpacked(Digest(done.diff_id), done.size, done.entries, done.length)
 
-    async def _run(
-        self, task: protocol.BuildTask, root: int, data: int | None
-    ) -> protocol.Finished:
+    async def _run(self, task: protocol.BuildTask, root: int, *data: int) -> protocol.Finished:
         async with (
             self._at_once,
-            self._archiver.job(task, Root(descriptor=root), data) as job,
+            self._archiver.job(task, Root(descriptor=root), *data) as job,
         ):
             job.stall = None  # silent by nature, and bounded by its processor time
             return await job.finished()

@@ -114,7 +114,8 @@ class AddressBook:
 
         Args:
             network_id: for whom.
-            ipam: wishes; of a version without a subnet, one is chosen.
+            ipam: wishes; of a version without a subnet, one is chosen. Those of a version
+                that is not in `versions` are kept as they are.
             occupied: what the host's routes reach already; avoided when choosing, but not
                 forbidden when wished.
             versions: 4, 6 or both.
@@ -141,7 +142,8 @@ class AddressBook:
             made: list[Subnet] = []
             for wish, wished in wishes:
                 if _version(wish, wished) not in versions:
-                    raise InvalidArgument(f"invalid subnet {wish.subnet}: IPv6 is not enabled")
+                    configs.append(wish)  # said without enabling IPv6: told, not used
+                    continue
                 taken = [one.subnet for some in self._subnets.values() for one in some]
                 taken += [one.subnet for one in made]
                 if wished is None:

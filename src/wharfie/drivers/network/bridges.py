@@ -171,6 +171,7 @@ class Bridges:
                 ],
                 ipv6=network.enable_ipv6,
                 mtu=options.mtu,
+                redirected=4 in self._settings.managed,
             )
             settled = msgspec.structs.replace(network, ipam=ipam)
             if options.default:

@@ -10,10 +10,10 @@ from msgspec import Struct, field, structs
 
 from wharfie.drivers.network.addresses import AddressBook
 from wharfie.drivers.network.departures import Departures
+from wharfie.drivers.network.firewall.ruleset import NetworkRules
 from wharfie.drivers.network.links import HostLinks, enable_ipv6
 from wharfie.drivers.network.options import BridgeOptions
 from wharfie.drivers.network.remote import RemoteNetwork
-from wharfie.drivers.network.ruleset import NetworkRules
 from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
 from wharfie.drivers.network.sublinks import SublinkOptions, create_sublink
 from wharfie.formats.network import rtnetlink

@@ -122,11 +122,24 @@ class HostLinks:
         write_sysctl(f"{_CONF6}/all/forwarding", "1")
 
     def ensure_bridge(
-        self, name: str, *, addresses: Sequence[tuple[Address, int]], ipv6: bool, mtu: int
+        self,
+        name: str,
+        *,
+        addresses: Sequence[tuple[Address, int]],
+        ipv6: bool,
+        mtu: int,
+        redirected: bool = True,
     ) -> int:
         """Make a bridge as it should be, from whatever there is; its index.
 
         A bridge of that name made by somebody else is used and gets the address.
+
+        Args:
+            name: of the bridge.
+            addresses: its own.
+            ipv6: its network has IPv6.
+            mtu: bytes, 0 for what it has.
+            redirected: the firewall redirects to it what comes for 127.0.0.1, and guards that.
 
         Raises:
             Internal: the name belongs to another kind of interface.
@@ -149,7 +162,8 @@ class HostLinks:
                 write_sysctl(f"{_CONF6}/{name}/disable_ipv6", "1")
         self._set_addresses(link, addresses)
         # Ports published on 127.0.0.1 are redirected to containers from the host itself.
-        write_sysctl(f"{_CONF}/{name}/route_localnet", "1")
+        if redirected or link.alias == self.owner:
+            write_sysctl(f"{_CONF}/{name}/route_localnet", "1" if redirected else "0")
         changes = [rtnetlink.set_up(link.index)]
         if mtu and link.mtu != mtu:
             changes.append(rtnetlink.set_mtu(name, mtu))

@@ -268,3 +268,25 @@ class SandboxPool:
         """Nobody came for long: want as few as at first; the ones too many."""
         self._target = self._base
         return [self._ready.popleft() for _ in range(len(self._ready) - self._base)]
+
+
+@contextlib.contextmanager
+def namespace_of(pid: int, sandbox: Sandbox | None) -> Iterator[int]:
+    """A descriptor of a running container's namespace."""
+    if sandbox is not None and sandbox.namespace >= 0:
+        namespace = os.dup(sandbox.namespace)
+    else:
+        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield namespace
+    finally:
+        os.close(namespace)
+
+
+@contextlib.contextmanager
+def netlink_inside(pid: int, sandbox: Sandbox | None) -> Iterator[NetlinkSocket]:
+    """A netlink socket in a running container's sandbox."""
+    with namespace_of(pid, sandbox) as namespace:
+        netlink = netns.call_inside(namespace, lambda: NetlinkSocket(NETLINK_ROUTE))
+    with netlink:
+        yield netlink

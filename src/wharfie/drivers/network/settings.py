@@ -41,6 +41,9 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
         userns: descriptor of the user namespace that owns sandboxes, -1 for the host's.
         forwarding: let the kernel forward packets; else that is the administrator's to do.
         direct_routing: published ports are reached at containers' own addresses too.
+        managed: families (4, 6) whose firewall is ours. In the others no rule is made, so networks
+            are not kept apart and published ports are relayed by a program.
+        relays: let a program serve published ports that the kernel does not redirect.
     """
 
     exec_root: str
@@ -54,3 +57,5 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     forwarding: bool = True
     userns: int = -1
     direct_routing: bool = False
+    managed: tuple[int, ...] = (4, 6)
+    relays: bool = True

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
-from wharfie.engine.images.leases import Lease
+from wharfie.engine.images.records.leases import Lease
 from wharfie.model.archive import Archiver, Unpacked
 from wharfie.model.content import ContentStore
 from wharfie.model.errors import InvalidArgument

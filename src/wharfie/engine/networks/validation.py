@@ -88,13 +88,12 @@ def _faults(config: IPAMConfig, *, ipv4: bool, ipv6: bool) -> list[str]:
     if subnet is None:
         return [f"invalid subnet {config.subnet}: invalid CIDR block notation"]
     faults = []
-    if config.subnet.partition("/")[0] != str(subnet.network_address):
+    if not _is_start_of(subnet, config.subnet):
         faults.append(f"invalid subnet {config.subnet}: it should be {subnet}")
-    if not (ipv6 if subnet.version == 6 else ipv4):
-        version = subnet.version
-        faults.append(
-            f"invalid subnet {config.subnet}: IPv{version} is not enabled on this network"
-        )
+    if subnet.version == 6 and not ipv6:
+        return faults  # kept as it is, and not used
+    if subnet.version == 4 and not ipv4:
+        faults.append(f"invalid subnet {config.subnet}: IPv4 is not enabled on this network")
     elif subnet.prefixlen > subnet.max_prefixlen - 2:
         faults.append(f"invalid subnet {config.subnet}: it has no room for containers")
     if config.ip_range:
@@ -117,7 +116,7 @@ def _range_faults(value: str, subnet: Block) -> list[str]:
         faults.append(
             f"invalid ip-range {value}: CIDR block is bigger than its parent subnet {subnet}"
         )
-    if value.partition("/")[0] != str(block.network_address):
+    if not _is_start_of(block, value):
         faults.append(f"invalid ip-range {value}: it should be {block}")
     if block.network_address not in subnet:
         faults.append(f"invalid ip-range {value}: parent subnet {subnet} doesn't contain ip-range")
@@ -134,6 +133,11 @@ def _address_faults(what: str, value: str, subnet: Block) -> list[str]:
     if address not in subnet:
         return [f"invalid {what} {value}: parent subnet {subnet} doesn't contain this address"]
     return []
+
+
+def _is_start_of(block: Block, value: str) -> bool:
+    """Tell whether a CIDR block was written without host bits."""
+    return ip_address(value.partition("/")[0]) == block.network_address
 
 
 def _block(value: str) -> Block | None:

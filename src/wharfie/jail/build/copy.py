@@ -21,7 +21,7 @@ from wharfie.formats.tar import FormatError, Kind, Member, Reader
 from wharfie.jail import names
 from wharfie.jail.build.selection import Entry, Found, exclusions, find, status_of, walk
 from wharfie.jail.errors import JobError, invalid, of_os_error, show
-from wharfie.jail.inflate import chunks
+from wharfie.jail.inflate import Source, chunks
 from wharfie.jail.pipeline import ReadAhead
 from wharfie.jail.tree import O_PATH_DIRECTORY, O_READ_DIRECTORY, Tree
 from wharfie.jail.unpack import Unpacker
@@ -203,7 +203,7 @@ class Copier:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
                 raise invalid(f"{show(entry.path)}: changed while it was read")
-            if status.st_nlink > 1 and self._link(status, target, name):
+            if self._plan.hard_links and status.st_nlink > 1 and self._link(status, target, name):
                 return
             self.size += status.st_size
             to = os.open(name, _CREATE, 0o600, dir_fd=target)
@@ -301,7 +301,7 @@ class Copier:
                 no_overwrite_dir_non_dir=False,
             )
             unpacker.mode = self._mode
-            unpacker.run(ReadAhead(chunks(fd, self._limits)))
+            unpacker.run(ReadAhead(chunks(Source.of(fd), self._limits)))
             self.entries += unpacker.entries
             self.size += unpacker.size
             return True
@@ -452,7 +452,7 @@ def _set_xattrs(target: int, source: int) -> None:
 def _is_archive(fd: int, limits: Limits) -> bool:
     """Tell whether a file is a tar, compressed or not, by its first member."""
     try:
-        head = b"".join(_first(chunks(fd, limits)))
+        head = b"".join(_first(chunks(Source.of(fd), limits)))
         return any(isinstance(event, Member) for event in Reader().feed(head))
     except (JobError, FormatError, OSError, EOFError):
         return False

@@ -33,6 +33,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True):
         owner: user and group of all that is copied or made, None keeps.
         root_owned: what is copied belongs to root where `owner` does not say otherwise.
         mode: octal or symbolic, "" keeps.
+        hard_links: files that are one stay one.
     """
 
     selection: Selection
@@ -42,6 +43,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True):
     mode: str = ""
     contents: bool = True
     unpack: bool = False
+    hard_links: bool = True
 
 
 class MountPoint(Struct, frozen=True):

@@ -111,7 +111,6 @@ def test_ordinary_values_pass(tmp_path: Path) -> None:
     "content",
     [
         {"authorization-plugins": ["opa"]},
-        {"iptables": False},
         {"rootless": True},
     ],
 )
@@ -125,7 +124,7 @@ def test_what_has_no_effect_is_warned_of(tmp_path: Path) -> None:
         tmp_path,
         {
             "bridge-accept-fwmark": "1",
-            "iptables": True,
+            "iptables": False,
             "containerd": "/x",
             "userland-proxy": False,
         },

@@ -340,10 +340,18 @@ def _relay(port: PublishedPort, target: Endpoint) -> Message:
     return {
         "type": "relay",
         "id": _relay_id(port),
-        "host": target.address or target.ipv6_address,
+        "host": _inner_address(port, target),
         "port": str(port.container_port),
         "allow": list(port.allow_from),
     }
+
+
+def _inner_address(port: PublishedPort, target: Endpoint) -> str:
+    """Where a relay goes: to the same family if it can."""
+    addresses = [target.address, target.ipv6_address]
+    if ":" in port.host_ip:
+        addresses.reverse()
+    return next((one for one in addresses if one), "")
 
 
 def _sandbox(

@@ -17,6 +17,7 @@ from msgspec import UNSET, Struct, structs
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
+from wharfie.engine.containers.create.hardware_address import move_hardware_address
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import (
@@ -112,6 +113,7 @@ class Creator:
         Returns:
             It, and warnings of what this host cannot do and was dropped.
         """
+        spec, deprecated = move_hardware_address(spec)
         config = merge_image_config(spec.config, image.document.config)
         defaults = self._ports.defaults.now
         host, warnings = fit_limits(defaults.fill(spec.host_config), defaults.abilities)
@@ -127,7 +129,7 @@ class Creator:
         if defaults.remaps:
             check_user_namespace(host)
         self._ports.runtime.check(host)
-        return complete, warnings
+        return complete, [*deprecated, *warnings]
 
     async def _make(
         self, spec: CreateSpec, image: Image, container_id: ContainerId, name: str

@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 
 from msgspec import Struct
 
-from wharfie.engine.images.catalog import Catalog
-from wharfie.engine.images.documents import chain_ids
-from wharfie.engine.images.leases import Lease, Leases
 from wharfie.engine.images.making.importing import encode_document
-from wharfie.engine.images.registrar import Registrar
+from wharfie.engine.images.records.catalog import Catalog
+from wharfie.engine.images.records.documents import chain_ids
+from wharfie.engine.images.records.leases import Lease, Leases
+from wharfie.engine.images.records.registrar import Registrar
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.descriptor import OCI_LAYER, Descriptor
 from wharfie.formats.reference import Reference

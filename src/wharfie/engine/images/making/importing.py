@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from wharfie.engine.images.catalog import Catalog
-from wharfie.engine.images.ingest import BlobSink, Stored, inflated
+from wharfie.engine.images.archives.ingest import BlobSink, Stored, inflated
 from wharfie.engine.images.layers import Unpacker
-from wharfie.engine.images.leases import Lease, Leases
-from wharfie.engine.images.registrar import Registrar
+from wharfie.engine.images.records.catalog import Catalog
+from wharfie.engine.images.records.leases import Lease, Leases
+from wharfie.engine.images.records.registrar import Registrar
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.reference import Reference

@@ -1,0 +1,171 @@
+"""Rules: who may pull, push and delete which repositories.
+
+    users:        names of accounts, `@group`, `cert:COMMON NAME`, `*` (whoever has logged in),
+                  `anonymous` (everybody, also without login)
+    repositories: patterns; `*` stops at slashes, `**` does not, `${user}` is the caller's name
+    actions:      pull, push, delete
+
+Rules only grant: what none of them grants is refused. A pattern always covers whole names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from wharfie.registry.config.access import Rule
+from wharfie.registry.ports import Action, Identity
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+_PATTERN = re.compile(r"[a-z0-9*?._/-]{1,255}")
+_USER = "${user}"
+_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+
+
+class InvalidRule(ValueError):
+    """A rule that cannot be meant."""
+
+
+class Kind(StrEnum):
+    """How a caller was identified."""
+
+    ANONYMOUS = "anonymous"
+    ACCOUNT = "account"
+    CERTIFICATE = "certificate"
+
+
+class Principal(Struct, frozen=True):
+    """Who a request is from. An account and a certificate of one name are two principals."""
+
+    kind: Kind = Kind.ANONYMOUS
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"cert:{self.name}" if self.kind is Kind.CERTIFICATE else self.name
+
+    @property
+    def identity(self) -> Identity:
+        """What the rest of the registry knows it by."""
+        return Identity(str(self))
+
+
+NOBODY = Principal()
+
+
+class Rules:
+    """All rules.
+
+    Args:
+        rules: as written.
+        groups: members of each group.
+
+    Raises:
+        InvalidRule: one cannot be meant.
+    """
+
+    def __init__(self, rules: Sequence[Rule], groups: Mapping[str, Sequence[str]]) -> None:
+        for rule in rules:
+            _check(rule, groups)
+        self._rules = list(rules)
+        self._members = {name: frozenset(members) for name, members in groups.items()}
+        self._patterns = {
+            text: _compile(text)
+            for rule in rules
+            for text in rule.repositories
+            if _USER not in text
+        }
+
+    def allowed(self, principal: Principal, repository: str) -> frozenset[Action]:
+        """What a caller may do to a repository."""
+        found: set[Action] = set()
+        for rule in self._rules:
+            if self._is_about(rule, principal) and self._covers(rule, principal, repository):
+                found.update(rule.actions)
+        return frozenset(found)
+
+    def admits_anybody(self) -> bool:
+        """Tell whether there is something to be had without login."""
+        return any("anonymous" in rule.users for rule in self._rules)
+
+    def _is_about(self, rule: Rule, principal: Principal) -> bool:
+        return any(self._names(user, principal) for user in rule.users)
+
+    def _names(self, user: str, principal: Principal) -> bool:
+        if user == "anonymous":
+            return True
+        if principal.kind is Kind.ANONYMOUS:
+            return False
+        if user == "*":
+            return True
+        spelt = str(principal)
+        if user.startswith("@"):
+            return spelt in self._members[user[1:]]
+        return user == spelt
+
+    def _covers(self, rule: Rule, principal: Principal, repository: str) -> bool:
+        for text in rule.repositories:
+            pattern = self._patterns.get(text)
+            if pattern is None:
+                # A name that is no component of a repository's name cannot stand for one; none
+                # that could widen the pattern gets here.
+                if _COMPONENT.fullmatch(principal.name) is None:
+                    continue
+                pattern = _compile(text.replace(_USER, principal.name))
+            if pattern.fullmatch(repository):
+                return True
+        return False
+
+
+def everything() -> Rules:
+    """What goes without any access control: all to everybody."""
+    return Rules([Rule(["anonymous"], ["**"], [Action.PULL, Action.PUSH, Action.DELETE])], {})
+
+
+def all_accounts() -> Rules:
+    """What goes with accounts and no rules: all to whoever has logged in, as with Docker."""
+    return Rules([Rule(["*"], ["**"], [Action.PULL, Action.PUSH, Action.DELETE])], {})
+
+
+def _check(rule: Rule, groups: Mapping[str, Sequence[str]]) -> None:
+    if not rule.users or not rule.repositories or not rule.actions:
+        raise InvalidRule("a rule needs users, repositories and actions")
+    for user in rule.users:
+        if not _is_user(user, groups):
+            raise InvalidRule(f"{user!r} is neither a user nor a group")
+    if Action.CATALOGUE in rule.actions:
+        raise InvalidRule("the catalogue shows what may be pulled; there is no action for it")
+    for text in rule.repositories:
+        if _PATTERN.fullmatch(text.replace(_USER, "user")) is None:
+            raise InvalidRule(f"{text!r} is no pattern of repositories")
+    is_open = "anonymous" in rule.users
+    if is_open and any(_USER in text for text in rule.repositories):
+        raise InvalidRule(f"{_USER} means nobody in a rule for anonymous callers")
+
+
+def _is_user(text: str, groups: Mapping[str, Sequence[str]]) -> bool:
+    if text.startswith("@"):
+        return text[1:] in groups
+    if text.startswith("cert:"):
+        return text != "cert:"
+    return text in ("*", "anonymous") or _NAME.fullmatch(text) is not None
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*|\?)", pattern)
+    words = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(words.get(part) or re.escape(part) for part in parts), re.DOTALL)
+
+
+__all__ = [
+    "NOBODY",
+    "InvalidRule",
+    "Kind",
+    "Principal",
+    "Rule",
+    "Rules",
+    "all_accounts",
+    "everything",
+]

@@ -1,0 +1,1 @@
+"""What `wharfie-registry` can be told: one module a command, each with `run(words) -> int`."""
