@@ -37,6 +37,7 @@ from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
+from wharfie.daemon.metrics import open_metrics
 from wharfie.daemon.remapping import open_remapping
 from wharfie.daemon.service_manager import is_machine_stopping
 from wharfie.daemon.stuck import StuckReport
@@ -68,7 +69,7 @@ from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.images.service import ImageUse
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
-from wharfie.engine.system import System, SystemInfo, VersionInfo
+from wharfie.engine.system import Metrics, System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
@@ -76,6 +77,7 @@ from wharfie.kernel.memory import keep_freed_memory
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
+from wharfie.model.measures import Measures
 from wharfie.model.nursery import Nursery
 from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
@@ -132,11 +134,25 @@ async def open_daemon(config: Config, report: StuckReport) -> Daemon:
             origins=origin_policy(config),
         )
         server = Server(
-            application(services, graph=builder.graph, rules=rules, waits=builder.requests),
+            application(
+                services,
+                graph=builder.graph,
+                rules=rules,
+                waits=builder.requests,
+                measures=builder.measures,
+            ),
             limits=connection_limits(),
             barrier=container_barrier(config, builder.bridges),
         )
         stack.push_async_callback(server.close)
+        if config.metrics_addr:
+            metrics = await open_metrics(
+                config.metrics_addr,
+                builder.metrics(services).page,
+                limits=connection_limits(),
+                barrier=container_barrier(config, builder.bridges),
+            )
+            stack.push_async_callback(metrics.close)
         adoption = builder.adoption(services.system, encryption, server)
         return Daemon(stack.pop_all(), server, listening, adoption)
 
@@ -157,6 +173,7 @@ class _Builder:
         self._report = report
         self._nursery = Nursery()
         self.requests = WaitList()
+        self.measures = Measures()
         self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
@@ -200,6 +217,7 @@ class _Builder:
             self._events,
             default_bridge=default_bridge(config),
             default_options=config.default_network_opts,
+            actions=self.measures.networks,
         )
         images = self._images(store, snapshotter, archiver)
         engine = assemble(
@@ -308,6 +326,10 @@ class _Builder:
             events=self._events,
         )
 
+    def metrics(self, services: Services) -> Metrics:
+        """What is told to Prometheus; `open` was called before."""
+        return Metrics(self.measures, services.system.info, self._events)
+
     def adoption(self, system: System, encryption: Encryption, server: Server) -> Adoption:
         """What takes up a changed configuration; `open` was called before."""
         assert self._reloaded is not None
@@ -374,6 +396,7 @@ class _Builder:
             ledger=engine.ledger,
             execs=execs,
             nursery=self._nursery,
+            measures=self.measures,
         )
         for watching in (memory, health):
             watching.open()
