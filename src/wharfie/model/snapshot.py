@@ -24,6 +24,7 @@ class LayerRecord(Struct, frozen=True, kw_only=True):
         number: names its directory, `snapshots/<number>`.
         parent: chain ID below, None for the base.
         size: bytes of its files.
+        length: bytes of the tar that `diff_id` names, 0 where nobody has counted them.
     """
 
     chain_id: ChainId
@@ -31,6 +32,7 @@ class LayerRecord(Struct, frozen=True, kw_only=True):
     parent: ChainId | None
     number: int
     size: int
+    length: int = 0
 
 
 class Change(Struct, frozen=True):
@@ -57,9 +59,17 @@ class LayerWriter(Protocol):
         """Absolute path of the directory to fill."""
 
     async def commit(
-        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+        self,
+        *,
+        chain_id: ChainId,
+        diff_id: Digest,
+        parent: ChainId | None,
+        size: int,
+        length: int = 0,
     ) -> LayerRecord:
         """Publish the layer; if another writer was first, its layer is kept and ours dropped.
+
+        The arguments are the record's.
 
         Raises:
             NotFound: its parent is not there.

@@ -436,7 +436,13 @@ class _OverlayLayerWriter:
         return self._directory
 
     async def commit(
-        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+        self,
+        *,
+        chain_id: ChainId,
+        diff_id: Digest,
+        parent: ChainId | None,
+        size: int,
+        length: int = 0,
     ) -> LayerRecord:
         """Publish the layer; if another writer was first, its layer is kept and ours dropped."""
         if not self._open:
@@ -447,6 +453,7 @@ class _OverlayLayerWriter:
             parent=parent,
             number=self._number,
             size=size,
+            length=length,
         )
         try:
             kept = await self._snapshotter.commit_layer(record)

@@ -101,7 +101,11 @@ class Importer:
             if filled.unpacked.diff_id != stored.digest:
                 raise InvalidArgument("invalid archive: data after its end")
             record = await filled.writer.commit(
-                chain_id=chain, diff_id=stored.digest, parent=None, size=filled.unpacked.size
+                chain_id=chain,
+                diff_id=stored.digest,
+                parent=None,
+                size=filled.unpacked.size,
+                length=filled.unpacked.length,
             )
         finally:
             await filled.writer.abort()
