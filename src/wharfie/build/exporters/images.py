@@ -29,7 +29,6 @@ class StoreExporter:
                 document=document,
                 members={},
                 names=[parse_reference(name) for name in export.names],
-                lengths={},
             )
         )
         del progress

@@ -95,7 +95,11 @@ class LayerNamer:
         self._ports.images.keep(chains)
         try:
             await new.writer.commit(
-                chain_id=layer.chain_id, diff_id=found.diff_id, parent=parent, size=found.size
+                chain_id=layer.chain_id,
+                diff_id=found.diff_id,
+                parent=parent,
+                size=found.size,
+                length=found.length,
             )
             record = await self._ports.cache.put(
                 new.key,

@@ -112,13 +112,24 @@ class OverlayStepWriter:
         return self._record.chain_id
 
     async def commit(
-        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+        self,
+        *,
+        chain_id: ChainId,
+        diff_id: Digest,
+        parent: ChainId | None,
+        size: int,
+        length: int = 0,
     ) -> LayerRecord:
         """Publish the layer; if another one was first, that is kept and ours dropped."""
         if not self._open:
             raise Internal("the layer was already committed or dropped")
         record = structs.replace(
-            self._record, chain_id=chain_id, diff_id=diff_id, parent=parent, size=size
+            self._record,
+            chain_id=chain_id,
+            diff_id=diff_id,
+            parent=parent,
+            size=size,
+            length=length,
         )
         try:
             kept = await self._owner.commit_layer(record)

@@ -27,14 +27,12 @@ class NewImage(Struct, frozen=True, kw_only=True):
         document: complete, with the diff IDs of its layers.
         members: of the config beside those of the document ("moby.buildkit.cache.v0").
         names: canonical references.
-        lengths: bytes of the layers' tars where known, by diff ID.
         base: descriptors known of the lowest layers.
     """
 
     document: ImageDocument
     members: dict[str, object]
     names: Sequence[Reference]
-    lengths: dict[Digest, int]
     base: Sequence[Descriptor] = ()
 
 
@@ -70,13 +68,9 @@ class BuildImages:
         document = new.document
         chains = chain_ids(document.rootfs.diff_ids)
         config = encode_document(document, new.members)
-        layers = [
-            *new.base,
-            *(
-                Descriptor(media_type=OCI_LAYER, digest=one, size=new.lengths.get(one, 0))
-                for one in document.rootfs.diff_ids[len(new.base) :]
-            ),
-        ]
+        known = len(new.base)
+        own = zip(chains[known:], document.rootfs.diff_ids[known:], strict=True)
+        layers = [*new.base, *(self._descriptor(chain, diff_id) for chain, diff_id in own)]
         async with self._leases.take() as lease:
             for chain in chains:
                 lease.hold_chain(chain)
@@ -94,6 +88,11 @@ class BuildImages:
         for name in new.names:
             self._registrar.publish("tag", image, name.familiar())
         return image
+
+    def _descriptor(self, chain: ChainId, diff_id: Digest) -> Descriptor:
+        layer = self._snapshotter.layer(chain)
+        length = 0 if layer is None else layer.length
+        return Descriptor(media_type=OCI_LAYER, digest=diff_id, size=length)
 
     def _size(self, chain: ChainId) -> int:
         layer = self._snapshotter.layer(chain)
