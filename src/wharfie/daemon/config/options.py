@@ -105,8 +105,7 @@ OPTIONS = (
     Option("feature", "features", Kind.SWITCHES, "Enable feature in the daemon", "", {}, True),
     Option("experimental", "experimental", B, "Enable experimental features", "", False),
     Option("min-api-version", "min-api-version", S, "Lowest API version served", "", "1.24"),
-    Option("metrics-addr", "metrics-addr", S, "Address to serve metrics on", "", "", False, _WARNED,
-           "this engine serves no metrics yet"),
+    Option("metrics-addr", "metrics-addr", S, "Address to serve metrics on", "", ""),
     Option("authorization-plugin", "authorization-plugins", L, "Authorization plugins to load", "",
            (), True, _REFUSED, "it has no authorization plugins yet and would let everybody in"),
     # Who may connect
