@@ -81,13 +81,18 @@ class Content:
 
 
 class Catalogue:
-    """The names of all repositories; read once from a store that is ours alone."""
+    """The names of all repositories; read once from a store that is ours alone.
+
+    Attributes:
+        version: grows with every manifest that is pushed.
+    """
 
     def __init__(self, store: ByteStore) -> None:
         self._store = store
         self._names: list[str] | None = None
         self._reading = asyncio.Lock()
         self._changes: list[str] = []
+        self.version = 0
 
     async def all(self) -> Sequence[str]:
         """Every repository that has or had a manifest, sorted by byte."""
@@ -109,14 +114,18 @@ class Catalogue:
 
     def added(self, repository: str) -> None:
         """A repository has a manifest."""
+        self.version += 1
         if self._names is not None:
             _insert(self._names, repository)
         elif self._reading.locked():
             self._changes.append(repository)
 
-    def forget(self) -> None:
-        """Read anew when next asked: repositories went."""
-        self._names = None
+    def removed(self, repository: str, version: int) -> None:
+        """A repository had no manifest any more, when it was looked at in this version."""
+        if self._names is not None and version == self.version:
+            at = bisect_left(self._names, repository)
+            if at < len(self._names) and self._names[at] == repository:
+                del self._names[at]
 
     async def has(self, repository: str) -> bool:
         """Tell whether a repository has, or had, a manifest."""

@@ -129,12 +129,19 @@ class Manifests:
         await self._release_referrers(repository, digest)
         return tags
 
-    async def delete_tag(self, repository: str, tag: str) -> Digest:
+    async def delete_tag(self, repository: str, tag: str, *, pushed: float | None = None) -> Digest:
         """Remove a tag; its manifest goes with the next collection unless it has another one.
+
+        Args:
+            repository: whose.
+            tag: which.
+            pushed: only if it was last pushed then.
 
         Returns what it was; NoSuchKey.
         """
         async with self._lock(repository):
+            if pushed is not None and await self._tags.pushed(repository, tag) != pushed:
+                raise NoSuchKey(tag)
             digest = await self._tags.get(repository, tag)
             if await self.has(repository, digest):
                 await self._release(repository, digest)

@@ -82,8 +82,11 @@ async def delete(services: Services, exchange: Exchange) -> Reply:
         if tag:
             digest = await manifests.delete_tag(exchange.repository, tag)
         else:
+            version = services.content.catalogue.version
             await manifests.delete(exchange.repository, reference)
             digest = check_digest(reference)
+            if not await manifests.all(exchange.repository):
+                services.content.catalogue.removed(exchange.repository, version)
     except NoSuchKey:
         raise _unknown(reference) from None
     services.tell(

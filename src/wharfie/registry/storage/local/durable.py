@@ -10,17 +10,38 @@ _TRIES = 8
 
 
 def make_folder(path: str) -> list[str]:
-    """Make a folder and those above it; returns folders that now have a new entry."""
+    """Make a folder and those above it; returns folders that now have a new entry.
+
+    Somebody may remove one of them as empty before the next one is in it.
+    """
     changed: list[str] = []
-    missing: list[str] = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for one in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(one, 0o755)
-        changed.append(os.path.dirname(one))
-    return changed
+    for _ in range(_TRIES):
+        missing: list[str] = []
+        at = path
+        while not os.path.isdir(at):
+            missing.append(at)
+            at = os.path.dirname(at)
+        try:
+            for one in reversed(missing):
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(one, 0o755)
+                changed.append(os.path.dirname(one))
+        except FileNotFoundError:
+            continue
+        return changed
+    raise FileNotFoundError(f"{path} cannot be made: it is removed all the time")
+
+
+def open_new(path: str, flags: int) -> int:
+    """Make a file in a folder that is made if need be."""
+    for left in reversed(range(_TRIES)):
+        make_folder(os.path.dirname(path))
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def sync_folders(paths: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from wharfie.registry.ports.storage import KeyState, NoSuchKey
 from wharfie.registry.storage.local.durable import (
     make_folder,
+    open_new,
     place,
     remove_files,
     remove_tree,
@@ -126,11 +127,8 @@ class LocalStore:
         """Open a file to be added to."""
         path = f"{self._root}/{key}"
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        if fresh:
-            make_folder(os.path.dirname(path))
-            flags |= os.O_CREAT | os.O_EXCL
         try:
-            fd = os.open(path, flags, 0o644)
+            fd = open_new(path, flags) if fresh else os.open(path, flags)
         except (FileNotFoundError, NotADirectoryError):
             raise NoSuchKey(key) from None
         return LocalStaging(fd, path, self._root, self._vouchers)
