@@ -107,7 +107,13 @@ class _FakeLayerWriter:
         return f"/fake/{self._number}/diff"
 
     async def commit(
-        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+        self,
+        *,
+        chain_id: ChainId,
+        diff_id: Digest,
+        parent: ChainId | None,
+        size: int,
+        length: int = 0,
     ) -> LayerRecord:
         if self._number not in self._owner.filling:
             raise Internal("the layer was already committed or dropped")
@@ -120,6 +126,7 @@ class _FakeLayerWriter:
             parent=parent,
             number=self._number,
             size=size,
+            length=length,
         )
         return self._owner.rows.setdefault(chain_id, record)
 

@@ -19,6 +19,7 @@ from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
 from wharfie.api.versions import parse_version
 from wharfie.daemon.adoption import Adoption, choose_runtimes
+from wharfie.daemon.builds import BuildEngine, BuildPorts, open_builds
 from wharfie.daemon.config import Config
 from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
@@ -40,7 +41,7 @@ from wharfie.daemon.metrics import open_metrics
 from wharfie.daemon.remapping import open_remapping
 from wharfie.daemon.service_manager import is_machine_stopping
 from wharfie.daemon.stuck import StuckReport
-from wharfie.drivers.archive import JailArchiver
+from wharfie.drivers.archive import JailArchiver, JailTrees
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
@@ -178,6 +179,7 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.builds: BuildEngine | None = None
         self.bridges: Callable[[], set[str]] = set
         self._registries = RemoteRegistries(
             registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
@@ -243,6 +245,17 @@ class _Builder:
             )
         )
         self._report.add(engine.catalogue)
+        self.builds = open_builds(
+            BuildPorts(
+                store=store,
+                images=images,
+                snapshots=snapshotter,
+                files=JailTrees(archiver, unpack_limits(config)),
+                steps=engine.steps,
+                trees=KernelTrees(self._remapping),
+                nursery=self._nursery,
+            )
+        )
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,
@@ -438,7 +451,8 @@ class _Builder:
         execs: Execs,
     ) -> None:
         def on_exit(exit_: TaskExit) -> None:
-            if not (engine.endings.on_exit(exit_) or execs.on_exit(exit_)):
+            known = (engine.endings, execs, engine.steps)
+            if not any(one.on_exit(exit_) for one in known):
                 self._nursery.start(supervisor.settle(exit_.id), f"end of stranger {exit_.id}")
 
         def on_attachment_end(end: AttachmentEnd) -> None:

@@ -122,6 +122,7 @@ class Unpacker:
                     diff_id=layer.diff_id,
                     parent=layer.parent,
                     size=made[number].unpacked.size,
+                    length=made[number].unpacked.length,
                 )
         finally:
             for filled in made.values():

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from wharfie.registry.errors import Code, Refused
-from wharfie.registry.ports.access import Access, Action, Ask, Asking
+from wharfie.registry.ports.access import ANONYMOUS, Access, Action, Ask, Asking
 from wharfie.registry.ports.pages import Page
 from wharfie.registry.ports.watching import Observer, Outcome
 from wharfie.registry.server.exchange import Exchange
@@ -180,11 +180,11 @@ class Application:
         length = request.body.length
         outcome = Outcome(
             caller=request.caller,
-            identity=exchange.identity if exchange else Outcome.identity,
+            identity=exchange.identity if exchange else ANONYMOUS,
             method=request.method,
             path=request.path,
             query=request.query,
-            route=str(exchange.target.route) if exchange else "",
+            route=str(exchange.target.route) if exchange else "page",
             repository=exchange.repository if exchange else "",
             status=status,
             code=code,

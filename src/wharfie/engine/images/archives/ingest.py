@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import os
 import posixpath
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -317,18 +317,32 @@ class BlobSink:
         return self._compressor.compress(data)
 
 
-async def inflated_file(fd: int, limits: Limits) -> AsyncIterator[bytes]:
-    """Content of a file, decompressed in a thread piece by piece.
+async def inflated_file(fd: int, limits: Limits) -> AsyncGenerator[bytes]:
+    """Content of a file, decompressed ahead in a thread; until that is gone the file is used.
 
     Raises:
         JobError: damaged, or beyond the limits.
     """
     # Late: codecs take 30 ms to import and most daemons never see a compressed archive.
     from wharfie.jail.inflate import Source, chunks  # noqa: PLC0415
+    from wharfie.jail.pipeline import ReadAhead  # noqa: PLC0415
 
-    pieces = chunks(Source.of(fd), limits)
-    while batch := await asyncio.to_thread(_next_batch, pieces):
-        yield batch
+    ahead = ReadAhead(chunks(Source.of(fd), limits))
+    pieces = iter(ahead)
+    loop = asyncio.get_running_loop()
+    batch: asyncio.Future[bytes] | None = None
+    try:
+        while True:
+            batch = loop.run_in_executor(None, _next_batch, pieces)
+            data = await asyncio.shield(batch)
+            if not data:
+                return
+            yield data
+    finally:
+        # Who is cancelled leaves a thread behind that reads: it ends with what it reads from.
+        await asyncio.to_thread(ahead.close)
+        if batch is not None:
+            await asyncio.wait({batch})
 
 
 def _next_batch(pieces: Iterator[bytes]) -> bytes:

@@ -11,9 +11,8 @@ Source: docker save's format since 25.0; behaviours 125.
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import msgspec
@@ -42,8 +41,6 @@ from wharfie.model.content import ContentStore
 from wharfie.model.errors import NoSuchImage
 from wharfie.model.ids import Digest, ImageId
 from wharfie.model.image import Image
-
-_CHUNK = 1 << 20
 
 
 class Selection(Struct, frozen=True):
@@ -148,17 +145,13 @@ class Saver:
         diff_id = image.document.rootfs.diff_ids[number]
         if diff_id in written.sizes:
             return
-        fd = await self._tars.open(image, number)
-        try:
-            size = os.fstat(fd).st_size
+        size, pieces = await self._tars.stream(image, number)
+        async with aclosing(pieces):
             written.sizes[diff_id] = size
             yield _head(BLOBS + hex_of(diff_id), size)
-            os.lseek(fd, 0, os.SEEK_SET)
-            while data := await asyncio.to_thread(os.read, fd, _CHUNK):
+            async for data in pieces:
                 yield data
             yield padding(size)
-        finally:
-            os.close(fd)
 
 
 def _documents(written: _Written, *, whole: bool) -> list[tuple[str, bytes]]:

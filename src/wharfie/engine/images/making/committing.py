@@ -110,7 +110,11 @@ class Committer:
             chain = ChainId(chain_ids([*diff_ids, copied.diff_id])[-1])
             lease.hold_chain(chain)
             await writer.commit(
-                chain_id=chain, diff_id=copied.diff_id, parent=top, size=copied.size
+                chain_id=chain,
+                diff_id=copied.diff_id,
+                parent=top,
+                size=copied.size,
+                length=copied.length,
             )
         finally:
             await writer.abort()

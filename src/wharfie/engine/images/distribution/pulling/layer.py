@@ -120,6 +120,7 @@ class LayerFetcher:
                 diff_id=job.source.diff_id,
                 parent=job.source.parent,
                 size=unpacked.size,
+                length=unpacked.length,
             )
         self._board.status("Pull complete", job.name)
 
