@@ -19,6 +19,7 @@ from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
 from wharfie.api.versions import parse_version
 from wharfie.daemon.adoption import Adoption, choose_runtimes
+from wharfie.daemon.builds import BuildEngine, BuildPorts, open_builds
 from wharfie.daemon.config import Config
 from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
@@ -40,11 +41,11 @@ from wharfie.daemon.metrics import open_metrics
 from wharfie.daemon.remapping import open_remapping
 from wharfie.daemon.service_manager import is_machine_stopping
 from wharfie.daemon.stuck import StuckReport
-from wharfie.drivers.archive import JailArchiver
+from wharfie.drivers.archive import JailArchiver, JailTrees
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import KernelTrees, OciRuntime
+from wharfie.drivers.runtime import KernelTrees, Labels, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver, VolumePlugins
@@ -173,11 +174,13 @@ class _Builder:
         self._nursery = Nursery()
         self.requests = WaitList()
         self.measures = Measures()
+        self._labels = Labels.of_host() if config.selinux_enabled else Labels()
         self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.builds: BuildEngine | None = None
         self.bridges: Callable[[], set[str]] = set
         self._registries = RemoteRegistries(
             registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
@@ -243,6 +246,17 @@ class _Builder:
             )
         )
         self._report.add(engine.catalogue)
+        self.builds = open_builds(
+            BuildPorts(
+                store=store,
+                images=images,
+                snapshots=snapshotter,
+                files=JailTrees(archiver, unpack_limits(config)),
+                steps=engine.steps,
+                trees=KernelTrees(self._remapping),
+                nursery=self._nursery,
+            )
+        )
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,
@@ -428,6 +442,7 @@ class _Builder:
             defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
+            labels=self._labels,
         )
 
     def _subscribe(
@@ -438,7 +453,8 @@ class _Builder:
         execs: Execs,
     ) -> None:
         def on_exit(exit_: TaskExit) -> None:
-            if not (engine.endings.on_exit(exit_) or execs.on_exit(exit_)):
+            known = (engine.endings, execs, engine.steps)
+            if not any(one.on_exit(exit_) for one in known):
                 self._nursery.start(supervisor.settle(exit_.id), f"end of stranger {exit_.id}")
 
         def on_attachment_end(end: AttachmentEnd) -> None:
@@ -479,7 +495,9 @@ class _Builder:
         warnings: Callable[[], Sequence[str]],
     ) -> System:
         return System(
-            base=_base_info(self._config, self._host, self._cgroups, runtime),
+            base=_base_info(
+                self._config, self._host, self._cgroups, runtime, labelled=self._labels.is_on
+            ),
             version=_version_info(self._host, runtime),
             containers=lambda: [handle.record for handle in engine.catalogue],
             images=lambda: images.count,
@@ -514,6 +532,8 @@ def _base_info(
     host: HostInfo,
     cgroups: CgroupHost,
     runtime: OciRuntime,
+    *,
+    labelled: bool,
 ) -> SystemInfo:
     return SystemInfo(
         id=_engine_id(config.data_root),
@@ -532,6 +552,7 @@ def _base_info(
         runtimes={name: info.path for name, info in runtime.runtimes.items()},
         security_options=[
             *host.security_options,
+            *(["name=selinux"] if labelled else []),
             *(["name=userns"] if config.userns_remap else []),
         ],
         storage_driver="overlay2",

@@ -210,9 +210,9 @@ class JailArchiver:
                     os.close(fd)
 
     @asynccontextmanager
-    async def job(self, task: protocol.Task, root: Root, data: int) -> AsyncIterator[JobRun]:
-        """Run a job of another port; its bytes come by a descriptor the caller closes."""
-        async with self._streams, self._run(task, root, data) as run:
+    async def job(self, task: protocol.Task, root: Root, *data: int) -> AsyncIterator[JobRun]:
+        """Run a job of another port; its bytes come by descriptors the caller closes."""
+        async with self._streams, self._run(task, root, *data) as run:
             yield run
 
     def feed(

@@ -1,0 +1,5 @@
+"""What builds keep for later ones: results of steps, directories of cache mounts."""
+
+from wharfie.build.cache.steps import StepCache
+
+__all__ = ["StepCache"]
