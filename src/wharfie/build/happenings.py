@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from wharfie.model.build.plan import BuildWarning
+from wharfie.model.build.plan import BuildWarning, SourceRange
 from wharfie.model.build.progress import BuildMessage
 
 
@@ -63,6 +63,12 @@ class StepEnded(Struct, frozen=True):
     shows_image: bool = True
 
 
+class StepFailing(Struct, frozen=True):
+    """The present instruction failed; the build's error follows."""
+
+    location: SourceRange
+
+
 class Reported(Struct, frozen=True):
     """The answer to a request that builds nothing (`check`)."""
 
@@ -94,6 +100,7 @@ Happening = (
     | StepRuns
     | StepOutput
     | StepEnded
+    | StepFailing
     | Reported
     | Warned
     | Built

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Self
@@ -17,18 +18,26 @@ from wharfie.build.session import CallerSession, LentSession
 from wharfie.build.steps import KnownSteps, StepTeller, check_not_empty
 from wharfie.build.stream import Telling
 from wharfie.engine.images.records.selection import labels_of
+from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import normalize
 from wharfie.formats.reference import familiar
 from wharfie.formats.session import REMOTE
 from wharfie.model.build.plan import FrontendRequest, PlannedImage, ResolveMode
-from wharfie.model.build.progress import BuildMessage, ProgressSink
+from wharfie.model.build.progress import (
+    BuildMessage,
+    ProgressSink,
+    VertexState,
+    VertexStatus,
+)
 from wharfie.model.build.solver import BuildJob, ImageExport, Solved, SolveOptions
 from wharfie.model.errors import NotSupported
 from wharfie.model.filters import ImageFilters
+from wharfie.model.ids import ImageId
 
 _STREAMED = frozenset({"tar", "local"})
 _HOST_NETWORK = "network.host"
+_EXPORT = sha256_digest(b"exporting to image")
 
 
 class BuildRun:
@@ -84,18 +93,27 @@ class BuildRun:
         if len(plan.images) != 1:
             raise NotSupported("several platforms in one build are not supported yet")
         planned = plan.images[0]
-        teller = self._sink.passes_to = StepTeller(self._known, telling.tell)
+        # No step is known where the cache is to be ignored; an empty list means all of it.
+        known = self._known if request.no_cache is None or request.no_cache else KnownSteps()
+        teller = self._sink.passes_to = StepTeller(known, telling.tell)
         solved = await teller.run(self._job, planned)
-        check_not_empty(planned)
         streamed = [one for one in request.outputs if one.type in _STREAMED]
         for number, _ in enumerate(streamed):
             await self._ports.outputs.send(solved, self._session, str(number))
+        image = ""
         if not request.outputs or any(one.type == "image" for one in request.outputs):
-            await self._export(planned, solved)
+            check_not_empty(planned, teller)
+            image = await self._export(planned, solved)
+        teller.finish(image.removeprefix("sha256:"))
+        if image:
+            names = [familiar(name) for name in request.tags]
+            telling.tell(Built(image=image, names=names))
 
-    async def _export(self, planned: PlannedImage, solved: Solved) -> None:
+    async def _export(self, planned: PlannedImage, solved: Solved) -> ImageId:
         request, images = self._request, self._ports.images
         known = {one.id for one in images.select(ImageFilters(), all_=True)}
+        state = VertexState(digest=_EXPORT, name="exporting to image", started=time.time())
+        self._sink.tell(state)
         image = await self._ports.exporter.export(
             ImageExport(
                 planned=planned,
@@ -106,10 +124,14 @@ class BuildRun:
             ),
             self._sink,
         )
+        for what in (f"writing image {image}", *(f"naming to {name}" for name in request.tags)):
+            now = time.time()
+            self._sink.tell(VertexStatus(vertex=_EXPORT, id=what, started=now, completed=now))
+        self._sink.tell(structs.replace(state, completed=time.time()))
         if image not in known:
             attributes = {**labels_of(images.get(image)), "name": image}
             self._ports.events.publish("image", "create", image, attributes)
-        self._telling.tell(Built(image=image, names=[familiar(name) for name in request.tags]))
+        return image
 
     async def _definition(self, body: AsyncIterator[bytes]) -> Definition:
         """Have the context, and what is to be read of it."""

@@ -9,19 +9,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from msgspec import structs
 
-from wharfie.build.happenings import Happening, StepBegan, StepEnded, StepOutput, StepRuns
+from wharfie.build.happenings import (
+    Happening,
+    StepBegan,
+    StepEnded,
+    StepFailing,
+    StepOutput,
+    StepRuns,
+)
 from wharfie.engine.images.making.importing import encode_document
-from wharfie.formats.digest import Digest, sha256_digest
+from wharfie.formats.digest import Digest
 from wharfie.model.build.graph import EMPTY_SOURCE, SourceOp, Vertex
 from wharfie.model.build.plan import Instruction, PlannedImage
 from wharfie.model.build.progress import BuildMessage, VertexLog, VertexState
 from wharfie.model.build.solver import BuildJob, Solved
 from wharfie.model.errors import EngineError, InvalidArgument
-from wharfie.model.image import RootFS
 
 _KEPT = 4 << 20
 _CLIPPED = b"[output clipped: the step said more before its turn than is kept]\n"
@@ -57,7 +63,7 @@ class StepTeller:
     """Tells of one image of a build. A `ProgressSink` for its solver job.
 
     Args:
-        known: steps of earlier builds; None where no cache may be used.
+        known: steps of earlier builds.
         tell: takes what happens.
     """
 
@@ -67,10 +73,12 @@ class StepTeller:
         self._states: dict[Digest, VertexState] = {}
         self._kept: dict[Digest, list[VertexLog]] = {}
         self._kept_size: dict[Digest, int] = {}
+        self._changed = asyncio.Event()
         self._vertex: Vertex | None = None
         self._container = ""
         self._has_container = False
         self._is_cached = True
+        self._last: StepEnded | None = None
 
     def tell(self, message: BuildMessage) -> None:
         """Take one message of the solver."""
@@ -78,6 +86,7 @@ class StepTeller:
         match message:
             case VertexState():
                 self._states[message.digest] = message
+                self._changed.set()
                 if self._is_present(message.digest) and _executes(message):
                     self._announce()
             case VertexLog():
@@ -89,61 +98,74 @@ class StepTeller:
                 return
 
     async def run(self, job: BuildJob, planned: PlannedImage) -> Solved:
-        """Solve an image and tell of its instructions.
+        """Solve an image and tell of its instructions, but for the end of the last one.
 
         Raises:
             EngineError: a step failed; its instruction and output were told before.
         """
-        if planned.root is None:
-            await self._walk(planned.instructions, job, None)
-            return Solved(layers=[])
         async with asyncio.TaskGroup() as group:
-            whole = group.create_task(_outcome(job.solve(planned.root)))
-            error = await self._walk(planned.instructions, job, whole)
-            if error is not None:
-                whole.cancel()
-        if error is not None:
-            raise error
+            whole = group.create_task(self._solve(job, planned.root))
+            await self._walk(planned.instructions, whole)
         result = whole.result()
         if isinstance(result, EngineError):
+            self._tell_failed(planned.instructions)
             raise result
         return result
 
+    def finish(self, image: str) -> None:
+        """Tell of the end of the last instruction.
+
+        Args:
+            image: hexadecimal ID of what was built, "" where no image was made.
+        """
+        if self._last is not None:
+            self._say(structs.replace(self._last, image=image or self._last.image))
+
+    async def _solve(self, job: BuildJob, root: Vertex | None) -> Solved | EngineError:
+        """The result or the failure: a group must not be torn down by it."""
+        try:
+            return Solved(layers=[]) if root is None else await job.solve(root)
+        except EngineError as error:
+            return error
+        finally:
+            self._changed.set()
+
     async def _walk(
-        self,
-        instructions: list[Instruction],
-        job: BuildJob,
-        whole: asyncio.Task[Solved | EngineError] | None,
-    ) -> EngineError | None:
-        layers: list[Digest] = []
+        self, instructions: list[Instruction], whole: asyncio.Task[Solved | EngineError]
+    ) -> None:
+        below = ""
         for at, one in enumerate(instructions):
+            if not await self._settled(one, whole):
+                return
+            if self._last is not None:
+                self._say(self._last)
+                self._last = None
             self._begin(instructions, at)
             if one.is_global:
                 continue
             if one.begins_stage:
-                self._is_cached, layers = True, []
-            cached = True
-            if one.vertex is not None and whole is not None:
-                outcome = await self._settle(one.vertex, job, whole)
-                if isinstance(outcome, EngineError):
-                    self._fail(instructions, one)
-                    return outcome
-                layers = [layer.diff_id for layer in outcome.layers]
-                cached = self._was_cached(one.vertex, outcome)
+                self._is_cached, below = True, ""
+            if one.vertex is not None:
+                below = one.vertex.digest
+                while not (whole.done() or self._is_done(one.vertex)):
+                    self._changed.clear()
+                    await self._changed.wait()
+                if not self._is_done(one.vertex) and isinstance(whole.result(), EngineError):
+                    return
             following = instructions[at + 1] if at + 1 < len(instructions) else None
             is_last = following is None or not following.is_trigger
-            self._end(one, layers, cached=cached, is_last=is_last)
-        return None
+            self._end(one, below, is_last=is_last)
 
-    async def _settle(
-        self, vertex: Vertex, job: BuildJob, whole: asyncio.Task[Solved | EngineError]
-    ) -> Solved | EngineError:
-        async with asyncio.TaskGroup() as group:
-            one = group.create_task(_outcome(job.solve(vertex)))
-            await asyncio.wait({one, whole}, return_when=asyncio.FIRST_COMPLETED)
-            if not one.done() and isinstance(whole.result(), EngineError):
-                one.cancel()
-        return whole.result() if one.cancelled() else one.result()
+    async def _settled(self, one: Instruction, whole: asyncio.Task[Solved | EngineError]) -> bool:
+        """Tell whether an instruction's turn comes; False once the build failed elsewhere."""
+        await asyncio.sleep(0)
+        if not whole.done() or not isinstance(whole.result(), EngineError):
+            return True
+        return one.vertex is None or self._is_done(one.vertex)
+
+    def _is_done(self, vertex: Vertex) -> bool:
+        state = self._states.get(vertex.digest)
+        return state is not None and state.completed is not None and not state.error
 
     def _begin(self, instructions: list[Instruction], at: int) -> None:
         one = instructions[at]
@@ -154,7 +176,7 @@ class StepTeller:
             shown = [other for other in instructions if not other.is_trigger]
             self._say(
                 StepBegan(
-                    number=shown.index(one) + 1,
+                    number=next(n for n, other in enumerate(shown, 1) if other is one),
                     total=len(shown),
                     text=one.text,
                     begins_stage=one.begins_stage,
@@ -169,32 +191,47 @@ class StepTeller:
             for message in self._kept.pop(one.vertex.digest, ()):
                 self._put_out(message)
 
-    def _end(self, one: Instruction, layers: list[Digest], *, cached: bool, is_last: bool) -> None:
-        image = _base_of(one) or _identify(one, layers)
+    def _end(self, one: Instruction, below: str, *, is_last: bool) -> None:
+        image = _base_of(one) or _identify(one, below)
         if one.begins_stage:
             if is_last:
-                self._say(StepEnded("" if _is_empty(one) else image))
+                self._last = StepEnded("" if _is_empty(one) else image)
             self._known.add(image)
             return
-        self._is_cached = self._is_cached and cached and image in self._known
+        state = self._states.get(one.vertex.digest) if one.vertex is not None else None
+        if one.vertex is None:
+            cached = self._is_cached and image in self._known
+        else:
+            cached = state is not None and state.cached
+        self._is_cached = self._is_cached and cached
         self._known.add(image)
-        if not self._is_cached:
+        if not cached:
             self._announce()
-        self._say(StepEnded(image, self._is_cached, self._container, is_last))
+        ended = StepEnded(image, cached, self._container, is_last)
+        if is_last:
+            self._last = ended
+        else:
+            self._say(ended)
 
-    def _fail(self, instructions: list[Instruction], present: Instruction) -> None:
+    def _tell_failed(self, instructions: list[Instruction]) -> None:
         """Have the failed instruction be the last that was told."""
-        failed = [digest for digest, state in self._states.items() if state.error]
-        if present.vertex is not None and present.vertex.digest in failed:
+        failed = {digest for digest, state in self._states.items() if state.error}
+        at = next(
+            (
+                number
+                for number, one in enumerate(instructions)
+                if one.vertex is not None and one.vertex.digest in failed
+            ),
+            None,
+        )
+        if at is None:
             return
-        for at, one in enumerate(instructions):
-            if one.vertex is not None and one.vertex.digest in failed:
-                self._begin(instructions, at)
-                return
-
-    def _was_cached(self, vertex: Vertex, solved: Solved) -> bool:
-        state = self._states.get(vertex.digest)
-        return state.cached if state is not None else solved.cached
+        one = instructions[at]
+        if self._last is not None:
+            self._say(self._last)
+        if one.vertex is not self._vertex:
+            self._begin(instructions, at)
+        self._say(StepFailing(one.location))
 
     def _is_present(self, digest: Digest) -> bool:
         return self._vertex is not None and self._vertex.digest == digest
@@ -220,14 +257,6 @@ class StepTeller:
             kept.append(structs.replace(message, data=_CLIPPED))
 
 
-async def _outcome(work: Awaitable[Solved]) -> Solved | EngineError:
-    """The result or the failure: a group must not be torn down by it."""
-    try:
-        return await work
-    except EngineError as error:
-        return error
-
-
 def _executes(state: VertexState) -> bool:
     return state.started is not None and not state.cached
 
@@ -249,14 +278,16 @@ def _is_empty(one: Instruction) -> bool:
     return isinstance(operation, SourceOp) and operation.identifier == EMPTY_SOURCE
 
 
-def _identify(one: Instruction, layers: list[Digest]) -> str:
-    """What would be the ID of the image so far; no image of this ID exists, but for the last."""
-    document = structs.replace(one.document, rootfs=RootFS(diff_ids=layers))
-    return sha256_digest(encode_document(document)).removeprefix("sha256:")
+def _identify(one: Instruction, below: str) -> str:
+    """Stands for the image so far: there is none of this ID, but it is the same each time."""
+    state = hashlib.sha256(encode_document(one.document))
+    state.update(below.encode())
+    return state.hexdigest()
 
 
-def check_not_empty(planned: PlannedImage) -> None:
+def check_not_empty(planned: PlannedImage, teller: StepTeller) -> None:
     """Refuse what makes no image at all, as Docker does."""
     named = [one for one in planned.instructions if not one.is_global]
     if all(one.begins_stage for one in named) and _is_empty(named[-1]):
+        teller.finish("")
         raise InvalidArgument("No image was generated. Is your Dockerfile empty?")

@@ -244,7 +244,15 @@ def test_traces_tell_of_vertices() -> None:
     bench.solver.outputs["RUN echo hi"] = [(1, b"hi\n")]
     found = messages(bench, trace=True)
     kinds = [next(iter(one)) for one in found]
-    assert kinds == ["warnings", *["vertex"] * 3, "log", "vertex", "image"]
+    assert kinds == [
+        "warnings",
+        *["vertex"] * 3,
+        "log",
+        *["vertex"] * 2,
+        "status",
+        "vertex",
+        "image",
+    ]
     with pytest.raises(Forbidden):
         messages(bench, BuildRequest(entitlements=["x"]), trace=True)
 

@@ -14,9 +14,10 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from wharfie.api.building.classic import error_message, line
-from wharfie.build.happenings import Built, Happening, Pulling, Reported, Warned
+from wharfie.build.happenings import Built, Happening, Pulling, Reported, StepFailing, Warned
 from wharfie.build.request import BuildRequest
-from wharfie.model.build.errors import DockerfileError
+from wharfie.model.build.errors import DockerfileError, StepFailed
+from wharfie.model.build.plan import SourceRange
 from wharfie.model.build.progress import VertexLog, VertexState, VertexStatus
 from wharfie.model.errors import EngineError
 
@@ -49,8 +50,11 @@ async def trace_stream(
 ) -> AsyncIterator[bytes]:
     """The whole body; an error before the first message is raised, a later one is in the stream."""
     began = False
+    location: SourceRange | None = None
     try:
         async for happening in happenings:
+            if isinstance(happening, StepFailing):
+                location = happening.location
             message = spell(happening)
             if message is not None:
                 began = True
@@ -58,15 +62,25 @@ async def trace_stream(
     except EngineError as error:
         if not began and not isinstance(error, DockerfileError):
             raise
-        yield line(_failure(error))
+        yield line(_failure(error, location))
     finally:
         close = getattr(happenings, "aclose", None)
         if close is not None:
             await close()
 
 
-def _failure(error: EngineError) -> dict[str, object]:
+def _failure(error: EngineError, location: SourceRange | None) -> dict[str, object]:
+    """The error, with what a client shows beside it: the command, the lines it stands in."""
     message = error_message(error)
+    if isinstance(error, StepFailed):
+        message["errorDetail"] = {
+            "code": error.exit_code,
+            "message": error.message,
+            "arguments": error.arguments,
+        }
     if isinstance(error, DockerfileError):
         message["excerpt"] = error.excerpt
+        location = error.location or location
+    if location is not None:
+        message["location"] = msgspec.to_builtins(location)
     return message

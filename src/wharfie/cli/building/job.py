@@ -156,8 +156,13 @@ class SessionBuild:
             self._pulling(mapping(message, "pull"))
         elif "error" in message:
             result.problem = message
-        else:
+        elif not self._is_ours(message):
             self._progress.take(message)
+
+    def _is_ours(self, message: Mapping[str, object]) -> bool:
+        """Tell whether it is about a context, of which we know more than the daemon."""
+        name = text(mapping(message, "vertex"), "name")
+        return name.startswith("[internal] load") and name.endswith("build context")
 
     def _tell_definition(self) -> None:
         name = os.path.basename(self._source.dockerfile) or "Dockerfile"
