@@ -17,7 +17,7 @@ from wharfie.jail.assemble import ContextAssembler
 from wharfie.jail.confine import Confinement
 from wharfie.jail.context import ContextUnpacker, open_context
 from wharfie.jail.errors import JobError
-from wharfie.jail.inflate import chunks
+from wharfie.jail.inflate import chunks, open_chunks
 from wharfie.jail.layer import LayerUnpacker
 from wharfie.jail.layer_pack import LayerPacker, TreePacker
 from wharfie.jail.pack import Packer
@@ -159,13 +159,15 @@ class _Worker:
     def _copy_in(self, task: CopyIn, *, read_only: bool) -> Finished:
         path = names.in_container(task.path)
         container_path.check_target(_open_root(), path, read_only_root=read_only)
+        source, is_plain = open_chunks(_DATA, task.limits)
         unpacker = Unpacker(
             Tree(path),
             task.limits,
             owner=task.owner,
             no_overwrite_dir_non_dir=task.no_overwrite_dir_non_dir,
+            pipe=_DATA if is_plain else -1,
         )
-        unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), None))
+        unpacker.run(self._watched(source if is_plain else ReadAhead(source), None))
         return Finished("", unpacker.size, unpacker.entries)
 
     def _unpack_context(self, task: UnpackContext) -> Finished:

@@ -20,6 +20,7 @@ from typing import Protocol, cast
 from msgspec import Struct
 
 from wharfie.model.caller import Caller
+from wharfie.model.piping import Piped
 from wharfie.web.errors import ClientGone, HttpError
 from wharfie.web.framing import ChunkedFraming, Framing, LengthFraming
 from wharfie.web.handover import hand_over
@@ -35,10 +36,12 @@ from wharfie.web.reply import (
     stream_head,
 )
 from wharfie.web.request import Body, Request
+from wharfie.web.splicing import can_splice, duplicate, splice_in, splice_out
 
 _log = logging.getLogger(__name__)
 _HEAD_END = b"\n\r\n"
 _MAX_BEHIND = 64 * 1024
+_WORTH_MOVING = 64 * 1024
 _TURN = 64
 """Pipelined requests answered before other connections get their turn."""
 
@@ -287,7 +290,7 @@ class Connection(asyncio.Protocol):
             path=head.path,
             query=head.query,
             headers=head.headers,
-            body=Body(length=head.length, wanted=self._want_body),
+            body=Body(length=head.length, wanted=self._want_body, move=self._move_body),
             caller=self._caller,
             upgrade=head.upgrade,
             is_http_10=head.is_http_10,
@@ -310,7 +313,8 @@ class Connection(asyncio.Protocol):
         self._request = None
         self._keep_alive = False
         self._buffer, self._start = b"", 0
-        self._write(response_head_and_body(refusal(status, message), self._host.date(), close=True))
+        reply = refusal(status, message)
+        self._write(response_head(reply, date=self._host.date(), close=True) + reply.body)
         self._linger()
 
     # Bodies
@@ -345,6 +349,26 @@ class Connection(asyncio.Protocol):
             self._expects = False
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._resume_reading()
+
+    async def _move_body(self, pipe: int, timeout: float | None) -> bool:
+        """Move what comes next of a body from the socket into a pipe, where that is much."""
+        framing, request = self._framing, self._request
+        if framing is None or request is None or self._is_lost or not can_splice(self._transport):
+            return False
+        if framing.ahead < _WORTH_MOVING:
+            return False
+        self._want_body()
+        self._pause_reading()
+        try:
+            with duplicate(self._transport) as fd:
+                if not await splice_in(fd, framing, pipe, timeout):
+                    self.eof_received()
+        except ConnectionResetError:
+            request.body.fail(ClientGone())
+        if framing.is_complete and self._framing is framing:
+            self._framing = None
+            request.body.finish()
+        return True
 
     def _bound_buffer(self) -> None:
         if len(self._buffer) - self._start > _MAX_BEHIND:
@@ -448,6 +472,11 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     async def _write_chunks(self, reply: Stream, *, chunked: bool) -> None:
+        if isinstance(reply.chunks, Piped) and can_splice(self._transport):
+            await self._flush()
+            with duplicate(self._transport) as fd:
+                await splice_out(fd, reply.chunks, chunked=chunked)
+            return
         async for chunk in reply.chunks:
             if not chunk:
                 continue
@@ -476,9 +505,7 @@ class Connection(asyncio.Protocol):
         head = hijack_head(reply, upgrade=bool(request.upgrade))
         behind = bytes(self._buffer[self._start :])
         self._buffer = b""
-        if self._transport.get_write_buffer_size():
-            self._transport.set_write_buffer_limits(high=0)
-            await self._drain()
+        await self._flush()
         try:
             connection = await hand_over(self._transport, head, had_eof=self._has_eof)
         except OSError:
@@ -545,6 +572,13 @@ class Connection(asyncio.Protocol):
         if not self._is_lost:
             self._transport.write(data)
 
+    async def _flush(self) -> None:
+        """Wait until the transport holds nothing that is still to be written."""
+        if self._transport.get_write_buffer_size():
+            self._transport.set_write_buffer_limits(high=0)
+            await self._drain()
+            self._transport.set_write_buffer_limits()
+
     async def _drain(self) -> None:
         """Wait until the transport wants more."""
         if self._is_lost:
@@ -561,8 +595,3 @@ class Connection(asyncio.Protocol):
     def _release_writer(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-
-
-def response_head_and_body(reply: Response, date: bytes, *, close: bool) -> bytes:
-    """A whole answer as one piece."""
-    return response_head(reply, date=date, close=close) + reply.body
