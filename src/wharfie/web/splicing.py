@@ -54,8 +54,9 @@ async def splice_out(fd: int, source: Piped, *, chunked: bool) -> None:
         ConnectionError: the client is gone.
     """
     import socket
+
     k = socket.socket(fileno=os.dup(fd))
-    k.setsockopt(socket.SOL_SOCKET, 32, 4<<20)
+    k.setsockopt(socket.SOL_SOCKET, 32, 4 << 20)
     k.close()
     behind = b""
     while size := await source.waiting():
