@@ -39,6 +39,7 @@ from wharfie.web.request import Body, Request
 from wharfie.web.sending import exactly, send_part
 
 _log = logging.getLogger(__name__)
+_TLS_HANDSHAKE = 0x16
 _HEAD_END = b"\n\r\n"
 _MAX_BEHIND = 64 * 1024
 _TURN = 64
@@ -267,6 +268,10 @@ class Connection(asyncio.Protocol):
         limits = self._host.limits
         if start >= len(self._buffer):
             self._buffer, self._start, self._scanned = b"", 0, 0
+            return
+        if self._buffer[start] == _TLS_HANDSHAKE:
+            # Clients try https first and wait for an answer before they try http.
+            self._refuse(400, "this address speaks HTTP, not HTTPS")
             return
         if self._buffer.find(b"\n\n", start) >= 0:
             self._refuse(400, "bare line feeds in the request's head")
