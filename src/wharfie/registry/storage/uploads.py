@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import re
+import sys
 import time
 import uuid
 from collections import OrderedDict
@@ -33,7 +34,6 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REMEMBERED = 10_000
 _PATIENCE = 5.0
 """Seconds another request may still be adding: its client may have gone without a word."""
-_QUOTA_STEP = 8 << 20
 
 
 class Progress:
@@ -161,12 +161,13 @@ class Uploads:
 
     # For an open upload
 
-    async def check_room(self, repository: str, size: int) -> None:
-        """Refuse what is too large for a blob or for the repository."""
+    async def check_room(self, repository: str, size: int) -> int:
+        """Refuse what is too large for a blob or for the repository; returns what is not."""
         limit = self._limits.blob
         if limit and size > limit:
             raise Refused(Code.TOO_LARGE, f"blob too large: more than {limit} bytes")
         await self._usage.check(repository, size)
+        return min(limit or sys.maxsize, await self._usage.room(repository))
 
     async def publish(self, upload: OpenUpload, digest: Digest) -> None:
         """Make an upload a blob of its repository."""
@@ -222,12 +223,10 @@ class OpenUpload:
         Raises:
             Refused: TOO_LARGE, or DENIED by a quota.
         """
-        checked = self.size + (announced or 0)
-        await self._uploads.check_room(self.repository, checked)
+        room = await self._uploads.check_room(self.repository, self.size + (announced or 0))
         async for chunk in chunks:
-            if self.size + len(chunk) > checked:
-                checked = self.size + len(chunk) + _QUOTA_STEP
-                await self._uploads.check_room(self.repository, self.size + len(chunk))
+            if self.size + len(chunk) > room:
+                room = await self._uploads.check_room(self.repository, self.size + len(chunk))
             await self._add(chunk)
 
     async def finish(self, digest: Digest) -> None:
