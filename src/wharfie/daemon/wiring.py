@@ -45,7 +45,7 @@ from wharfie.drivers.archive import JailArchiver, JailTrees
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import KernelTrees, OciRuntime
+from wharfie.drivers.runtime import KernelTrees, Labels, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver, VolumePlugins
@@ -174,6 +174,7 @@ class _Builder:
         self._nursery = Nursery()
         self.requests = WaitList()
         self.measures = Measures()
+        self._labels = Labels.of_host() if config.selinux_enabled else Labels()
         self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
@@ -254,6 +255,7 @@ class _Builder:
                 steps=engine.steps,
                 trees=KernelTrees(self._remapping),
                 nursery=self._nursery,
+                data_root=config.data_root,
             )
         )
         streams = ContainerStreams(
@@ -441,6 +443,7 @@ class _Builder:
             defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
+            labels=self._labels,
         )
 
     def _subscribe(
@@ -493,7 +496,9 @@ class _Builder:
         warnings: Callable[[], Sequence[str]],
     ) -> System:
         return System(
-            base=_base_info(self._config, self._host, self._cgroups, runtime),
+            base=_base_info(
+                self._config, self._host, self._cgroups, runtime, labelled=self._labels.is_on
+            ),
             version=_version_info(self._host, runtime),
             containers=lambda: [handle.record for handle in engine.catalogue],
             images=lambda: images.count,
@@ -528,6 +533,8 @@ def _base_info(
     host: HostInfo,
     cgroups: CgroupHost,
     runtime: OciRuntime,
+    *,
+    labelled: bool,
 ) -> SystemInfo:
     return SystemInfo(
         id=_engine_id(config.data_root),
@@ -546,6 +553,7 @@ def _base_info(
         runtimes={name: info.path for name, info in runtime.runtimes.items()},
         security_options=[
             *host.security_options,
+            *(["name=selinux"] if labelled else []),
             *(["name=userns"] if config.userns_remap else []),
         ],
         storage_driver="overlay2",

@@ -166,7 +166,12 @@ class Snapshotter(Protocol):
         """
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes.
 
@@ -174,6 +179,7 @@ class Snapshotter(Protocol):
             key: which.
             read_only: refuse writing.
             remapped: for a container in the engine's user namespace.
+            label: SELinux label that all its files are to show.
 
         Raises:
             NotFound: no such snapshot.

@@ -26,6 +26,7 @@ class StageResult(Struct, frozen=True, kw_only=True):
         document: config and history after its last instruction.
         base: image at the bottom, None for scratch.
         declared: arguments it leaves to stages that stand on it.
+        changes: instructions done since the image at the bottom.
     """
 
     root: Vertex | None
@@ -33,7 +34,7 @@ class StageResult(Struct, frozen=True, kw_only=True):
     base: BaseImage | None
     declared: Mapping[str, str | None]
     instructions: Sequence[Instruction]
-    has_command: bool = False
+    changes: int = 0
 
 
 class PlanContext:

@@ -15,6 +15,7 @@ from wharfie.build.frontend.scope import (
     unused_arguments,
 )
 from wharfie.formats.dockerfile.ignore import IgnorePatterns, InvalidIgnoreFile, read_ignore_file
+from wharfie.formats.dockerfile.suggestion import did_you_mean
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.build.errors import DockerfileError
 from wharfie.model.build.plan import (
@@ -58,6 +59,7 @@ def _image(result: StageResult, platform: Platform) -> PlannedImage:
         root=result.root,
         document=result.document,
         base=result.base,
+        is_base=result.base is not None and not result.changes,
         instructions=list(result.instructions),
     )
 
@@ -90,7 +92,12 @@ def find_target(program: Program, name: str) -> Stage:
         index = int(name)
         stage = program.stages[index] if index < len(program.stages) else None
     if stage is None:
-        raise DockerfileError(f'target stage "{name[:200]}" could not be found', is_syntax=True)
+        near = did_you_mean(name, [stage.origin.name for stage in program.stages])
+        if program.is_classic:
+            near = ""
+        raise DockerfileError(
+            f'target stage "{name[:200]}" could not be found{near}', is_syntax=True
+        )
     return stage
 
 

@@ -211,13 +211,24 @@ class OverlaySnapshotter:
             raise
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes."""
         number, parent = self._get(key)
         lower = [f"{layer.number}/diff" for layer in self._chain(parent)] or [EMPTY]
         return await self._choose(remapped).mount(
-            Stack(lower=lower, upper=f"{number}/diff", work=f"{number}/work", read_only=read_only)
+            Stack(
+                lower=lower,
+                upper=f"{number}/diff",
+                work=f"{number}/work",
+                read_only=read_only,
+                label=label,
+            )
         )
 
     async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
