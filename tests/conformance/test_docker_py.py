@@ -13,7 +13,7 @@ import pytest
 from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
 
 from support.daemon import Daemon
-from wharfie.engine.images.default_image import build_archive, find_busybox
+from wharfie.engine.images.making.default_image import build_archive, find_busybox
 
 # docker-py leaves the sockets of its streams to the garbage collector.
 pytestmark = [

@@ -13,7 +13,7 @@ import pytest
 
 from support.fake_archiver import FakeArchiver
 from support.hostile_tars import directory, file, symlink
-from support.jailed import collect, in_pieces, root_of, unpack
+from support.jailed import collect, in_pieces, root_of, unpack, unpack_growing
 from support.tar_members import write
 from wharfie.drivers.archive import JailArchiver
 from wharfie.model.archive import Archiver
@@ -49,15 +49,19 @@ async def test_a_layer_is_unpacked_and_named_by_its_tar(
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-async def test_a_layer_may_come_as_a_stream(archiver: Archiver, tmp_path: Path, compress) -> None:
-    done = await archiver.unpack_stream(in_pieces(compress(LAYER), 7), str(tmp_path))
+async def test_a_layer_may_be_unpacked_while_it_is_written(
+    archiver: Archiver, tmp_path: Path, compress
+) -> None:
+    told: list[int] = []
+    done = await unpack_growing(archiver, compress(LAYER), tmp_path, told)
     assert done.diff_id == f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
     assert (tmp_path / "l").read_text() == "content"
+    assert told == sorted(told)
 
 
-async def test_a_bad_stream_is_an_invalid_argument(archiver: Archiver, tmp_path: Path) -> None:
+async def test_a_bad_blob_is_refused_before_its_end(archiver: Archiver, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument):
-        await archiver.unpack_stream(in_pieces(b"noise" * 1_000_000, 1 << 16), str(tmp_path))
+        await unpack_growing(archiver, b"noise" * 1_000_000, tmp_path, [], step=1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from support.image_archives import (
     tar,
 )
 from support.image_bench import ImageBench, chunks, image_bench
-from wharfie.engine.images.default_image import build_archive
+from wharfie.engine.images.making.default_image import build_archive
 from wharfie.model.archive import Limits
 from wharfie.model.errors import EngineError, InvalidArgument, NoSuchImage
 from wharfie.model.ids import ChainId

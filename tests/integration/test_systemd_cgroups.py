@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import BIN, UnixConnection
-from wharfie.engine.images.default_image import build_archive, find_busybox
+from wharfie.engine.images.making.default_image import build_archive, find_busybox
 
 V2 = Path("/sys/fs/cgroup/cgroup.controllers").exists()
 pytestmark = [

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from support.genuine_cli import docker_cli
 from support.netns import Namespaces, descendant, poll
-from wharfie.engine.images.default_image import build_archive, find_busybox
+from wharfie.engine.images.making.default_image import build_archive, find_busybox
 from wharfie.pki.directory import Terms, create
 from wharfie.pki.names import parse_hosts
 

@@ -59,14 +59,24 @@ class FakeArchiver:
         self.unpacked.append(directory)
         return Unpacked(Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"), size, entries)
 
-    async def unpack_stream(
-        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    async def unpack_growing(
+        self,
+        blob: int,
+        directory: str,
+        *,
+        size: int,
+        growth: AsyncIterator[int],
+        told: Callable[[int], None] | None = None,
     ) -> Unpacked:
+        there = 0
+        while there < size:
+            there += await anext(growth)
+            if told is not None:
+                told(there)
         with tempfile.TemporaryFile() as file:
-            async for data in source:
-                file.write(data)
+            file.write(os.pread(blob, size, 0))
             file.seek(0)
-            return await self.unpack_layer(file.fileno(), directory, limits)
+            return await self.unpack_layer(file.fileno(), directory)
 
     async def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
         """The directory's contents; of one that is not there, nothing."""

@@ -70,6 +70,9 @@ class FakeContentStore:
     async def sync(self) -> None:
         return None
 
+    async def write_out(self) -> None:
+        return None
+
     async def scratch(self) -> int:
         return os.memfd_create("scratch")
 
@@ -100,7 +103,7 @@ class _FakePartial:
     def gaps(self) -> Sequence[tuple[int, int]]:
         return [(self._length, self.size)] if self._length < self.size else []
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: bytes | memoryview) -> None:
         if offset != self._length:
             raise Internal("a piece does not join what is there")
         self._length += os.pwrite(self.descriptor, data, offset)

@@ -54,7 +54,12 @@ class FakeSnapshotter:
         self.snapshots[key] = parent
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         self._get(key)
         return os.open(os.devnull, os.O_RDONLY)
@@ -107,7 +112,13 @@ class _FakeLayerWriter:
         return f"/fake/{self._number}/diff"
 
     async def commit(
-        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+        self,
+        *,
+        chain_id: ChainId,
+        diff_id: Digest,
+        parent: ChainId | None,
+        size: int,
+        length: int = 0,
     ) -> LayerRecord:
         if self._number not in self._owner.filling:
             raise Internal("the layer was already committed or dropped")
@@ -120,6 +131,7 @@ class _FakeLayerWriter:
             parent=parent,
             number=self._number,
             size=size,
+            length=length,
         )
         return self._owner.rows.setdefault(chain_id, record)
 

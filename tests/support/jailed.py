@@ -52,6 +52,24 @@ async def unpack(
         return await archiver.unpack_layer(blob.fileno(), str(directory), limits)
 
 
+async def unpack_growing(
+    archiver: Archiver, archive: bytes, directory: Path, told: list[int], *, step: int = 7
+) -> Unpacked:
+    """Unpack bytes as a layer while they are written, `step` at a time."""
+    with tempfile.TemporaryFile() as blob:
+
+        async def growth() -> AsyncIterator[int]:
+            for start in range(0, len(archive), step):
+                piece = archive[start : start + step]
+                os.pwrite(blob.fileno(), piece, start)
+                await asyncio.sleep(0)
+                yield len(piece)
+
+        return await archiver.unpack_growing(
+            blob.fileno(), str(directory), size=len(archive), growth=growth(), told=told.append
+        )
+
+
 async def collect(stream: AsyncIterator[bytes]) -> bytes:
     """A whole stream."""
     return b"".join([chunk async for chunk in stream])

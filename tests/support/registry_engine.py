@@ -11,9 +11,9 @@ from support.fake_store import FakeStore
 from wharfie.drivers.content import LocalContentStore
 from wharfie.engine.events import EventBus
 from wharfie.engine.images import Images
-from wharfie.engine.images.pulling import PullRequest
-from wharfie.engine.images.pushing import PushRequest
-from wharfie.engine.images.remote import RemoteImages
+from wharfie.engine.images.distribution.pulling import PullRequest
+from wharfie.engine.images.distribution.pushing import PushRequest
+from wharfie.engine.images.distribution.remote import RemoteImages
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.registry.client import RegistrySettings, RemoteRegistries
 from wharfie.web.client import Dialer

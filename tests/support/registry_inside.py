@@ -10,7 +10,7 @@ import tarfile
 
 from support.daemon import Daemon
 from support.registry import Registry
-from wharfie.engine.images.default_image import build_archive, find_busybox
+from wharfie.engine.images.making.default_image import build_archive, find_busybox
 from wharfie.kernel.netns import call_inside
 
 

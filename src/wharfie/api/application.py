@@ -25,6 +25,7 @@ from wharfie.api.bodies import (
 from wharfie.api.compat import lower, lower_content_type, raise_document, raise_query
 from wharfie.api.listing import ContainerListing
 from wharfie.api.logging import log_failure, log_request
+from wharfie.api.measuring import Timings
 from wharfie.api.operations import (
     JSON,
     TEXT,
@@ -40,6 +41,7 @@ from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Servic
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
 from wharfie.model.caller import Call
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
+from wharfie.model.measures import Measures
 from wharfie.model.waits import WaitList
 from wharfie.web import (
     Hijack,
@@ -67,6 +69,7 @@ def application(
     graph: Graph | None = None,
     rules: ApiRules | None = None,
     waits: WaitList | None = None,
+    measures: Measures | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> Application:
     """Build the handler a `web.Server` serves.
@@ -77,6 +80,7 @@ def application(
         graph: knows the directories of layers; None shows none.
         rules: what the administrator says; None serves all versions.
         waits: where requests under way are noted.
+        measures: how long some actions take is told to them.
         clock: nanoseconds since the epoch.
     """
     context = Context(
@@ -85,16 +89,23 @@ def application(
         listing=ContainerListing(services.images, clock=lambda: clock() / 1e9),
         rules=rules or ApiRules(),
     )
-    return Application(context, gate, waits or WaitList(), clock)
+    timings = Timings(measures or Measures())
+    return Application(context, gate, waits or WaitList(), timings, clock)
 
 
 class Application:
     """All operations of the Engine API as one handler."""
 
     def __init__(
-        self, context: Context, gate: Gate, waits: WaitList, clock: Callable[[], int]
+        self,
+        context: Context,
+        gate: Gate,
+        waits: WaitList,
+        timings: Timings,
+        clock: Callable[[], int],
     ) -> None:
         self._context = context
+        self.timings = timings
         self.waits = waits
         self._gate = gate
         self._origins = context.rules.origins
@@ -271,7 +282,8 @@ class _Exchange:
                 command=command,
             )
         )
-        return operation.handle(self._application.context, command)
+        application = self._application
+        return application.timings.handle(operation, application.context, command)
 
     def _reply(self, outcome: Outcome) -> Reply:
         headers = self._application.headers

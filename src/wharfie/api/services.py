@@ -22,7 +22,7 @@ from wharfie.engine.containers import (
 from wharfie.engine.events import EventBus
 from wharfie.engine.exec import Execs
 from wharfie.engine.images import Images
-from wharfie.engine.images.remote import RemoteImages
+from wharfie.engine.images.distribution.remote import RemoteImages
 from wharfie.engine.networks import Networks
 from wharfie.engine.system import System
 from wharfie.engine.volumes import VolumeArchives, Volumes

@@ -11,7 +11,7 @@ from wharfie.daemon.encryption import Encryption
 from wharfie.daemon.reload import Adopt
 from wharfie.drivers.runtime import OciRuntime, check_default, find_runtimes
 from wharfie.engine.containers.create.defaults import DefaultsHandle
-from wharfie.engine.images.slots import Slots
+from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.system import System
 from wharfie.model.errors import Unavailable
 from wharfie.model.runtime import RuntimeInfo

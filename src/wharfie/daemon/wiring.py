@@ -19,6 +19,7 @@ from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
 from wharfie.api.versions import parse_version
 from wharfie.daemon.adoption import Adoption, choose_runtimes
+from wharfie.daemon.builds import BuildEngine, BuildPorts, open_builds
 from wharfie.daemon.config import Config
 from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
@@ -36,14 +37,15 @@ from wharfie.daemon.graph import SnapshotGraph
 from wharfie.daemon.instance import StartError
 from wharfie.daemon.listening import Listening, container_barrier, origin_policy
 from wharfie.daemon.listening.limits import connection_limits
+from wharfie.daemon.metrics import open_metrics
 from wharfie.daemon.remapping import open_remapping
 from wharfie.daemon.service_manager import is_machine_stopping
 from wharfie.daemon.stuck import StuckReport
-from wharfie.drivers.archive import JailArchiver
+from wharfie.drivers.archive import JailArchiver, JailTrees
 from wharfie.drivers.content import LocalContentStore
 from wharfie.drivers.logs import FileLogReader
 from wharfie.drivers.network import BridgeNetworks
-from wharfie.drivers.runtime import KernelTrees, OciRuntime
+from wharfie.drivers.runtime import KernelTrees, Labels, OciRuntime
 from wharfie.drivers.runtime.supervision import SupervisorClient, open_supervisor
 from wharfie.drivers.snapshot import OverlaySnapshotter
 from wharfie.drivers.volume import LocalVolumeDriver, VolumePlugins
@@ -62,12 +64,12 @@ from wharfie.engine.events import EventBus, EventRecorder
 from wharfie.engine.exec import Execs
 from wharfie.engine.health import HealthMonitors
 from wharfie.engine.images import Images
-from wharfie.engine.images.remote import RemoteImages
+from wharfie.engine.images.distribution.remote import RemoteImages
+from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.images.service import ImageUse
-from wharfie.engine.images.slots import Slots
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
-from wharfie.engine.system import System, SystemInfo, VersionInfo
+from wharfie.engine.system import Metrics, System, SystemInfo, VersionInfo
 from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
 from wharfie.kernel.hostinfo import HostInfo, read_host_info
@@ -75,6 +77,7 @@ from wharfie.kernel.memory import keep_freed_memory
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
 from wharfie.model.lifecycle import has_process, is_running
+from wharfie.model.measures import Measures
 from wharfie.model.nursery import Nursery
 from wharfie.model.remapping import Remapping
 from wharfie.model.task import AttachmentEnd, TaskExit, TaskSupervisor
@@ -131,11 +134,25 @@ async def open_daemon(config: Config, report: StuckReport) -> Daemon:
             origins=origin_policy(config),
         )
         server = Server(
-            application(services, graph=builder.graph, rules=rules, waits=builder.requests),
+            application(
+                services,
+                graph=builder.graph,
+                rules=rules,
+                waits=builder.requests,
+                measures=builder.measures,
+            ),
             limits=connection_limits(),
             barrier=container_barrier(config, builder.bridges),
         )
         stack.push_async_callback(server.close)
+        if config.metrics_addr:
+            metrics = await open_metrics(
+                config.metrics_addr,
+                builder.metrics(services).page,
+                limits=connection_limits(),
+                barrier=container_barrier(config, builder.bridges),
+            )
+            stack.push_async_callback(metrics.close)
         adoption = builder.adoption(services.system, encryption, server)
         return Daemon(stack.pop_all(), server, listening, adoption)
 
@@ -156,11 +173,14 @@ class _Builder:
         self._report = report
         self._nursery = Nursery()
         self.requests = WaitList()
+        self.measures = Measures()
+        self._labels = Labels.of_host() if config.selinux_enabled else Labels()
         self._watches = Nursery()
         self._events = EventBus()
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
+        self.builds: BuildEngine | None = None
         self.bridges: Callable[[], set[str]] = set
         self._registries = RemoteRegistries(
             registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
@@ -198,6 +218,7 @@ class _Builder:
             self._events,
             default_bridge=default_bridge(config),
             default_options=config.default_network_opts,
+            actions=self.measures.networks,
         )
         images = self._images(store, snapshotter, archiver)
         engine = assemble(
@@ -225,6 +246,18 @@ class _Builder:
             )
         )
         self._report.add(engine.catalogue)
+        self.builds = open_builds(
+            BuildPorts(
+                store=store,
+                images=images,
+                snapshots=snapshotter,
+                files=JailTrees(archiver, unpack_limits(config)),
+                steps=engine.steps,
+                trees=KernelTrees(self._remapping),
+                nursery=self._nursery,
+                data_root=config.data_root,
+            )
+        )
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,
@@ -295,6 +328,10 @@ class _Builder:
             events=self._events,
         )
 
+    def metrics(self, services: Services) -> Metrics:
+        """What is told to Prometheus; `open` was called before."""
+        return Metrics(self.measures, services.system.info, self._events)
+
     def adoption(self, system: System, encryption: Encryption, server: Server) -> Adoption:
         """What takes up a changed configuration; `open` was called before."""
         assert self._reloaded is not None
@@ -361,6 +398,7 @@ class _Builder:
             ledger=engine.ledger,
             execs=execs,
             nursery=self._nursery,
+            measures=self.measures,
         )
         for watching in (memory, health):
             watching.open()
@@ -405,6 +443,7 @@ class _Builder:
             defaults=runtime_defaults(config, cgroup_version=self._cgroups.version),
             seccomp_profile=read_seccomp_profile(config),
             cgroups=self._cgroups,
+            labels=self._labels,
         )
 
     def _subscribe(
@@ -415,7 +454,8 @@ class _Builder:
         execs: Execs,
     ) -> None:
         def on_exit(exit_: TaskExit) -> None:
-            if not (engine.endings.on_exit(exit_) or execs.on_exit(exit_)):
+            known = (engine.endings, execs, engine.steps)
+            if not any(one.on_exit(exit_) for one in known):
                 self._nursery.start(supervisor.settle(exit_.id), f"end of stranger {exit_.id}")
 
         def on_attachment_end(end: AttachmentEnd) -> None:
@@ -456,7 +496,9 @@ class _Builder:
         warnings: Callable[[], Sequence[str]],
     ) -> System:
         return System(
-            base=_base_info(self._config, self._host, self._cgroups, runtime),
+            base=_base_info(
+                self._config, self._host, self._cgroups, runtime, labelled=self._labels.is_on
+            ),
             version=_version_info(self._host, runtime),
             containers=lambda: [handle.record for handle in engine.catalogue],
             images=lambda: images.count,
@@ -491,6 +533,8 @@ def _base_info(
     host: HostInfo,
     cgroups: CgroupHost,
     runtime: OciRuntime,
+    *,
+    labelled: bool,
 ) -> SystemInfo:
     return SystemInfo(
         id=_engine_id(config.data_root),
@@ -509,6 +553,7 @@ def _base_info(
         runtimes={name: info.path for name, info in runtime.runtimes.items()},
         security_options=[
             *host.security_options,
+            *(["name=selinux"] if labelled else []),
             *(["name=userns"] if config.userns_remap else []),
         ],
         storage_driver="overlay2",

@@ -10,6 +10,7 @@ import bz2
 import lzma
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO, Protocol, cast
 
 import zstandard
@@ -18,8 +19,8 @@ from isal import igzip_lib
 from wharfie.jail.errors import JobError, invalid
 from wharfie.model.archive import Limits
 
-CHUNK = 1 << 20
-_READ = 1 << 20
+CHUNK = 128 << 10
+_READ = CHUNK
 _MAX_WINDOW = 1 << 27
 _MAX_XZ_MEMORY = 200 << 20
 _RATIO_SLACK = 32 << 20
@@ -52,50 +53,78 @@ class _Inflater(Protocol):
         """Take input, give at most `max_length` bytes."""
 
 
+class GrowingFile:
+    """A file somebody else still writes, of which only what is there is read.
+
+    Args:
+        fd: of the file.
+        growth: an eventfd; what is added to it are the bytes added to the file's beginning.
+        size: of the whole file.
+    """
+
+    def __init__(self, fd: int, growth: int, size: int) -> None:
+        self._fd = fd
+        self._growth = growth
+        self._size = size
+        self._known = 0
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, waiting for them; b"" at the end of the whole file."""
+        if self._position == self._size:
+            return b""
+        while self._known <= self._position:
+            self._known += os.eventfd_read(self._growth)
+        end = min(self._position + size, self._known, self._size)
+        data = os.pread(self._fd, end - self._position, self._position)
+        self._position = self._position + len(data) if data else self._size
+        return data
+
+
 class Source:
     """The data descriptor: reads, counts, and can put the first bytes back."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
         self._head = b""
         self.count = 0
+
+    @classmethod
+    def of(cls, fd: int) -> Source:
+        """Of all that a descriptor holds."""
+        return cls(partial(os.read, fd))
 
     def peek(self, size: int) -> bytes:
         """The first bytes, fewer only when there are no more."""
         while len(self._head) < size:
-            more = os.read(self._fd, _READ)
+            more = self._read(_READ)
             if not more:
                 break
             self._head += more
         return self._head[:size]
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing that is read of it is compressed."""
+        magic = self.peek(_MAGIC_SIZE)
+        return not (magic.startswith((_GZIP, _BZIP2, _XZ, _ZSTD)) or _is_skippable_frame(magic))
 
     def read(self, size: int = _READ) -> bytes:
         """The next bytes, b"" at the end."""
         if self._head:
             data, self._head = self._head, b""
         else:
-            data = os.read(self._fd, size)
+            data = self._read(size)
         self.count += len(data)
         return data
 
 
-def chunks(fd: int, limits: Limits) -> Iterator[bytes]:
-    """Decompress what a descriptor holds.
+def chunks(source: Source, limits: Limits) -> Iterator[bytes]:
+    """Decompress what a source holds.
 
     Raises:
         JobError: damaged, truncated, or larger than the limits allow.
     """
-    return _bounded(Source(fd), limits)
-
-
-def open_chunks(fd: int, limits: Limits) -> tuple[Iterator[bytes], bool]:
-    """As `chunks`, and whether the bytes are not compressed: then none is read ahead."""
-    source = Source(fd)
-    is_plain = not _is_compressed(source.peek(_MAGIC_SIZE))
-    return _bounded(source, limits), is_plain
-
-
-def _bounded(source: Source, limits: Limits) -> Iterator[bytes]:
     total = 0
     for chunk in _inflate(source):
         total += len(chunk)
@@ -117,10 +146,6 @@ def _inflate(source: Source) -> Iterator[bytes]:
     if magic.startswith(_ZSTD) or _is_skippable_frame(magic):
         return _zstd(source)
     return iter(source.read, b"")
-
-
-def _is_compressed(magic: bytes) -> bool:
-    return magic.startswith((_GZIP, _BZIP2, _XZ, _ZSTD)) or _is_skippable_frame(magic)
 
 
 def _is_skippable_frame(magic: bytes) -> bool:

@@ -22,14 +22,24 @@ class _Stopped:
 
 
 class ReadAhead:
-    """Iterates over another iterator that runs in a thread of its own."""
+    """Iterates over another iterator that runs in a thread of its own.
+
+    Who stops before the end in a process that goes on must `close` it.
+    """
 
     def __init__(self, source: Iterator[bytes]) -> None:
         self._source = source
         self._queue: queue.SimpleQueue[bytes | _Stopped] = queue.SimpleQueue()
         self._room = threading.Semaphore(_DEPTH)
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def close(self) -> None:
+        """Stop at the next chunk; returns when the thread is gone."""
+        self._is_closed = True
+        self._room.release()
+        self._thread.join()
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
@@ -46,6 +56,8 @@ class ReadAhead:
         try:
             for chunk in self._source:
                 self._room.acquire()
+                if self._is_closed:
+                    break
                 self._queue.put(chunk)
         except BaseException as error:  # noqa: BLE001 - it is raised where the chunks are read
             self._queue.put(_Stopped(error))

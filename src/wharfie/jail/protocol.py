@@ -2,14 +2,15 @@
 
 All sockets are SOCK_SEQPACKET: one message a packet, JSON, descriptors beside it (SCM_RIGHTS).
 
-    daemon ─ Fork + [control, root, data] ─▶ zygote           zygote ─ Started, Ready ─▶ daemon
+    daemon ─ Fork + [control, root, data…] ─▶ zygote          zygote ─ Started, Ready ─▶ daemon
     zygote ─ Forked + [pidfd] ─▶ daemon                       zygote ─ Exited ─▶ daemon
     daemon ─ Job ─▶ worker (its control socket)
     worker ─ Progress* · OpaqueDirectories* + [fds] · Stated? · Wanted* ─▶ daemon
     worker ─ Finished | Failed ─▶ daemon
 
 The job waits in the control socket before the worker exists. Data runs through the third
-descriptor: the archive to read, or a pipe to write one to.
+descriptor: the archive to read, or a pipe to write one to. An archive that is still on its way
+is a file, and a fourth descriptor, an eventfd, counts what has come.
 """
 
 from __future__ import annotations
@@ -22,15 +23,21 @@ import msgspec
 from msgspec import Struct, field
 
 from wharfie.model.archive import Limits, PathStat, RootMount
+from wharfie.model.build.files import CopyPlan, MountPoint, Selection
 
 MAX_MESSAGE = 1 << 17
 MAX_DESCRIPTORS = 64
 
 
 class UnpackLayer(Struct, frozen=True, tag=True):
-    """Unpack the data descriptor into the root, an overlay layer directory."""
+    """Unpack the data descriptor into the root, an overlay layer directory.
+
+    Attributes:
+        coming: bytes of the whole where the data descriptor is a file that grows, else None.
+    """
 
     limits: Limits
+    coming: int | None = None
 
 
 class PackLayer(Struct, frozen=True, tag=True):
@@ -64,6 +71,49 @@ class CopyIn(Struct, frozen=True, tag=True, kw_only=True):
     owner: tuple[int, int] | None = None
 
 
+class Checksum(Struct, frozen=True, tag=True, kw_only=True):
+    """Sum up chosen files of the root; the data descriptor lists digests that are known.
+
+    Each is a digest, a space, a path and NUL.
+    """
+
+    selection: Selection
+    root_owned: bool = False
+
+
+class CopyFiles(Struct, frozen=True, tag=True):
+    """Copy chosen files below the data descriptor, a directory, into the root."""
+
+    plan: CopyPlan
+    limits: Limits
+
+
+class MakeDirectories(Struct, frozen=True, tag=True, kw_only=True):
+    """Make a directory, and what is missing above it, in the root."""
+
+    path: str
+    mode: int
+    owner: tuple[int, int]
+
+
+class WriteFile(Struct, frozen=True, tag=True, kw_only=True):
+    """Write the bytes of the data descriptor into a file of the root."""
+
+    path: str
+    mode: str
+    owner: tuple[int, int]
+
+
+class FinishLayer(Struct, frozen=True, tag=True, kw_only=True):
+    """Remove empty mount points from the root, a layer directory, cut times, and hash it."""
+
+    mount_points: Sequence[MountPoint] = ()
+    epoch: int | None = None
+
+
+BuildTask: TypeAlias = Checksum | CopyFiles | MakeDirectories | WriteFile | FinishLayer
+
+
 class UnpackContext(Struct, frozen=True, tag=True):
     """Unpack the data descriptor into a tree of a directory of build contexts."""
 
@@ -79,7 +129,15 @@ class AssembleContext(Struct, frozen=True, tag=True):
 
 
 Task: TypeAlias = (
-    UnpackLayer | PackLayer | PackTree | Stat | CopyOut | CopyIn | UnpackContext | AssembleContext
+    UnpackLayer
+    | PackLayer
+    | PackTree
+    | Stat
+    | CopyOut
+    | CopyIn
+    | UnpackContext
+    | AssembleContext
+    | BuildTask
 )
 
 
@@ -124,7 +182,9 @@ class Exited(Struct, frozen=True, tag=True):
 
 
 class Progress(Struct, frozen=True, tag=True):
-    """Still alive and getting on; sent about once a second."""
+    """Still alive and getting on: bytes read so far; sent a few times a second."""
+
+    read: int = 0
 
 
 class OpaqueDirectories(Struct, frozen=True, tag=True):

@@ -14,10 +14,11 @@ from contextlib import suppress
 
 from wharfie.jail import container_path, names
 from wharfie.jail.assemble import ContextAssembler
+from wharfie.jail.build.tasks import perform_build
 from wharfie.jail.confine import Confinement
 from wharfie.jail.context import ContextUnpacker, open_context
 from wharfie.jail.errors import JobError
-from wharfie.jail.inflate import chunks, open_chunks
+from wharfie.jail.inflate import GrowingFile, Source, chunks
 from wharfie.jail.layer import LayerUnpacker
 from wharfie.jail.layer_pack import LayerPacker, TreePacker
 from wharfie.jail.pack import Packer
@@ -25,13 +26,17 @@ from wharfie.jail.pipeline import Hasher, ReadAhead
 from wharfie.jail.protocol import (
     MAX_MESSAGE,
     AssembleContext,
+    Checksum,
+    CopyFiles,
     CopyIn,
     CopyOut,
     Failed,
     Failure,
     Finished,
+    FinishLayer,
     FromWorker,
     Job,
+    MakeDirectories,
     OpaqueDirectories,
     PackLayer,
     PackTree,
@@ -42,6 +47,7 @@ from wharfie.jail.protocol import (
     UnpackContext,
     UnpackLayer,
     Wanted,
+    WriteFile,
     decode_job,
     encode,
 )
@@ -49,8 +55,9 @@ from wharfie.jail.sink import Sink
 from wharfie.jail.tree import O_PATH_DIRECTORY, Tree
 from wharfie.jail.unpack import Unpacker
 from wharfie.kernel import privileges
+from wharfie.model.archive import Limits
 
-_CONTROL, _ROOT, _DATA = 3, 4, 5
+_CONTROL, _ROOT, _DATA, _GROWTH = 3, 4, 5, 6
 _ABOVE = 64
 _WRITES = frozenset(
     {
@@ -66,7 +73,7 @@ _READS = frozenset({privileges.CAP_DAC_OVERRIDE})
 # trusted.overlay.opaque shows itself only to CAP_SYS_ADMIN. What else that allows the system call
 # filter refuses, and a layer directory is read, not parsed.
 _READS_TRUSTED = _READS | {privileges.CAP_SYS_ADMIN}
-_PROGRESS_SECONDS = 1.0
+_PROGRESS_SECONDS = 0.1
 
 
 def run(confinement: Confinement, zygote: int, descriptors: list[int]) -> None:
@@ -75,7 +82,8 @@ def run(confinement: Confinement, zygote: int, descriptors: list[int]) -> None:
     Args:
         confinement: prepared by the zygote.
         zygote: its pid, to notice that it died before we could ask to be told.
-        descriptors: control socket, root directory, and data where the task has any.
+        descriptors: control socket, root directory, and data where the task has any, and what
+            tells of its growth.
     """
     privileges.die_with_parent(signal.SIGKILL)
     if os.getppid() != zygote:
@@ -112,11 +120,21 @@ def _arrange(descriptors: list[int]) -> None:
 
 def _capabilities(task: Task) -> Iterable[int]:
     match task:
-        case UnpackLayer() | CopyIn() | UnpackContext() | AssembleContext():
+        case (
+            UnpackLayer()
+            | CopyIn()
+            | CopyFiles()
+            | MakeDirectories()
+            | WriteFile()
+            | UnpackContext()
+            | AssembleContext()
+        ):
             return _WRITES
         case PackLayer():
             return _READS_TRUSTED
-        case PackTree() | CopyOut() | Stat():
+        case FinishLayer():
+            return _READS_TRUSTED | _WRITES
+        case PackTree() | CopyOut() | Stat() | Checksum():
             return _READS
 
 
@@ -148,32 +166,37 @@ class _Worker:
                 return self._unpack_context(task)
             case AssembleContext() as task:
                 return self._assemble_context(task)
+            case _ as task:
+                return perform_build(task, _DATA)
 
     def _unpack_layer(self, task: UnpackLayer) -> Finished:
         hasher = Hasher()
         unpacker = LayerUnpacker(Tree(), task.limits, self._mark_opaque)
-        unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), hasher))
+        source = Source.of(_DATA)
+        if task.coming is not None:
+            source = Source(GrowingFile(_DATA, _GROWTH, task.coming).read)
+        unpacker.run(self._watched(source, task.limits, hasher))
         unpacker.finish()
         return Finished(hasher.digest(), unpacker.size, unpacker.entries, hasher.length)
 
     def _copy_in(self, task: CopyIn, *, read_only: bool) -> Finished:
         path = names.in_container(task.path)
         container_path.check_target(_open_root(), path, read_only_root=read_only)
-        source, is_plain = open_chunks(_DATA, task.limits)
+        source = Source.of(_DATA)
         unpacker = Unpacker(
             Tree(path),
             task.limits,
             owner=task.owner,
             no_overwrite_dir_non_dir=task.no_overwrite_dir_non_dir,
-            pipe=_DATA if is_plain else -1,
+            pipe=_DATA if source.is_plain else -1,
         )
-        unpacker.run(self._watched(source if is_plain else ReadAhead(source), None))
+        unpacker.run(self._watched(source, task.limits, None, ahead=not source.is_plain))
         return Finished("", unpacker.size, unpacker.entries)
 
     def _unpack_context(self, task: UnpackContext) -> Finished:
         with open_context(task.number) as place:
             unpacker = ContextUnpacker(place, task.limits)
-            unpacker.run(self._watched(ReadAhead(chunks(_DATA, task.limits)), None))
+            unpacker.run(self._watched(Source.of(_DATA), task.limits, None))
         return Finished("", unpacker.size, unpacker.entries)
 
     def _assemble_context(self, task: AssembleContext) -> Finished:
@@ -203,19 +226,22 @@ class _Worker:
         packer.finish()
         return Finished()
 
-    def _watched(self, source: Iterable[bytes], hasher: Hasher | None) -> Iterator[bytes]:
-        for chunk in source:
+    def _watched(
+        self, source: Source, limits: Limits, hasher: Hasher | None, *, ahead: bool = True
+    ) -> Iterator[bytes]:
+        read = chunks(source, limits)
+        for chunk in ReadAhead(read) if ahead else read:
             if hasher is not None:
                 hasher.update(chunk)
             yield chunk
             if time.monotonic() >= self._next_progress:
-                self._tell_progress()
+                self._tell_progress(source.count)
                 self._next_progress = time.monotonic() + _PROGRESS_SECONDS
 
-    def _tell_progress(self) -> None:
+    def _tell_progress(self, read: int) -> None:
         # With a full queue the daemon is busy feeding us, so it knows.
         with suppress(BlockingIOError):
-            self._control.send(encode(Progress()), socket.MSG_DONTWAIT)
+            self._control.send(encode(Progress(read)), socket.MSG_DONTWAIT)
 
     def _mark_opaque(self, directories: list[int]) -> None:
         self._send(OpaqueDirectories(), directories)

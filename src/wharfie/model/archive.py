@@ -8,7 +8,7 @@ Source: behaviours 122; OCI image spec "layer" (whiteouts).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -97,12 +97,26 @@ class Archiver(Protocol):
                 directory's content is then undefined and to be dropped.
         """
 
-    async def unpack_stream(
-        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    async def unpack_growing(
+        self,
+        blob: int,
+        directory: str,
+        *,
+        size: int,
+        growth: AsyncIterator[int],
+        told: Callable[[int], None] | None = None,
     ) -> Unpacked:
-        """As `unpack_layer`, of a blob that is still on its way.
+        """As `unpack_layer`, of a file that is still written, from its beginning to its end.
 
-        A worker that refuses the archive ends the call; the source is then not read further.
+        A refused archive ends the call, whatever is still to come.
+
+        Args:
+            blob: its descriptor.
+            directory: as there.
+            size: bytes of the whole.
+            growth: tells, again and again, how many bytes were added to what is there from the
+                beginning on; no others are read.
+            told: called with the number of bytes read so far, a few times a second.
         """
 
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:

@@ -56,7 +56,7 @@ class PartialBlob(Protocol):
     def gaps(self) -> Sequence[tuple[int, int]]:
         """What is missing, as (start, end), in pieces no larger than one chunk."""
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: bytes | memoryview) -> None:
         """Add bytes.
 
         Raises:
@@ -127,6 +127,9 @@ class ContentStore(Protocol):
 
         Until then a power cut may spoil it; what no record refers to is deleted at start.
         """
+
+    async def write_out(self) -> None:
+        """Have the disk write what has come, published or not; promises nothing."""
 
     async def scratch(self) -> int:
         """A nameless file beside the blobs, for bytes on their way; the caller closes it."""

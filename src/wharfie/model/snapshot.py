@@ -24,6 +24,7 @@ class LayerRecord(Struct, frozen=True, kw_only=True):
         number: names its directory, `snapshots/<number>`.
         parent: chain ID below, None for the base.
         size: bytes of its files.
+        length: bytes of the tar that `diff_id` names, 0 where nobody has counted them.
     """
 
     chain_id: ChainId
@@ -31,6 +32,7 @@ class LayerRecord(Struct, frozen=True, kw_only=True):
     parent: ChainId | None
     number: int
     size: int
+    length: int = 0
 
 
 class Change(Struct, frozen=True):
@@ -57,9 +59,17 @@ class LayerWriter(Protocol):
         """Absolute path of the directory to fill."""
 
     async def commit(
-        self, *, chain_id: ChainId, diff_id: Digest, parent: ChainId | None, size: int
+        self,
+        *,
+        chain_id: ChainId,
+        diff_id: Digest,
+        parent: ChainId | None,
+        size: int,
+        length: int = 0,
     ) -> LayerRecord:
         """Publish the layer; if another writer was first, its layer is kept and ours dropped.
+
+        The arguments are the record's.
 
         Raises:
             NotFound: its parent is not there.
@@ -76,6 +86,44 @@ class LayerWriter(Protocol):
 
     async def abort(self) -> None:
         """Drop it; after a commit nothing happens."""
+
+
+class StepWriter(LayerWriter, Protocol):
+    """A layer being made by a build step: written through a mount on top of its parents.
+
+    `mount`, the step, `seal`, `commit`. The directory itself becomes the layer. Between `seal`
+    and `commit` the layer has a provisional name, on which the next step may stand already
+    while this one is being hashed. See `LayerWriter`; of two equal layers the first is kept.
+    """
+
+    async def mount(self, *, remapped: bool = False) -> int:
+        """Mount it writable, detached, on top of its parents; the caller closes the descriptor.
+
+        Args:
+            remapped: for a step in the engine's user namespace.
+        """
+
+    async def seal(self) -> ChainId:
+        """Nobody has it mounted any more: returns its provisional name."""
+
+
+class StepSnapshotter(Protocol):
+    """Layers made by build steps."""
+
+    def layer(self, chain_id: ChainId) -> LayerRecord | None:
+        """A committed layer, None when it is not there."""
+
+    async def begin_step(self, parent: ChainId | None) -> StepWriter:
+        """Begin a layer on top of another (committed, or sealed under a provisional name).
+
+        Nothing is recorded before its commit: after a crash it is deleted.
+
+        Raises:
+            NotFound: the parent is not there.
+        """
+
+    async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
+        """See `Snapshotter.view`."""
 
 
 class Snapshotter(Protocol):
@@ -118,7 +166,12 @@ class Snapshotter(Protocol):
         """
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes.
 
@@ -126,6 +179,7 @@ class Snapshotter(Protocol):
             key: which.
             read_only: refuse writing.
             remapped: for a container in the engine's user namespace.
+            label: SELinux label that all its files are to show.
 
         Raises:
             NotFound: no such snapshot.

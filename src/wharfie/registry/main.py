@@ -8,9 +8,13 @@ import sys
 from wharfie import __version__
 
 COMMANDS = {
-    "serve": ("wharfie.registry.commands.serve", "Serve a registry"),
+    "serve": ("wharfie.registry.commands.serve:run", "Serve a registry"),
+    "gc": ("wharfie.registry.commands.tend:collect", "Remove what nothing refers to"),
+    "scrub": ("wharfie.registry.commands.tend:scrub", "Read and verify every blob"),
+    "status": ("wharfie.registry.commands.tend:status", "Tell what a registry is doing"),
+    "read-only": ("wharfie.registry.commands.tend:read_only", "Take no pushes for now: on, off"),
 }
-"""Name → (module with `run(words) -> int`, summary)."""
+"""Name → (module:function, called with the words behind it, returns the exit code; summary)."""
 
 _USAGE = """Usage:  wharfie-registry COMMAND
 
@@ -35,7 +39,8 @@ def main() -> int:
     if command is None:
         sys.stderr.write(f"unknown command: {words[0]}\n\n{_usage()}\n")
         return 1
-    return int(importlib.import_module(command[0]).run(words[1:]))
+    module, _, function = command[0].partition(":")
+    return int(getattr(importlib.import_module(module), function)(words[1:]))
 
 
 def _usage() -> str:

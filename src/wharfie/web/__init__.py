@@ -1,8 +1,8 @@
 """HTTP/1.1 machinery that knows no Docker: server, routing, streams, connections taken over.
 
-A handler is called with a `Request` and answers with a `Response`, a `Stream` or a `Hijack`, or
-with an awaitable of one. A plain answer costs no task; everything else runs in the server's
-nursery. `Server` serves any number of listeners with one handler.
+A handler is called with a `Request` and answers with a `Response`, a `Stream`, a `FilePart` or a
+`Hijack`, or with an awaitable of one. A plain answer costs no task; everything else runs in the
+server's nursery. `Server` serves any number of listeners with one handler.
 """
 
 from wharfie.web.entrance import Barrier
@@ -17,7 +17,7 @@ from wharfie.web.listening import (
     open_all,
 )
 from wharfie.web.origins import OriginPolicy
-from wharfie.web.reply import Hijack, Reply, Response, Stream, encode_fields
+from wharfie.web.reply import FilePart, Hijack, Reply, Response, Stream, encode_fields
 from wharfie.web.request import Body, Request
 from wharfie.web.routing import Match, Router, split_version
 from wharfie.web.server import Handler, Limits, Server
@@ -28,6 +28,7 @@ __all__ = [
     "Body",
     "ClientGone",
     "FdListener",
+    "FilePart",
     "Handler",
     "Hijack",
     "HttpError",

@@ -17,15 +17,15 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, cast
 
-from msgspec import Struct
-
 from wharfie.model.caller import Caller
 from wharfie.model.piping import Piped
 from wharfie.web.errors import ClientGone, HttpError
 from wharfie.web.framing import ChunkedFraming, Framing, LengthFraming
 from wharfie.web.handover import hand_over
 from wharfie.web.head import HeadParser
+from wharfie.web.limits import Limits
 from wharfie.web.reply import (
+    FilePart,
     Hijack,
     Reply,
     Response,
@@ -36,34 +36,16 @@ from wharfie.web.reply import (
     stream_head,
 )
 from wharfie.web.request import Body, Request
+from wharfie.web.sending import exactly, send_part, write_chunk
 from wharfie.web.splicing import can_splice, duplicate, splice_in, splice_out
 
 _log = logging.getLogger(__name__)
+_TLS_HANDSHAKE = 0x16
 _HEAD_END = b"\n\r\n"
 _MAX_BEHIND = 64 * 1024
 _WORTH_MOVING = 64 * 1024
 _TURN = 64
 """Pipelined requests answered before other connections get their turn."""
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds of one connection; times in seconds.
-
-    Attributes:
-        head: bytes of a request's head.
-        head_timeout: from the first byte of a head (or the connection's start) to its end.
-        idle_timeout: between requests.
-        linger: how long an unread body is drained so that the client can read the answer.
-        connections: at the same time over TCP, and as many over unix sockets; more are closed.
-        handshakes: TLS handshakes under way; one more costs the oldest its place.
-    """
-
-    head: int = 256 * 1024
-    head_timeout: float = 60.0
-    idle_timeout: float = 900.0
-    linger: float = 1.0
-    connections: int = 16384
-    handshakes: int = 2048
 
 
 class Host(Protocol):
@@ -269,6 +251,10 @@ class Connection(asyncio.Protocol):
         if start >= len(self._buffer):
             self._buffer, self._start, self._scanned = b"", 0, 0
             return
+        if self._buffer[start] == _TLS_HANDSHAKE:
+            # Clients try https first and wait for an answer before they try http.
+            self._refuse(400, "this address speaks HTTP, not HTTPS")
+            return
         if self._buffer.find(b"\n\n", start) >= 0:
             self._refuse(400, "bare line feeds in the request's head")
             return
@@ -396,7 +382,7 @@ class Connection(asyncio.Protocol):
             reply = refusal(500, "internal error")
         if isinstance(reply, Response):
             self._respond(request, reply)
-        elif isinstance(reply, Stream | Hijack):
+        elif isinstance(reply, Stream | FilePart | Hijack):
             self._host.start(self._send(request, reply), self._fail)
         else:
             self._host.start(self._await_and_send(request, reply), self._fail)
@@ -419,14 +405,13 @@ class Connection(asyncio.Protocol):
                 self._respond(request, reply)
             case Stream():
                 await self._stream(request, reply)
+            case FilePart():
+                await self._send_file(request, reply)
             case Hijack():
                 await self._hijack(request, reply)
 
     def _respond(self, request: Request, reply: Response) -> None:
-        if request.upgrade:
-            # Declined: what stands behind may be meant for the other protocol.
-            self._keep_alive = False
-        close = self._must_close()
+        close = self._must_close(request)
         head = response_head(reply, date=self._host.date(), close=close)
         if reply.body and request.method != "HEAD" and reply.status not in (204, 304):
             if len(reply.body) > 65536:
@@ -438,15 +423,36 @@ class Connection(asyncio.Protocol):
             self._write(head)
         self._finish()
 
-    def _must_close(self) -> bool:
-        if self._framing is not None:
+    async def _send_file(self, request: Request, reply: FilePart) -> None:
+        is_whole = False
+        try:
+            head = response_head(reply, date=self._host.date(), close=self._must_close(request))
+            if request.method == "HEAD":
+                self._write(head)
+            elif not self._is_lost:
+                patience = self._host.limits.head_timeout
+                await send_part(self._transport, head, reply, drain=self._drain, patience=patience)
+            is_whole = True
+        except ConnectionError:
+            _log.debug("client of %s %s left its answer", request.method, request.path)
+        finally:
+            reply.close()
+            if not is_whole:
+                # The head may be out: only a torn connection can still tell the client.
+                self._tear()
+        if is_whole:
+            self._finish()
+
+    def _must_close(self, request: Request) -> bool:
+        if self._framing is not None or request.upgrade:
+            # An upgrade is declined: what stands behind may be meant for the other protocol.
             self._keep_alive = False
         return not self._keep_alive
 
     async def _stream(self, request: Request, reply: Stream) -> None:
         self._streaming = asyncio.current_task()
-        chunked = not request.is_http_10
-        if not chunked:
+        chunked = not request.is_http_10 and reply.length is None
+        if not chunked and reply.length is None:
             self._keep_alive = False
         is_whole = False
         try:
@@ -472,20 +478,17 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     async def _write_chunks(self, reply: Stream, *, chunked: bool) -> None:
-        if isinstance(reply.chunks, Piped) and can_splice(self._transport):
+        if isinstance(reply.chunks, Piped) and reply.length is None and can_splice(self._transport):
             await self._flush()
             with duplicate(self._transport) as fd:
                 await splice_out(fd, reply.chunks, chunked=chunked)
             return
-        async for chunk in reply.chunks:
+        chunks = reply.chunks if reply.length is None else exactly(reply.chunks, reply.length)
+        async for chunk in chunks:
             if not chunk:
                 continue
-            if not chunked:
-                self._write(chunk)
-            elif len(chunk) > 16384:
-                self._transport.writelines([b"%x\r\n" % len(chunk), chunk, b"\r\n"])
-            else:
-                self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            if not self._is_lost:
+                write_chunk(self._transport, chunk, chunked=chunked)
             if self._is_write_paused:
                 await self._drain()
             elif self._is_lost:

@@ -45,9 +45,32 @@ class Stream(Struct, frozen=True):
     """An answer made piece by piece: the head goes out at once, each item as soon as it is there.
 
     The iterator is cancelled when the client closes its side, and when the server stops.
+
+    Attributes:
+        length: bytes of all pieces where that is known; fewer tear the connection.
     """
 
     chunks: AsyncIterator[bytes]
+    status: int = 200
+    content_type: str = ""
+    headers: bytes = b""
+    length: int | None = None
+
+
+class FilePart(Struct, frozen=True):
+    """An answer that is a part of a file; the kernel copies it where nobody encrypts.
+
+    Attributes:
+        fd: of the file, open until `close` is called.
+        offset: where the part begins.
+        length: its bytes; the file must have them.
+        close: called once, whatever becomes of the answer.
+    """
+
+    fd: int
+    offset: int
+    length: int
+    close: Callable[[], None]
     status: int = 200
     content_type: str = ""
     headers: bytes = b""
@@ -74,7 +97,7 @@ class Hijack(Struct, frozen=True):
     is_lasting: bool = False
 
 
-Reply = Response | Stream | Hijack
+Reply = Response | Stream | FilePart | Hijack
 
 
 def _phrase(status: int) -> str:
@@ -91,7 +114,7 @@ def _status_line(status: int) -> bytes:
 _STATUS_LINES = {status.value: _status_line(status.value) for status in HTTPStatus}
 
 
-def response_head(reply: Response, *, date: bytes, close: bool) -> bytes:
+def response_head(reply: Response | FilePart, *, date: bytes, close: bool) -> bytes:
     """Spell the head of a whole answer, its empty line included."""
     status = reply.status
     parts = [_STATUS_LINES.get(status) or _status_line(status), reply.headers]
@@ -103,19 +126,26 @@ def response_head(reply: Response, *, date: bytes, close: bool) -> bytes:
     if status in _BODILESS:
         parts.append(b"\r\n")
     else:
-        parts.append(b"Content-Length: %d\r\n\r\n" % len(reply.body))
+        length = reply.length if isinstance(reply, FilePart) else len(reply.body)
+        parts.append(b"Content-Length: %d\r\n\r\n" % length)
     return b"".join(parts)
 
 
 def stream_head(reply: Stream, *, date: bytes, chunked: bool, close: bool) -> bytes:
-    """Spell the head of a streamed answer; unless `chunked`, the end of the connection ends it."""
+    """Spell the head of a streamed answer.
+
+    Unless it is `chunked` or has a length, the end of the connection ends it.
+    """
     parts = [_STATUS_LINES.get(reply.status) or _status_line(reply.status), reply.headers]
     if reply.content_type:
         parts.append(f"Content-Type: {reply.content_type}\r\n".encode("latin-1"))
     parts.append(date)
-    if close or not chunked:
+    if close or not (chunked or reply.length is not None):
         parts.append(b"Connection: close\r\n")
-    parts.append(b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"\r\n")
+    if reply.length is not None:
+        parts.append(b"Content-Length: %d\r\n\r\n" % reply.length)
+    else:
+        parts.append(b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"\r\n")
     return b"".join(parts)
 
 

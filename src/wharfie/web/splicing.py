@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from wharfie.model.piping import Piped
@@ -18,6 +19,7 @@ from wharfie.web.tls import TlsTransport
 
 _TURN = 1 << 20
 """Bytes moved before others get their turn."""
+_SO_SNDBUFFORCE = 32
 _FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
@@ -53,11 +55,7 @@ async def splice_out(fd: int, source: Piped, *, chunked: bool) -> None:
     Raises:
         ConnectionError: the client is gone.
     """
-    import socket
-
-    k = socket.socket(fileno=os.dup(fd))
-    k.setsockopt(socket.SOL_SOCKET, 32, 4 << 20)
-    k.close()
+    _widen(fd)
     behind = b""
     while size := await source.waiting():
         if chunked:
@@ -71,6 +69,16 @@ async def splice_out(fd: int, source: Piped, *, chunked: bool) -> None:
         await asyncio.sleep(0)
     if chunked:
         await write(fd, behind + b"0\r\n\r\n")
+
+
+def _widen(fd: int) -> None:
+    """Let more wait in a unix socket: at its usual size everybody waits for everybody, in turn.
+
+    TCP finds the right size by itself.
+    """
+    with socket.socket(fileno=os.dup(fd)) as held, suppress(OSError):
+        if held.family == socket.AF_UNIX:
+            held.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _TURN)
 
 
 async def splice_in(fd: int, framing: Counted, pipe: int, timeout: float | None) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from support.image_archives import docker_archive, tar
 from support.registry import Handler, Registry, digest_of
 from support.registry_engine import Engine, texts
-from wharfie.engine.images.remote import SearchFilters
+from wharfie.engine.images.distribution.remote import SearchFilters
 from wharfie.formats.oci.descriptor import DOCKER_MANIFEST
 from wharfie.model.errors import InvalidArgument, NotFound, Unauthorized
 from wharfie.model.registry import ANONYMOUS, AccessRefused, Credentials

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from wharfie.jail.errors import JobError
-from wharfie.jail.inflate import CHUNK, chunks
+from wharfie.jail.inflate import CHUNK, GrowingFile, Source, chunks
 from wharfie.model.archive import Limits
 
 DATA = os.urandom(100_000) + b"tar" * 200_000
@@ -28,7 +28,7 @@ def inflate(data: bytes, limits: Limits | None = None) -> bytes:
         file.write(data)
         file.seek(0)
         out = b""
-        for chunk in chunks(file.fileno(), limits or Limits()):
+        for chunk in chunks(Source.of(file.fileno()), limits or Limits()):
             assert len(chunk) <= CHUNK
             out += chunk
         return out
@@ -86,3 +86,30 @@ def test_huge_windows_are_refused() -> None:
 
 def test_nothing_is_an_empty_archive() -> None:
     assert inflate(b"") == b""
+
+
+def test_a_growing_file_is_read_as_far_as_it_has_come() -> None:
+    growth = os.eventfd(0, os.EFD_NONBLOCK)
+    with tempfile.TemporaryFile() as file:
+        file.write(b"abcdef and what is not told of yet")
+        file.flush()
+        grown = GrowingFile(file.fileno(), growth, 8)
+        os.eventfd_write(growth, 4)
+        assert grown.read(3) == b"abc"
+        os.eventfd_write(growth, 2)
+        assert grown.read(10) == b"d"
+        assert grown.read(10) == b"ef"
+        with pytest.raises(BlockingIOError):
+            grown.read(10)
+        os.eventfd_write(growth, 100)
+        assert (grown.read(10), grown.read(10)) == (b" a", b"")
+    os.close(growth)
+
+
+def test_a_growing_file_that_is_cut_ends() -> None:
+    growth = os.eventfd(0)
+    with tempfile.TemporaryFile() as file:
+        grown = GrowingFile(file.fileno(), growth, 8)
+        os.eventfd_write(growth, 8)
+        assert grown.read(10) == b""
+    os.close(growth)

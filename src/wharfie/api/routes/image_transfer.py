@@ -19,7 +19,7 @@ from wharfie.api.operations import (
 )
 from wharfie.api.progress import progress_stream, report_stream
 from wharfie.api.services import Context
-from wharfie.engine.images.pulling import PullRequest
+from wharfie.engine.images.distribution.pulling import PullRequest
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.ids import Digest
 from wharfie.model.registry import Credentials

@@ -10,8 +10,8 @@ from wharfie.api.filters import FilterMap
 from wharfie.api.operations import BodyKind, Incoming, Json, Outcome, Routes
 from wharfie.api.progress import progress_stream
 from wharfie.api.services import Context
-from wharfie.engine.images.pushing import PushRequest
-from wharfie.engine.images.remote import SearchFilters
+from wharfie.engine.images.distribution.pushing import PushRequest
+from wharfie.engine.images.distribution.remote import SearchFilters
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.registry import Credentials

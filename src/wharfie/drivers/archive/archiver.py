@@ -6,7 +6,14 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Sequence,
+)
 from contextlib import ExitStack, aclosing, asynccontextmanager
 
 from wharfie.drivers.archive import readiness
@@ -110,26 +117,31 @@ class JailArchiver:
         assert isinstance(unpacked, protocol.Finished)
         return _unpacked(unpacked)
 
-    async def unpack_stream(
-        self, source: AsyncIterator[bytes], directory: str, limits: Limits | None = None
+    async def unpack_growing(
+        self,
+        blob: int,
+        directory: str,
+        *,
+        size: int,
+        growth: AsyncIterator[int],
+        told: Callable[[int], None] | None = None,
     ) -> Unpacked:
-        """Unpack a layer blob as it comes (see the port)."""
-        task = protocol.UnpackLayer(limits or self._limits)
-        root = os.open(directory, _O_DIRECTORY)
-        read_end, write_end = readiness.open_pipe()
-        os.set_blocking(write_end, False)
-        try:
+        """Unpack a layer blob while it is written (see the port)."""
+        task = protocol.UnpackLayer(self._limits, coming=size)
+        with ExitStack() as stack:
+            # What is verified later must not be written by a worker that was taken over.
+            readable = os.open(f"/proc/self/fd/{blob}", os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, readable)
+            root = os.open(directory, _O_DIRECTORY)
+            stack.callback(os.close, root)
+            counter = os.eventfd(0, os.EFD_CLOEXEC)
+            stack.callback(os.close, counter)
             # Not among the unpackers: a slow network must not keep other layers waiting.
-            async with self._streams, self._run(task, Root(descriptor=root), read_end) as job:
-                os.close(read_end)
-                read_end = -1
+            where = Root(descriptor=root)
+            async with self._streams, self._run(task, where, readable, counter) as job:
                 job.stall = None
-                feeding, write_end = self._feed_and_close(write_end, source, job), -1
-                done = await _beside(feeding, job.finished())
-        finally:
-            for fd in (root, read_end, write_end):
-                if fd >= 0:
-                    os.close(fd)
+                job.told = told
+                done = await _beside(_tell_growth(counter, growth), job.finished())
         return _unpacked(done)
 
     def pack_layer(self, directory: str) -> AsyncIterator[bytes]:
@@ -145,7 +157,7 @@ class JailArchiver:
 
     async def stat(self, root: Root, path: str) -> PathStat:
         """Stat a path inside (see the port)."""
-        async with self._streams, self._run(protocol.Stat(path), root, None) as job:
+        async with self._streams, self._run(protocol.Stat(path), root) as job:
             return await _stated(job)
 
     async def copy_out(self, root: Root, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
@@ -187,9 +199,9 @@ class JailArchiver:
                     os.close(fd)
 
     @asynccontextmanager
-    async def job(self, task: protocol.Task, root: Root, data: int) -> AsyncIterator[JobRun]:
-        """Run a job of another port; its bytes come by a descriptor the caller closes."""
-        async with self._streams, self._run(task, root, data) as run:
+    async def job(self, task: protocol.Task, root: Root, *data: int) -> AsyncIterator[JobRun]:
+        """Run a job of another port; its bytes come by descriptors the caller closes."""
+        async with self._streams, self._run(task, root, *data) as run:
             yield run
 
     def feed(
@@ -260,9 +272,7 @@ class JailArchiver:
             job.raise_stalled()
 
     @asynccontextmanager
-    async def _run(
-        self, task: protocol.Task, root: Root, data: int | None
-    ) -> AsyncIterator[JobRun]:
+    async def _run(self, task: protocol.Task, root: Root, *data: int) -> AsyncIterator[JobRun]:
         job = protocol.Job(task=task, mounts=root.mounts, read_only=root.read_only)
         message = protocol.encode(job)
         if len(message) > protocol.MAX_MESSAGE:
@@ -273,9 +283,7 @@ class JailArchiver:
             with theirs:
                 ours.setblocking(False)
                 ours.send(message)
-                descriptors = [theirs.fileno(), root.descriptor]
-                if data is not None:
-                    descriptors.append(data)
+                descriptors = [theirs.fileno(), root.descriptor, *data]
                 try:
                     worker = await zygote.fork(ours, descriptors)
                 except Unavailable:
@@ -333,11 +341,16 @@ async def _stated(job: JobRun) -> PathStat:
     raise Internal("archive worker: it told of no path")
 
 
+async def _tell_growth(counter: int, growth: AsyncIterator[int]) -> None:
+    async for added in growth:
+        os.eventfd_write(counter, added)
+
+
 async def _beside(
     feeding: Coroutine[object, object, None],
     finished: Coroutine[object, object, protocol.Finished],
 ) -> protocol.Finished:
-    """Feed a worker and listen to it at once: one that may not speak does not read either."""
+    """Listen to a worker while it is told of what comes; its word ends both."""
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(feeding)

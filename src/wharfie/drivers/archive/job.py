@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -30,12 +31,14 @@ class JobRun:
 
     Attributes:
         stall: seconds the worker may be silent while it is waited for, None for ever.
+        told: called with the bytes the worker has read, a few times a second.
     """
 
     def __init__(self, worker: Worker, *, stall: float | None) -> None:
         self._worker = worker
         self._control = worker.control
         self.stall = stall
+        self.told: Callable[[int], None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,17 +62,18 @@ class JobRun:
             try:
                 if not data:
                     await self._died()
-                match protocol.decode_from_worker(data):
-                    case protocol.Stated() | protocol.Wanted() | protocol.Finished() as message:
+                match message := protocol.decode_from_worker(data):
+                    case protocol.Stated() | protocol.Wanted() | protocol.Finished():
                         return message
-                    case protocol.Failed() as failed:
-                        if failed.trace:
-                            _log.error("archive worker failed: %s\n%s", failed, failed.trace)
-                        raise _CLASSES[failed.failure](failed.message)
+                    case protocol.Failed():
+                        if message.trace:
+                            _log.error("archive worker failed: %s\n%s", message, message.trace)
+                        raise _CLASSES[message.failure](message.message)
                     case protocol.OpaqueDirectories():
                         _mark_opaque(descriptors)
                     case protocol.Progress():
-                        pass
+                        if self.told is not None:
+                            self.told(message.read)
             finally:
                 for fd in descriptors:
                     os.close(fd)

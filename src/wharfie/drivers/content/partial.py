@@ -99,7 +99,7 @@ class PartialFile:
             if count < self._length(number)
         ]
 
-    async def write(self, offset: int, data: bytes) -> None:
+    async def write(self, offset: int, data: bytes | memoryview) -> None:
         """Add bytes behind those of the chunk they belong to; may run into the next chunks."""
         # Not to_thread: a caller that is cancelled leaves the write running, and the descriptor
         # must not be closed under it.
@@ -144,7 +144,7 @@ class PartialFile:
         if self._writes:
             await asyncio.wait(self._writes)
 
-    def _write(self, offset: int, data: bytes) -> None:
+    def _write(self, offset: int, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             number = offset // CHUNK

@@ -13,6 +13,7 @@ Writing a blob that is there already is allowed and changes nothing.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -128,6 +129,11 @@ class LocalContentStore:
                 except BaseException:
                     self._unsynced.is_set = True
                     raise
+
+    async def write_out(self) -> None:
+        """Have the disk write; a fault of it is found by `sync`."""
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(sync_file_system, self._blobs)
 
     async def scratch(self) -> int:
         """A nameless file beside the blobs, for bytes on their way; the caller closes it."""

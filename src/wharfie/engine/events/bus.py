@@ -74,6 +74,8 @@ class EventBus:
 
     def __init__(self, *, clock: Callable[[], int] = time.time_ns) -> None:
         self._clock = clock
+        self.published = 0
+        """Events since this daemon began."""
         self._ring: deque[Event] = deque(maxlen=RING_SIZE)
         self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
         self._keep: Callable[[Event], None] | None = None
@@ -110,6 +112,7 @@ class EventBus:
             time=now // 1_000_000_000,
             time_nano=now,
         )
+        self.published += 1
         self._ring.append(event)
         if self._keep is not None:
             self._keep(event)

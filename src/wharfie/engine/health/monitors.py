@@ -24,6 +24,7 @@ from wharfie.formats.timestamps import parse_rfc3339
 from wharfie.model.container import Status
 from wharfie.model.health import Health, HealthResult
 from wharfie.model.ids import ContainerId, short
+from wharfie.model.measures import Measures
 from wharfie.model.nursery import Nursery
 
 
@@ -31,8 +32,15 @@ class HealthMonitors:
     """Runs health checks in the background."""
 
     def __init__(
-        self, *, catalogue: Catalogue, ledger: Ledger, execs: Execs, nursery: Nursery
+        self,
+        *,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        execs: Execs,
+        nursery: Nursery,
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures()
         self._catalogue = catalogue
         self._ledger = ledger
         self._execs = execs
@@ -76,7 +84,10 @@ class HealthMonitors:
             since = time.time() - started
             await asyncio.sleep(check.pause(since_start=since, health=health))
             since = time.time() - started
-            result = await run_probe(self._execs, handle.record, check)
+            measures = self._measures
+            result = await run_probe(self._execs, handle.record, check, measures.health_starts)
+            measures.health_checks += 1
+            measures.failed_health_checks += result.exit_code != 0
             await self._record(handle, check, result, in_start_period=since < check.start_period)
 
     async def _record(

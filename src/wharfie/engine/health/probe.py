@@ -17,19 +17,29 @@ from wharfie.model.container import Container
 from wharfie.model.errors import EngineError
 from wharfie.model.exec import ExecConfig
 from wharfie.model.health import HealthResult
+from wharfie.model.measures import Actions
 
 OUTPUT_LIMIT = 4096
 NO_EXIT_CODE = -1
 
 
-async def run_probe(execs: Execs, container: Container, check: HealthCheck) -> HealthResult:
-    """Run a health check once; every failure of it is a result, never an exception."""
+async def run_probe(
+    execs: Execs, container: Container, check: HealthCheck, starts: Actions | None = None
+) -> HealthResult:
+    """Run a health check once; every failure of it is a result, never an exception.
+
+    Args:
+        execs: run it.
+        container: whose.
+        check: what to run.
+        starts: told how long it took to begin.
+    """
     began = time.time_ns()
     output = bytearray()
     code = NO_EXIT_CODE
     try:
         async with asyncio.timeout(check.timeout):
-            code = await _run(execs, container, check, output)
+            code = await _run(execs, container, check, output, starts or Actions(()))
         text = _text(output)
     except TimeoutError:
         text = f"Health check exceeded timeout ({format_duration(int(check.timeout * 1e9))})"
@@ -42,7 +52,9 @@ async def run_probe(execs: Execs, container: Container, check: HealthCheck) -> H
     return HealthResult(rfc3339(began), rfc3339(time.time_ns()), code, text)
 
 
-async def _run(execs: Execs, container: Container, check: HealthCheck, output: bytearray) -> int:
+async def _run(
+    execs: Execs, container: Container, check: HealthCheck, output: bytearray, starts: Actions
+) -> int:
     config = ExecConfig(
         cmd=check.command,
         attach_stdout=True,
@@ -54,7 +66,7 @@ async def _run(execs: Execs, container: Container, check: HealthCheck, output: b
     with ours:
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
-        with theirs:
+        with theirs, starts.timed(""):
             probe = await execs.begin_probe(container.id, config, theirs.fileno())
         try:
             while data := await loop.sock_recv(ours, OUTPUT_LIMIT):

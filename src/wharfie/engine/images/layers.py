@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct
 
-from wharfie.engine.images.leases import Lease
+from wharfie.engine.images.records.leases import Lease
 from wharfie.model.archive import Archiver, Unpacked
 from wharfie.model.content import ContentStore
 from wharfie.model.errors import InvalidArgument
@@ -122,6 +122,7 @@ class Unpacker:
                     diff_id=layer.diff_id,
                     parent=layer.parent,
                     size=made[number].unpacked.size,
+                    length=made[number].unpacked.length,
                 )
         finally:
             for filled in made.values():

@@ -9,24 +9,30 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from msgspec import Struct, field
 
 from wharfie.engine.events import EventBus
-from wharfie.engine.images import selection
-from wharfie.engine.images.catalog import Catalog, parse
-from wharfie.engine.images.copying import missing_layers
-from wharfie.engine.images.history import HistoryItem, history_of
+from wharfie.engine.images.archives.copying import missing_layers
+from wharfie.engine.images.archives.loading import Loader
+from wharfie.engine.images.archives.saving import Saver, choose_images
+from wharfie.engine.images.archives.tars import LayerTars
+from wharfie.engine.images.distribution.pulling import Puller, PullPorts, PullRequest
+from wharfie.engine.images.distribution.pushing import Pusher, PushPorts, PushRequest
+from wharfie.engine.images.distribution.slots import Slots
+from wharfie.engine.images.distribution.unreachable import NoRegistries
 from wharfie.engine.images.layers import LayerStore, Unpacker
-from wharfie.engine.images.leases import Leases
-from wharfie.engine.images.loading import Loader
+from wharfie.engine.images.making.building import BuildImages
 from wharfie.engine.images.making.committing import Committer, LayerCommit
 from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.progress import Progress
-from wharfie.engine.images.pulling import Puller, PullPorts, PullRequest
-from wharfie.engine.images.pushing import Pusher, PushPorts, PushRequest
-from wharfie.engine.images.registrar import Registrar
-from wharfie.engine.images.removal import ImageUse, RemovalPlan, plan_removal, spell_untagged
-from wharfie.engine.images.saving import Saver, choose_images
-from wharfie.engine.images.slots import Slots
-from wharfie.engine.images.tars import LayerTars
-from wharfie.engine.images.unreachable import NoRegistries
+from wharfie.engine.images.records import selection
+from wharfie.engine.images.records.catalog import Catalog, parse
+from wharfie.engine.images.records.history import HistoryItem, history_of
+from wharfie.engine.images.records.leases import Leases
+from wharfie.engine.images.records.registrar import Registrar
+from wharfie.engine.images.records.removal import (
+    ImageUse,
+    RemovalPlan,
+    plan_removal,
+    spell_untagged,
+)
 from wharfie.engine.images.upkeep import Checker, CheckMessage, Collector, Disk, Watermarks
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import InvalidPlatform, normalize, parse_platform
@@ -96,6 +102,7 @@ class Images:
         self._uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]] = dict
         self._pruning = False
         self._noted: set[ImageId] = set()
+        self._builds = BuildImages(self._catalog, snapshotter, self._leases, self._registrar)
         unpacker = Unpacker(content, snapshotter, archiver)
         self._loader = Loader(
             catalog=self._catalog,
@@ -171,6 +178,11 @@ class Images:
             self._catalog.put(image)
         await self._content.expire_partials(older_than=_PARTIAL_LIFE)
         await self._leases.collect_all()
+
+    @property
+    def builds(self) -> BuildImages:
+        """What builds need of images."""
+        return self._builds
 
     @property
     def count(self) -> int:
@@ -350,7 +362,7 @@ class Images:
         Raises:
             NotFound: there is no static busybox here.
         """
-        from wharfie.engine.images.default_image import (  # noqa: PLC0415 - rarely needed
+        from wharfie.engine.images.making.default_image import (  # noqa: PLC0415 - rarely needed
             DEFAULT_REFERENCE,
             default_archive,
         )

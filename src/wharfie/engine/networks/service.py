@@ -21,6 +21,7 @@ from wharfie.model import clock
 from wharfie.model.errors import Conflict, EngineError, Forbidden, NoSuchNetwork
 from wharfie.model.filters import NetworkFilters, PruneFilters, has_labels
 from wharfie.model.ids import ContainerId, NetworkId, generate_id, short
+from wharfie.model.measures import Actions
 from wharfie.model.network import (
     IPAM,
     AddressMap,
@@ -61,11 +62,13 @@ class Networks:
         *,
         default_bridge: DefaultBridge = DefaultBridge(),  # noqa: B008 - frozen
         default_options: Mapping[str, dict[str, str]] | None = None,
+        actions: Actions | None = None,
     ) -> None:
         self._store = store
         self._driver = driver
         self._events = events
         self._default_bridge = default_bridge
+        self._actions = actions or Actions(())
         self._default_options = default_options or {}
         self._networks: dict[NetworkId, Network] = {}
         self._names: dict[ContainerId, str] = {}
@@ -245,7 +248,8 @@ class Networks:
         joining = [network.id for network, _ in ordered]
         self._joining.update(joining)
         try:
-            connection = await self._driver.join(structs.replace(request, networks=ordered))
+            with self._actions.timed(*(("allocate", "connect") if joining else ())):
+                connection = await self._driver.join(structs.replace(request, networks=ordered))
         finally:
             self._joining.subtract(joining)
         self._names[request.container_id] = request.container_name
@@ -274,7 +278,8 @@ class Networks:
 
     async def leave(self, container_id: ContainerId, connection: Connection) -> None:
         """The container ended or could not start; idempotent."""
-        await self._driver.leave(container_id, connection)
+        with self._actions.timed(*(("release",) if connection.endpoints else ())):
+            await self._driver.leave(container_id, connection)
 
     def announce_left(self, container_id: ContainerId, connection: Connection) -> None:
         """The end of a connection is recorded: tell it, if its beginning was told; idempotent."""
@@ -311,9 +316,10 @@ class Networks:
             raise Forbidden(f"endpoint with name {name} already exists in network {network.name}")
         self._joining[network.id] += 1
         try:
-            endpoint = await self._driver.connect(
-                container_id, pid, network, settings, resolving=resolving
-            )
+            with self._actions.timed("connect"):
+                endpoint = await self._driver.connect(
+                    container_id, pid, network, settings, resolving=resolving
+                )
         finally:
             self._joining[network.id] -= 1
         return endpoint

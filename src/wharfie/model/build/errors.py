@@ -18,14 +18,22 @@ class DockerfileError(InvalidArgument):
     Attributes:
         location: None where the whole file is meant.
         excerpt: the lines around, numbered, as BuildKit shows them; "" for none.
+        is_syntax: found before anything was planned: POST /build answers 400, the rest is told in
+            the stream.
     """
 
     def __init__(
-        self, message: str, *, location: SourceRange | None = None, excerpt: str = ""
+        self,
+        message: str,
+        *,
+        location: SourceRange | None = None,
+        excerpt: str = "",
+        is_syntax: bool = False,
     ) -> None:
         super().__init__(message)
         self.location = location
         self.excerpt = excerpt
+        self.is_syntax = is_syntax
 
 
 class StepFailed(EngineError):

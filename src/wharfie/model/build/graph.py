@@ -20,13 +20,15 @@ from wharfie.formats.oci.descriptor import Platform
 
 SCRATCH = -1
 """Index of an input that is the empty file system."""
+EMPTY_SOURCE = "scratch"
+"""Identifier of the source that is the empty file system: what steps of `FROM scratch` stand on."""
 
 
 class SourceOp(Struct, frozen=True, kw_only=True, tag="source"):
     """A root file system from elsewhere.
 
     Attributes:
-        identifier: `docker-image://<canonical reference>@<digest or image ID>`,
+        identifier: `scratch`, `docker-image://<canonical reference>@<digest or image ID>`,
             `local://<context name>`, `git://<url>#<ref>:<subdirectory>`, `http(s)://…` (one file).
         attributes: by kind. local: "include", "exclude" (JSON lists of patterns), "follow".
             http: "filename", "checksum", "mode", "uid", "gid". git: "checksum", "keep_git_dir".

@@ -22,6 +22,11 @@ class HistoryForm(StrEnum):
     """`CMD ["sh"]`, comment `buildkit.dockerfile.v0`."""
 
 
+CONTENT_MARK = "\0content\0"
+"""Stands in a history entry of the classic form for the hexadecimal digest of what was copied
+(`COPY file:<here> in /srv`): the exporter puts the layer's diff ID there, without "sha256:"."""
+
+
 class ResolveMode(StrEnum):
     """Where base images are looked for."""
 
@@ -109,6 +114,9 @@ class Instruction(Struct, frozen=True, kw_only=True):
         vertex: what has to be done for it, None where only the config changes.
         document: the config after it, without `rootfs` (the solver knows the layers).
         begins_stage: a FROM.
+        is_global: an ARG before the first FROM: printed, and nothing more.
+        triggers: of a FROM: ONBUILD instructions of the base that follow.
+        is_trigger: one of those: done, but not printed as a step.
     """
 
     text: str
@@ -116,6 +124,9 @@ class Instruction(Struct, frozen=True, kw_only=True):
     document: ImageDocument
     location: SourceRange
     begins_stage: bool = False
+    is_global: bool = False
+    triggers: int = 0
+    is_trigger: bool = False
 
 
 class PlannedImage(Struct, frozen=True, kw_only=True):
@@ -125,8 +136,12 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
         platform: it is for.
         root: vertex of its file system, None for an empty one (FROM scratch and nothing else).
         document: config and history; `rootfs.diff_ids` is empty: non-empty history entries stand
-            for the layers, in order.
+            for the layers, in order. Entries (and the document) without `created` get the time of
+            the export. A layer of the classic form that holds nothing (`RUN true`) is left out,
+            and its entry marked empty, as the classic builder does; BuildKit keeps it.
         base: image it stands on, None for scratch.
+        is_base: nothing was done to the base: the classic builder then answers with its ID and
+            makes no new image.
         instructions: of all stages needed, for those who tell of steps one by one.
     """
 
@@ -134,6 +149,7 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
     root: Vertex | None
     document: ImageDocument
     base: BaseImage | None
+    is_base: bool = False
     instructions: list[Instruction]
 
 

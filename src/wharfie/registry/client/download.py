@@ -66,6 +66,7 @@ class Download:
         self._has_ranges = True
         self._failure: RequestError | Refused | None = None
         self._spans: deque[tuple[int, int]] = deque()
+        self._memory: list[bytearray] = []
 
     async def run(self) -> None:
         """Fetch until nothing is missing.
@@ -167,24 +168,16 @@ class Download:
 
     async def _store(self, reply: Reply, start: int, end: int) -> None:
         """Keep a body that belongs to [start, end)."""
-        batch: list[bytes] = []
-        size = 0
-        try:
-            async for data in reply.chunks():
-                batch.append(data)
-                size += len(data)
-                if start + size > end:
-                    raise self._misbehaves("sends more bytes than were asked for")
-                if size >= _BATCH:
-                    done, batch, size = b"".join(batch), [], 0
-                    await self._keep(start, done)
-                    start += len(done)
-        finally:
-            if batch and start + size <= end:
-                await self._keep(start, b"".join(batch))
-                start += size
+        memory = self._memory.pop() if self._memory else bytearray(_BATCH)
+        async for piece in reply.pieces(memory):
+            if start + len(piece) > end:
+                raise self._misbehaves("sends more bytes than were asked for")
+            await self._keep(start, piece)
+            start += len(piece)
         if start < end:
             raise ConnectionLost(f"unexpected EOF: {end - start} bytes are missing")
+        # Only now: of a write that was cancelled the thread may still be at work.
+        self._memory.append(memory)
 
     async def _skip_and_store(self, reply: Reply) -> None:
         """Keep of a whole body what is missing."""
@@ -193,7 +186,7 @@ class Download:
             raise self._misbehaves(f"announces {size} bytes and sends {reply.length}")
         gaps = deque(self._into.gaps())
         position = 0
-        async for data in reply.chunks():
+        async for data in reply.pieces(bytearray(_BATCH)):
             end = position + len(data)
             if end > size:
                 raise self._misbehaves(f"announces {size} bytes and sends more")
@@ -210,7 +203,7 @@ class Download:
             # A body with a length that ends early is a broken connection and raised before.
             raise self._misbehaves(f"announces {size} bytes and sends {position}")
 
-    async def _keep(self, offset: int, data: bytes) -> None:
+    async def _keep(self, offset: int, data: memoryview) -> None:
         await self._into.write(offset, data)
         self._progress()
 

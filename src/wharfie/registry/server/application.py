@@ -10,21 +10,22 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from msgspec import structs
 
 from wharfie.registry.errors import Code, Refused
-from wharfie.registry.ports.access import Access, Ask, Asking
+from wharfie.registry.ports.access import ANONYMOUS, Access, Action, Ask, Asking
 from wharfie.registry.ports.pages import Page
 from wharfie.registry.ports.watching import Observer, Outcome
 from wharfie.registry.server.exchange import Exchange
 from wharfie.registry.server.refusals import refusal_reply
-from wharfie.registry.server.routes import base
+from wharfie.registry.server.routes import base, blobs, manifests, referrers, tags, uploads
 from wharfie.registry.server.services import Services
 from wharfie.registry.server.target import Route, Target, parse_target
-from wharfie.web.errors import HttpError
-from wharfie.web.reply import Reply, Response, Stream, encode_fields
+from wharfie.web.errors import ClientGone, HttpError
+from wharfie.web.reply import FilePart, Hijack, Reply, Response, encode_fields
 from wharfie.web.request import Request
 
 _log = logging.getLogger(__name__)
@@ -43,8 +44,38 @@ def _nothing(_exchange: Exchange) -> Sequence[Ask]:
     return ()
 
 
+def _catalogue(_exchange: Exchange) -> Sequence[Ask]:
+    return (Ask(Action.CATALOGUE, ""),)
+
+
+def _pull(exchange: Exchange) -> Sequence[Ask]:
+    return (Ask(Action.PULL, exchange.repository),)
+
+
+def _push(exchange: Exchange) -> Sequence[Ask]:
+    # Clients ask token servers for both together, and one who may push may look at it.
+    return (Ask(Action.PULL, exchange.repository), Ask(Action.PUSH, exchange.repository))
+
+
+def _delete(exchange: Exchange) -> Sequence[Ask]:
+    return (Ask(Action.DELETE, exchange.repository),)
+
+
 _VERBS: dict[tuple[Route, str], Verb] = {
     (Route.BASE, "GET"): Verb(base.check, _nothing),
+    (Route.CATALOGUE, "GET"): Verb(tags.catalogue, _catalogue),
+    (Route.MANIFESTS, "GET"): Verb(manifests.get, _pull),
+    (Route.MANIFESTS, "PUT"): Verb(manifests.put, _push),
+    (Route.MANIFESTS, "DELETE"): Verb(manifests.delete, _delete),
+    (Route.BLOBS, "GET"): Verb(blobs.get, _pull),
+    (Route.BLOBS, "DELETE"): Verb(blobs.delete, _delete),
+    (Route.UPLOADS, "POST"): Verb(uploads.post, uploads.asks_of_post),
+    (Route.UPLOADS, "PATCH"): Verb(uploads.patch, _push),
+    (Route.UPLOADS, "PUT"): Verb(uploads.put, _push),
+    (Route.UPLOADS, "GET"): Verb(uploads.get, _push),
+    (Route.UPLOADS, "DELETE"): Verb(uploads.delete, _push),
+    (Route.TAGS, "GET"): Verb(tags.tags, _pull),
+    (Route.REFERRERS, "GET"): Verb(referrers.get, _pull),
 }
 
 
@@ -89,8 +120,12 @@ class Application:
         except Refused as refused:
             code = str(refused.code)
             reply = refusal_reply(refused, self._headers)
+        except ClientGone as gone:
+            # Half of it may still be there, and read the answer.
+            code = str(Code.BLOB_UPLOAD_INVALID)
+            reply = refusal_reply(Refused(Code.BLOB_UPLOAD_INVALID, str(gone)), self._headers)
         except HttpError as error:
-            # The client is gone, or its body is malformed: the connection's business.
+            # A malformed body: the connection's business.
             self._tell(request, exchange, status=error.status, begun=begun)
             raise
         except OSError as error:
@@ -109,9 +144,11 @@ class Application:
         verb = _VERBS.get((target.route, method))
         if verb is None:
             raise _unsupported(target, request.method)
-        decision = await self._access.decide(_asking(request), verb.asks(exchange))
+        asking = _asking(request)
+        decision = await self._access.decide(asking, verb.asks(exchange))
         exchange.identity = decision.identity
         exchange.granted = decision.granted
+        exchange.visible = partial(self._access.visible, asking)
         return await verb.handler(self._services, exchange)
 
     async def _page(self, request: Request) -> Reply:
@@ -143,11 +180,11 @@ class Application:
         length = request.body.length
         outcome = Outcome(
             caller=request.caller,
-            identity=exchange.identity if exchange else Outcome.identity,
+            identity=exchange.identity if exchange else ANONYMOUS,
             method=request.method,
             path=request.path,
             query=request.query,
-            route=str(exchange.target.route) if exchange else "",
+            route=str(exchange.target.route) if exchange else "page",
             repository=exchange.repository if exchange else "",
             status=status,
             code=code,
@@ -187,4 +224,14 @@ def _unsupported(target: Target, method: str) -> Refused:
 
 
 def _status_of(reply: Reply) -> int:
-    return reply.status if isinstance(reply, Response | Stream) else 200
+    return 101 if isinstance(reply, Hijack) else reply.status
+
+
+def _sent_by(reply: Reply) -> int:
+    match reply:
+        case Response():
+            return len(reply.body)
+        case FilePart():
+            return reply.length
+        case _:
+            return -1

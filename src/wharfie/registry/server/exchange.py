@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import parse_qsl
 
 from wharfie.registry.errors import Code, Refused
@@ -19,9 +19,10 @@ class Exchange:
     Attributes:
         identity: who asks; known once access was granted.
         granted: what was granted.
+        visible: of a page of the catalogue, what this client may pull.
     """
 
-    __slots__ = ("_query", "granted", "identity", "request", "request_id", "target")
+    __slots__ = ("_query", "granted", "identity", "request", "request_id", "target", "visible")
 
     def __init__(self, request: Request, target: Target, request_id: str) -> None:
         self.request = request
@@ -29,6 +30,7 @@ class Exchange:
         self.request_id = request_id
         self.identity: Identity = ANONYMOUS
         self.granted: Sequence[Ask] = ()
+        self.visible: Callable[[Sequence[str]], Awaitable[Sequence[str]]] = _hidden
         self._query: list[tuple[str, str]] | None = None
 
     @property
@@ -61,3 +63,7 @@ class Exchange:
             except ValueError:
                 raise Refused(Code.UNSUPPORTED, "too many query parameters") from None
         return self._query
+
+
+async def _hidden(_repositories: Sequence[str]) -> Sequence[str]:
+    return ()

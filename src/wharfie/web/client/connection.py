@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 
 import httptools
 
-from wharfie.web.client.errors import ConnectionLost, MalformedReply
+from wharfie.web.client.errors import ConnectionLost, MalformedReply, RequestError
+from wharfie.web.client.stream import HeadTooLong, Stream
 from wharfie.web.errors import HttpError
 from wharfie.web.framing import ChunkedFraming
 
-BUFFER = 1 << 20
-_MAX_HEAD = 64 << 10
+BUFFER = 64 << 10
 _MAX_FIELDS = 200
 _BODILESS = frozenset({204, 304})
 _LOST = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, OSError)
@@ -28,31 +27,21 @@ class Connection:
     """A connected stream; one exchange at a time.
 
     Args:
-        reader: made with a limit of BUFFER bytes.
-        writer: of the same connection.
+        stream: connected.
         stall: seconds without a byte after which it counts as lost.
         peer: the other side, for errors.
     """
 
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        *,
-        stall: float,
-        peer: str,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, stream: Stream, *, stall: float, peer: str) -> None:
+        self._stream = stream
         self._stall = stall
         self._peer = peer
-        self.is_used = False
-        """An exchange was carried out on it: the server may have closed it meanwhile."""
+        self._is_stalled = False
 
     @property
     def is_open(self) -> bool:
         """False once the other side is known to be gone."""
-        return not (self._reader.at_eof() or self._writer.is_closing())
+        return self._stream.is_open
 
     async def send(self, head: bytes, body: AsyncIterator[bytes] | None) -> None:
         """Write a request.
@@ -61,14 +50,12 @@ class Connection:
             ConnectionLost: the other side does not take it.
         """
         try:
-            self._writer.write(head)
+            async with asyncio.timeout(self._stall):
+                await self._stream.write(head)
             if body is not None:
                 async for data in body:
-                    self._writer.write(data)
                     async with asyncio.timeout(self._stall):
-                        await self._writer.drain()
-            async with asyncio.timeout(self._stall):
-                await self._writer.drain()
+                        await self._stream.write(data)
         except TimeoutError:
             raise ConnectionLost(f"{self._peer} takes no more bytes: i/o timeout") from None
         except _LOST as error:
@@ -93,29 +80,42 @@ class Connection:
         """The next bytes, b"" at the end of the connection."""
         try:
             async with asyncio.timeout(self._stall):
-                return await self._reader.read(size)
+                return await self._stream.read(size)
         except TimeoutError:
-            raise ConnectionLost(f"{self._peer} sends nothing more: i/o timeout") from None
+            raise self._silent() from None
+        except _LOST as error:
+            raise self._lost(error) from error
+
+    async def fill(self, target: memoryview) -> int:
+        """Read into memory: how many bytes, 0 at the end of the connection."""
+        if self._is_stalled:
+            raise self._silent()
+        try:
+            async with asyncio.timeout(self._stall):
+                return await self._stream.fill(target)
+        except TimeoutError:
+            if not self._stream.filled:
+                raise self._silent() from None
+            self._is_stalled = True  # to be said when these were taken
+            return self._stream.filled
         except _LOST as error:
             raise self._lost(error) from error
 
     def close(self) -> None:
         """Close at once, whatever is under way."""
-        self._writer.transport.abort()
-        self._writer.close()
+        self._stream.abort()
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it is left."""
-        with suppress(*_LOST):
-            await self._writer.wait_closed()
+        await self._stream.wait_closed()
 
     async def _read_head(self) -> bytes:
         try:
             async with asyncio.timeout(self._stall):
-                head = await self._reader.readuntil(b"\r\n\r\n")
+                return await self._stream.read_until(b"\r\n\r\n")
         except TimeoutError:
             raise ConnectionLost(f"{self._peer} does not answer: i/o timeout") from None
-        except asyncio.LimitOverrunError:
+        except HeadTooLong:
             raise MalformedReply(f"{self._peer} sent an endless reply head") from None
         except asyncio.IncompleteReadError as error:
             if error.partial:
@@ -123,9 +123,9 @@ class Connection:
             raise ConnectionLost(f"{self._peer} closed the connection: EOF") from None
         except _LOST as error:
             raise self._lost(error) from error
-        if len(head) > _MAX_HEAD:
-            raise MalformedReply(f"{self._peer} sent a reply head of {len(head)} bytes")
-        return head
+
+    def _silent(self) -> ConnectionLost:
+        return ConnectionLost(f"{self._peer} sends nothing more: i/o timeout")
 
     def _lost(self, error: Exception) -> ConnectionLost:
         return ConnectionLost(f"{self._peer}: {str(error) or type(error).__name__}")
@@ -181,6 +181,27 @@ class Reply:
                 yield data
         self._complete = True
 
+    async def pieces(self, memory: bytearray) -> AsyncIterator[memoryview]:
+        """The body as it comes, in `memory`: each piece is good until the next is asked for.
+
+        Raises:
+            ConnectionLost: it ends early; what came before was given.
+            MalformedReply: broken chunks.
+        """
+        view = memoryview(memory)
+        if self.length is None:
+            async for piece in self._collected(view):
+                yield piece
+            return
+        left = 0 if self._complete else self.length
+        while left:
+            got = await self._connection.fill(view[:left])
+            if not got:
+                raise ConnectionLost(f"unexpected EOF: {left} bytes of the body are missing")
+            left -= got
+            self._complete = not left
+            yield view[:got]
+
     async def read(self, limit: int) -> bytes:
         """The whole body.
 
@@ -197,6 +218,26 @@ class Reply:
             if size > limit:
                 raise MalformedReply(f"the reply has more than {limit} bytes")
         return b"".join(parts)
+
+    async def _collected(self, view: memoryview) -> AsyncIterator[memoryview]:
+        used = 0
+        try:
+            async for data in self.chunks():
+                taken = 0
+                while taken < len(data):
+                    part = data[taken : taken + len(view) - used]
+                    view[used : used + len(part)] = part
+                    used += len(part)
+                    taken += len(part)
+                    if used == len(view):
+                        yield view
+                        used = 0
+        except RequestError:
+            if used:
+                yield view[:used]
+            raise
+        if used:
+            yield view[:used]
 
     async def _dechunked(self) -> AsyncIterator[bytes]:
         framing = ChunkedFraming()

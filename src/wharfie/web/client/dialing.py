@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from wharfie.web.client.connection import BUFFER, Connection
+from wharfie.web.client.connection import Connection
 from wharfie.web.client.errors import ConnectFailed, MalformedReply, TlsFailed
+from wharfie.web.client.stream import Stream
 from wharfie.web.client.url import InvalidUrl, Url, parse_url
 
 Check = Callable[[str, ipaddress.IPv4Address | ipaddress.IPv6Address], None]
@@ -114,13 +115,13 @@ class Dialer:
             if check is not None:
                 check(url.host, address)
             try:
-                reader, writer = await self._open(url, text, tls)
+                stream = await self._open(url, text, tls)
             except TlsFailed:
                 raise
             except ConnectFailed as error:
                 failure = failure or error
             else:
-                return Connection(reader, writer, stall=self._stall, peer=url.authority)
+                return Connection(stream, stall=self._stall, peer=url.authority)
         raise failure or ConnectFailed(f"dial tcp: lookup {url.host}: no such host")
 
     async def addresses(self, host: str, port: int) -> list[str]:
@@ -142,19 +143,14 @@ class Dialer:
         except UnicodeError:
             raise ConnectFailed(f"dial tcp: lookup {host}: no such host") from None
 
-    async def _open(
-        self, url: Url, address: str, tls: ssl.SSLContext | None
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _open(self, url: Url, address: str, tls: ssl.SSLContext | None) -> Stream:
         where = f"[{address}]:{url.port}" if ":" in address else f"{address}:{url.port}"
         try:
             async with asyncio.timeout(self._timeout):
-                return await asyncio.open_connection(
-                    address,
-                    url.port,
-                    limit=BUFFER,
-                    ssl=tls,
-                    server_hostname=url.host if tls else None,
+                _, stream = await asyncio.get_running_loop().create_connection(
+                    Stream, address, url.port, ssl=tls, server_hostname=url.host if tls else None
                 )
+                return stream
         except TimeoutError:
             raise ConnectFailed(f"dial tcp {where}: i/o timeout") from None
         except ssl.SSLError as error:
@@ -168,20 +164,18 @@ class Dialer:
         failure: ConnectFailed | None = None
         for text in await self.addresses(connection_url.host, connection_url.port):
             try:
-                reader, writer = await self._open(connection_url, text, None)
+                stream = await self._open(connection_url, text, None)
             except ConnectFailed as error:
                 failure = failure or error
                 continue
             peer = f"proxy {connection_url.authority}"
-            connection = Connection(reader, writer, stall=self._stall, peer=peer)
+            connection = Connection(stream, stall=self._stall, peer=peer)
             if url.scheme == "http":
                 return connection
             try:
                 await self._tunnel(connection, proxy, url)
                 async with asyncio.timeout(self._timeout):
-                    await writer.start_tls(
-                        tls or ssl.create_default_context(), server_hostname=url.host
-                    )
+                    await stream.start_tls(tls or ssl.create_default_context(), url.host)
             except BaseException as error:
                 connection.close()
                 if isinstance(error, TimeoutError):
@@ -191,7 +185,7 @@ class Dialer:
                 if isinstance(error, OSError):
                     raise ConnectFailed(f"proxyconnect {peer}: {_reason(error)}") from None
                 raise
-            return Connection(reader, writer, stall=self._stall, peer=url.authority)
+            return Connection(stream, stall=self._stall, peer=url.authority)
         raise ConnectFailed(f"proxyconnect tcp: {failure or 'no address'}")
 
     async def _tunnel(self, connection: Connection, proxy: Proxy, url: Url) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from wharfie.engine.images.documents import chain_ids
-from wharfie.engine.images.leases import Lease, Leases
 from wharfie.engine.images.making.importing import encode_document
-from wharfie.engine.images.registrar import Registrar
+from wharfie.engine.images.records.documents import chain_ids
+from wharfie.engine.images.records.leases import Lease, Leases
+from wharfie.engine.images.records.registrar import Registrar
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.descriptor import OCI_LAYER, Descriptor, Platform
 from wharfie.formats.reference import Reference
@@ -110,7 +110,11 @@ class Committer:
             chain = ChainId(chain_ids([*diff_ids, copied.diff_id])[-1])
             lease.hold_chain(chain)
             await writer.commit(
-                chain_id=chain, diff_id=copied.diff_id, parent=top, size=copied.size
+                chain_id=chain,
+                diff_id=copied.diff_id,
+                parent=top,
+                size=copied.size,
+                length=copied.length,
             )
         finally:
             await writer.abort()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from wharfie.engine.images.catalog import Catalog
-from wharfie.engine.images.ingest import BlobSink, Stored, inflated
+from wharfie.engine.images.archives.ingest import BlobSink, Stored, inflated
 from wharfie.engine.images.layers import Unpacker
-from wharfie.engine.images.leases import Lease, Leases
-from wharfie.engine.images.registrar import Registrar
+from wharfie.engine.images.records.catalog import Catalog
+from wharfie.engine.images.records.leases import Lease, Leases
+from wharfie.engine.images.records.registrar import Registrar
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.reference import Reference
@@ -101,16 +101,25 @@ class Importer:
             if filled.unpacked.diff_id != stored.digest:
                 raise InvalidArgument("invalid archive: data after its end")
             record = await filled.writer.commit(
-                chain_id=chain, diff_id=stored.digest, parent=None, size=filled.unpacked.size
+                chain_id=chain,
+                diff_id=stored.digest,
+                parent=None,
+                size=filled.unpacked.size,
+                length=filled.unpacked.length,
             )
         finally:
             await filled.writer.abort()
         return record.size
 
 
-def encode_document(document: ImageDocument) -> bytes:
-    """A new image config as bytes; the same document gives the same bytes."""
-    members = msgspec.to_builtins(document)
+def encode_document(document: ImageDocument, more: Mapping[str, object] | None = None) -> bytes:
+    """A new image config as bytes; the same document gives the same bytes.
+
+    Args:
+        document: what.
+        more: members that the document has no field for.
+    """
+    members = {**msgspec.to_builtins(document), **(more or {})}
     # Left out as a default, but required by every reader.
     members["rootfs"] = msgspec.to_builtins(document.rootfs)
     return msgspec.json.encode(members, order="sorted")

@@ -19,9 +19,9 @@ from itertools import islice
 
 from msgspec import Struct, structs
 
-from wharfie.engine.images.catalog import Catalog
-from wharfie.engine.images.leases import Lease, Leases
-from wharfie.engine.images.removal import ImageUse, spell_untagged
+from wharfie.engine.images.records.catalog import Catalog
+from wharfie.engine.images.records.leases import Lease, Leases
+from wharfie.engine.images.records.removal import ImageUse, spell_untagged
 from wharfie.kernel.treediff import differences
 from wharfie.model.archive import Archiver
 from wharfie.model.content import ContentStore

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from wharfie.engine.images.catalog import Catalog
-from wharfie.engine.images.removal import ImageUse
-from wharfie.engine.images.selection import nanoseconds_of
+from wharfie.engine.images.records.catalog import Catalog
+from wharfie.engine.images.records.removal import ImageUse
+from wharfie.engine.images.records.selection import nanoseconds_of
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId
 from wharfie.model.image import Image

@@ -1,0 +1,138 @@
+"""The frontend itself: parse, find what is needed, resolve images, plan stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from wharfie.build.frontend.context import PlanContext, StageResult
+from wharfie.build.frontend.planning import Planner
+from wharfie.build.frontend.program import Program, Stage, read_program
+from wharfie.build.frontend.scope import (
+    given_arguments,
+    global_arguments,
+    platform_arguments,
+    unused_arguments,
+)
+from wharfie.formats.dockerfile.ignore import IgnorePatterns, InvalidIgnoreFile, read_ignore_file
+from wharfie.formats.dockerfile.suggestion import did_you_mean
+from wharfie.formats.oci.descriptor import Platform
+from wharfie.model.build.errors import DockerfileError
+from wharfie.model.build.plan import (
+    BuildPlan,
+    FrontendBridge,
+    FrontendRequest,
+    PlannedImage,
+)
+
+_OWN_SYNTAXES = (
+    "docker/dockerfile",
+    "docker.io/docker/dockerfile",
+    "docker/dockerfile-upstream",
+    "docker.io/docker/dockerfile-upstream",
+)
+
+
+class DockerfileFrontend:
+    """Plans builds of Dockerfiles; holds no state."""
+
+    async def plan(self, request: FrontendRequest, bridge: FrontendBridge) -> BuildPlan:
+        """Parse, check, resolve base images, make the graph.
+
+        Raises:
+            DockerfileError: with the location and Docker's words.
+        """
+        program = read_program(request.dockerfile, request.filename, request.history)
+        _check_syntax(program, request)
+        target = find_target(program, request.target)
+        images: list[PlannedImage] = []
+        for platform in request.platforms or [request.host]:
+            context = _context(request, program, platform, target)
+            result = await Planner(context, bridge).plan(target)
+            images.append(_image(result, platform))
+        return BuildPlan(images=images, unused_arguments=unused_arguments(program, request))
+
+
+def _image(result: StageResult, platform: Platform) -> PlannedImage:
+    return PlannedImage(
+        platform=platform,
+        root=result.root,
+        document=result.document,
+        base=result.base,
+        is_base=result.base is not None and not result.changes,
+        instructions=list(result.instructions),
+    )
+
+
+def _check_syntax(program: Program, request: FrontendRequest) -> None:
+    """Refuse a file in a language of its own: no stranger's program reads it here."""
+    syntax = request.arguments.get("BUILDKIT_SYNTAX") or program.file.directives.syntax
+    name = syntax.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    if colon and "/" not in tag:
+        name = head
+    if syntax and name not in _OWN_SYNTAXES:
+        raise DockerfileError(
+            f"unsupported frontend {syntax[:200]!r}: "
+            "only the Dockerfile syntax (docker/dockerfile) is understood",
+            is_syntax=True,
+        )
+
+
+def find_target(program: Program, name: str) -> Stage:
+    """The stage to build.
+
+    Raises:
+        DockerfileError: there is none of that name or number.
+    """
+    if not name:
+        return program.stages[-1]
+    stage = program.named(name)
+    if stage is None and name.isascii() and name.isdigit() and len(name) < 6:
+        index = int(name)
+        stage = program.stages[index] if index < len(program.stages) else None
+    if stage is None:
+        near = did_you_mean(name, [stage.origin.name for stage in program.stages])
+        if program.is_classic:
+            near = ""
+        raise DockerfileError(
+            f'target stage "{name[:200]}" could not be found{near}', is_syntax=True
+        )
+    return stage
+
+
+def _context(
+    request: FrontendRequest, program: Program, platform: Platform, target: Stage
+) -> PlanContext:
+    given = given_arguments(request)
+    automatic = platform_arguments(platform, request.host, target.origin.alias)
+    return PlanContext(
+        request,
+        program,
+        platform,
+        arguments=global_arguments(program, automatic, given),
+        given=given,
+        ignored=_ignored(request),
+        created=_created(given),
+    )
+
+
+def _ignored(request: FrontendRequest) -> list[str]:
+    if request.ignore_file is None:
+        return []
+    try:
+        patterns = read_ignore_file(request.ignore_file)
+        IgnorePatterns(patterns)
+    except InvalidIgnoreFile as error:
+        raise DockerfileError(f"error checking context: {error}", is_syntax=True) from None
+    return patterns
+
+
+def _created(given: Mapping[str, str]) -> str:
+    """Time of history entries where the caller fixed it, "" otherwise."""
+    text = given.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return ""
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise DockerfileError(f"invalid SOURCE_DATE_EPOCH: {text[:80]}", is_syntax=True)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(text)))

@@ -1,0 +1,29 @@
+"""What solving needs of the rest of the engine."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from wharfie.build.cache.mounts import CacheMounts
+from wharfie.build.cache.steps import StepCache
+from wharfie.build.sources.images import ImageSource
+from wharfie.engine.images.making.building import BuildImages
+from wharfie.model.build.files import TreeWorker
+from wharfie.model.build.step import StepRunner
+from wharfie.model.nursery import Nursery
+from wharfie.model.runtime import MountTrees
+from wharfie.model.snapshot import StepSnapshotter
+
+
+class SolverPorts(Struct, frozen=True, kw_only=True):
+    """See the fields' Protocols."""
+
+    cache: StepCache
+    cache_mounts: CacheMounts
+    images: BuildImages
+    image_source: ImageSource
+    snapshots: StepSnapshotter
+    files: TreeWorker
+    steps: StepRunner
+    trees: MountTrees
+    nursery: Nursery

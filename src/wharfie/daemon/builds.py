@@ -1,0 +1,60 @@
+"""Puts the parts of the builder together."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from wharfie.build.cache import CacheMounts, StepCache
+from wharfie.build.exporters import StoreExporter
+from wharfie.build.solver import GraphSolver, SolverPorts
+from wharfie.build.sources.images import ImageSource
+from wharfie.engine.images import Images
+from wharfie.model.build.files import TreeWorker
+from wharfie.model.build.step import StepRunner
+from wharfie.model.nursery import Nursery
+from wharfie.model.runtime import MountTrees
+from wharfie.model.snapshot import StepSnapshotter
+from wharfie.model.store import Store
+
+
+class BuildPorts(Struct, frozen=True, kw_only=True):
+    """What building needs of the daemon."""
+
+    store: Store
+    images: Images
+    snapshots: StepSnapshotter
+    files: TreeWorker
+    steps: StepRunner
+    trees: MountTrees
+    nursery: Nursery
+    data_root: str
+
+
+class BuildEngine(Struct, frozen=True, kw_only=True):
+    """The assembled parts."""
+
+    solver: GraphSolver
+    exporter: StoreExporter
+    cache: StepCache
+
+
+def open_builds(ports: BuildPorts) -> BuildEngine:
+    """Assemble, and hold what earlier builds left; before images are collected at start."""
+    cache = StepCache(ports.store, ports.images.builds, ports.snapshots, ports.nursery)
+    cache.open()
+    mounts = CacheMounts(ports.store, ports.data_root, ports.nursery)
+    mounts.open()
+    solver = GraphSolver(
+        SolverPorts(
+            cache=cache,
+            cache_mounts=mounts,
+            images=ports.images.builds,
+            image_source=ImageSource(ports.images, ports.snapshots),
+            snapshots=ports.snapshots,
+            files=ports.files,
+            steps=ports.steps,
+            trees=ports.trees,
+            nursery=ports.nursery,
+        )
+    )
+    return BuildEngine(solver=solver, exporter=StoreExporter(ports.images.builds), cache=cache)

@@ -1,0 +1,1 @@
+"""Image archives: loaded, saved, and what of them is here already."""
