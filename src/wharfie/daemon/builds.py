@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from wharfie.build.cache import StepCache
+from wharfie.build.cache import CacheMounts, StepCache
 from wharfie.build.exporters import StoreExporter
 from wharfie.build.solver import GraphSolver, SolverPorts
 from wharfie.build.sources.images import ImageSource
@@ -27,6 +27,7 @@ class BuildPorts(Struct, frozen=True, kw_only=True):
     steps: StepRunner
     trees: MountTrees
     nursery: Nursery
+    data_root: str
 
 
 class BuildEngine(Struct, frozen=True, kw_only=True):
@@ -41,9 +42,12 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
     """Assemble, and hold what earlier builds left; before images are collected at start."""
     cache = StepCache(ports.store, ports.images.builds, ports.snapshots, ports.nursery)
     cache.open()
+    mounts = CacheMounts(ports.store, ports.data_root, ports.nursery)
+    mounts.open()
     solver = GraphSolver(
         SolverPorts(
             cache=cache,
+            cache_mounts=mounts,
             images=ports.images.builds,
             image_source=ImageSource(ports.images, ports.snapshots),
             snapshots=ports.snapshots,

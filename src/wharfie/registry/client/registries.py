@@ -14,7 +14,6 @@ from wharfie.model.registry import (
     Credentials,
     Login,
     RegistryMisbehaves,
-    Repository,
     SearchResult,
 )
 from wharfie.registry.client.asking import Asker
@@ -55,7 +54,7 @@ class RemoteRegistries:
 
     def repository(
         self, reference: Reference, credentials: Credentials, *, push: bool = False
-    ) -> Repository:
+    ) -> RemoteRepository:
         """A repository to pull from or to push to."""
         asker = self._asker(reference.domain, credentials, mirrors=not push)
         return RemoteRepository(asker, self._settings, reference=reference, push=push)
