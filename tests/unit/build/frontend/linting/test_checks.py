@@ -40,8 +40,8 @@ CASES = [
      "FROM argument 'VERSION' is not declared (did you mean VERSIONS?)", 2),
     ("FROM busybox\nWORKDIR a", "WorkdirRelativePath",
      'Relative workdir "a" can have unexpected results if the base image changes', 2),
-    ("FROM busybox\nENV a=$PAHT", "UndefinedVar",
-     "Usage of undefined variable '$PAHT' (did you mean $PATH?)", 2),
+    ("FROM busybox\nENV a=$PATHS", "UndefinedVar",
+     "Usage of undefined variable '$PATHS' (did you mean $PATH?)", 2),
     ('FROM busybox\nCMD ["x"]\nCMD ["y"]', "MultipleInstructionsDisallowed",
      "Multiple CMD instructions should not be used in the same stage because only the last one "
      "will be used", 2),
