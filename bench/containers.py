@@ -3,8 +3,9 @@
     .venv/bin/python bench/containers.py [--quick] [--only attach,stdin,…] [--socket PATH]
 
 Needs root. TMPDIR=/dev/shm keeps a used disk out of the figures of files: on ext4 a file made soon
-after others were removed costs many times as much, whoever makes it. With --socket another engine is measured: it needs a busybox:latest. Figures of data are
-in MB/s, their floors `cat` through a socket, `cp` and `tar` on the same disk.
+after others were removed costs many times as much, whoever makes it. With --socket another engine
+is measured: it needs a busybox:latest. Figures of data are in MB/s, their floors `cat` through a
+socket, `cp` and `tar` on the same disk.
 """
 
 import argparse
