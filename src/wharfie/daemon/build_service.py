@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
-from wharfie.build.cache import StepCache
 from wharfie.build.frontend import DockerfileFrontend
 from wharfie.build.outputs import ResultSender
 from wharfie.build.ports import BuildPorts
@@ -20,8 +19,6 @@ from wharfie.drivers.context import LocalContextStore
 from wharfie.engine.events import EventBus
 from wharfie.engine.images.service import host_platform
 from wharfie.model.archive import Limits
-from wharfie.model.build.solver import CacheRecord, PruneRequest
-from wharfie.model.errors import NotSupported
 from wharfie.model.snapshot import Snapshotter
 
 
@@ -48,7 +45,7 @@ async def open_build_service(stack: AsyncExitStack, ground: BuildGround) -> Buil
             frontend=DockerfileFrontend(),
             solver=engine.solver,
             exporter=engine.exporter,
-            cache=_StepRecords(engine.cache),
+            cache=engine.records,
             contexts=contexts,
             remotes=FetchedContexts(contexts),
             outputs=ResultSender(ground.snapshotter, ground.archiver),
@@ -58,30 +55,3 @@ async def open_build_service(stack: AsyncExitStack, ground: BuildGround) -> Buil
             entitlements=ground.entitlements,
         )
     )
-
-
-class _StepRecords:
-    """The cache of steps as `model.build.solver.BuildCache`."""
-
-    def __init__(self, cache: StepCache) -> None:
-        self._cache = cache
-
-    def records(self) -> Sequence[CacheRecord]:
-        """All entries."""
-        return [
-            CacheRecord(
-                id=one.id,
-                parents=list(one.parents),
-                kind=one.kind,
-                description=one.description,
-                size=one.layers[-1].size if one.layers else 0,
-                created=one.created,
-                used=one.used,
-                uses=one.uses,
-            )
-            for one in self._cache.all()
-        ]
-
-    async def prune(self, request: PruneRequest) -> tuple[Sequence[str], int]:  # noqa: ARG002
-        """Delete the results of steps."""
-        raise NotSupported("pruning the build cache is not supported yet")

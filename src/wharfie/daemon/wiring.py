@@ -371,6 +371,7 @@ class _Builder:
             steps=engine.steps,
             trees=KernelTrees(self._remapping),
             nursery=self._nursery,
+            data_root=self._config.data_root,
         )
         return await open_build_service(
             self._stack,
