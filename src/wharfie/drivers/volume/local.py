@@ -173,9 +173,9 @@ class LocalVolumeDriver:
                 told = (error.strerror or str(error)).lower()
                 why = "quotas are off" if error.errno == errno.ESRCH else told
                 raise InvalidArgument(
-                    f"quota size requested but no quota support (here: {why}): the data root must be on XFS or "
-                    "ext4 mounted with prjquota; or limit a volume by a file system of its own "
-                    "(type, device), or memory by type=tmpfs with o=size="
+                    f"quota size requested but no quota support (here: {why}): the data root must "
+                    "be on XFS or ext4 mounted with prjquota; or limit a volume by a file system "
+                    "of its own (type, device), or memory by type=tmpfs with o=size="
                 ) from None
 
     def _lift(self, data: str) -> None:
