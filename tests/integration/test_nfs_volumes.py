@@ -41,7 +41,8 @@ def served() -> Iterator[Daemon]:
             try:
                 begun = daemon.namespaces.run("rpc.nfsd", "-N", "3", "-G", "10", "2")
                 assert begun.returncode == 0, begun.stderr
-                daemon.start()
+                daemon.start(wait=False)
+                daemon.wait_ready(120)
                 daemon.load_busybox()
                 yield daemon
                 daemon.stop()
