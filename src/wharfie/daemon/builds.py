@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from msgspec import Struct
 
-from wharfie.build.cache import StepCache
+from wharfie.build.cache import CacheMounts, LocalBuildCache, StepCache
 from wharfie.build.exporters import StoreExporter
 from wharfie.build.solver import GraphSolver, SolverPorts
 from wharfie.build.sources.images import ImageSource
@@ -27,6 +29,9 @@ class BuildPorts(Struct, frozen=True, kw_only=True):
     steps: StepRunner
     trees: MountTrees
     nursery: Nursery
+    data_root: str
+    limit: int = 0
+    """Bytes the cache is kept below; 0 for a tenth of the file system, as Docker does."""
 
 
 class BuildEngine(Struct, frozen=True, kw_only=True):
@@ -35,16 +40,25 @@ class BuildEngine(Struct, frozen=True, kw_only=True):
     solver: GraphSolver
     exporter: StoreExporter
     cache: StepCache
+    records: LocalBuildCache
 
 
 def open_builds(ports: BuildPorts) -> BuildEngine:
     """Assemble, and hold what earlier builds left; before images are collected at start."""
     cache = StepCache(ports.store, ports.images.builds, ports.snapshots, ports.nursery)
     cache.open()
+    mounts = CacheMounts(ports.store, ports.data_root, ports.nursery)
+    mounts.open()
+    images = ports.images.builds
+    records = LocalBuildCache(
+        cache, mounts, images, ports.data_root, limit=ports.limit or _tenth_of(ports.data_root)
+    )
     solver = GraphSolver(
         SolverPorts(
             cache=cache,
-            images=ports.images.builds,
+            bound=records,
+            cache_mounts=mounts,
+            images=images,
             image_source=ImageSource(ports.images, ports.snapshots),
             snapshots=ports.snapshots,
             files=ports.files,
@@ -53,4 +67,9 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             nursery=ports.nursery,
         )
     )
-    return BuildEngine(solver=solver, exporter=StoreExporter(ports.images.builds), cache=cache)
+    return BuildEngine(solver=solver, exporter=StoreExporter(images), cache=cache, records=records)
+
+
+def _tenth_of(directory: str) -> int:
+    status = os.statvfs(directory)
+    return status.f_blocks * status.f_frsize // 10

@@ -255,6 +255,7 @@ class _Builder:
                 steps=engine.steps,
                 trees=KernelTrees(self._remapping),
                 nursery=self._nursery,
+                data_root=config.data_root,
             )
         )
         streams = ContainerStreams(

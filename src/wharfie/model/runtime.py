@@ -92,7 +92,8 @@ class MountTrees(Protocol):
         """A copy of a directory or file, or of what lies at `subpath` below it.
 
         Args:
-            root: absolute host path, or a descriptor, which stays open.
+            root: absolute host path, or a descriptor, which stays open; of a detached mount it
+                may not be attached any more after.
             subpath: relative; may not lead out of `root`, by no symlink either.
             recursive: with the mounts below.
             remapped: with the IDs of the engine's user namespace.

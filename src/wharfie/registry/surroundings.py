@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from wharfie import __version__
 from wharfie.model.nursery import Nursery
 from wharfie.registry.access import OpenedAccess, open_access
+from wharfie.registry.cache import Cache
 from wharfie.registry.config import Config, ConfigError
 from wharfie.registry.encryption import Encryption
 from wharfie.registry.ports import Access, NoSuchKey, Observer, Page
@@ -24,6 +25,7 @@ from wharfie.registry.watching.logs import AccessLog
 from wharfie.registry.watching.metrics import Metrics
 from wharfie.registry.watching.notifications import Notifications
 from wharfie.web import Reply, Request, Response, Server
+from wharfie.web.client import InvalidUrl, Proxies
 from wharfie.web.listening import TcpListener
 from wharfie.web.server import Limits
 
@@ -41,6 +43,7 @@ class Surroundings:
         tls: of the listeners, None for plain ones.
         observers: are told of everything.
         pages: outside /v2/.
+        upstream: None for a registry that is nobody's cache.
     """
 
     def __init__(self, config: Config, opened: OpenedAccess, content: Content) -> None:
@@ -64,6 +67,10 @@ class Surroundings:
             )
             self.metrics.add(self._notifications.samples)
             self.observers = [*self.observers, self._notifications]
+        self.upstream: Cache | None = None
+        if config.upstreams:
+            self.upstream = Cache(config.upstreams, content, agent=AGENT, proxies=_proxies())
+            self.metrics.add(self.upstream.samples)
         self.pages: Mapping[str, Page] = {**opened.pages, "/health": self.health.page}
 
     async def start(self) -> None:
@@ -98,6 +105,8 @@ class Surroundings:
             await self._notifications.close(timeout=_LAST_CHANCE)
         if self._debug is not None:
             await self._debug.close(timeout=0)
+        if self.upstream is not None:
+            await self.upstream.close()
         await self._background.close(grace=0)
         if self._log is not None:
             self._log.close()
@@ -119,6 +128,24 @@ def listener_of(addr: str, tls: Encryption | None = None) -> TcpListener:
     """The listener of a configured address."""
     host, _, port = addr.rpartition(":")
     return TcpListener(host=host.strip("[]") or "::", port=int(port), tls=tls)
+
+
+def _proxies() -> Proxies:
+    """From the environment, as every program has them.
+
+    Raises:
+        ConfigError: a proxy is no URL.
+    """
+
+    def value(name: str) -> str:
+        return os.environ.get(name.upper(), "") or os.environ.get(name, "")
+
+    try:
+        return Proxies.of(
+            http=value("http_proxy"), https=value("https_proxy"), exceptions=value("no_proxy")
+        )
+    except InvalidUrl as error:
+        raise ConfigError(f"HTTP_PROXY or HTTPS_PROXY: {error}") from None
 
 
 def _answering(pages: Mapping[str, Page]) -> Callable[[Request], Awaitable[Reply]]:

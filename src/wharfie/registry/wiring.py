@@ -95,6 +95,7 @@ async def open_registry(config: Config) -> Registry:
         config=config,
         content=content,
         observers=surroundings.observers,
+        upstream=surroundings.upstream,
         is_read_only=config.storage.read_only,
     )
     upkeep = Upkeep(content, config)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from wharfie.engine.images.making.instructions import SHELL
 from wharfie.model.build.plan import CONTENT_MARK, HistoryForm
 from wharfie.model.image import History, ImageConfig
@@ -49,6 +51,21 @@ class HistoryWriter:
             created=self._created,
             created_by=" ".join([*(config.shell or SHELL), f"#(nop) {text}"]),
             author=author,
+        )
+
+    def directory(
+        self, text: str, config: ImageConfig, *, author: str = "", is_root: bool = False
+    ) -> History:
+        """A WORKDIR; the root directory is there already."""
+        if self._is_classic:
+            entry = self.layer(text, config, author=author)
+            return structs.replace(entry, empty_layer=is_root)
+        return History(
+            created=self._created,
+            created_by=text,
+            author=author,
+            comment=COMMENT,
+            empty_layer=is_root,
         )
 
     def run(

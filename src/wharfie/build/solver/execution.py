@@ -14,16 +14,14 @@ from wharfie.build.solver.mountpoints import missing_points
 from wharfie.build.solver.mounts import MountSet, StepMounts
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.results import Result
-from wharfie.build.solver.trees import Trees
 from wharfie.formats.digest import Digest
 from wharfie.model.build.errors import StepFailed
 from wharfie.model.build.files import MountPoint
 from wharfie.model.build.graph import ExecOp
 from wharfie.model.build.progress import VertexLog
-from wharfie.model.build.session import BuildSession
 from wharfie.model.build.solver import SolveOptions
 from wharfie.model.build.step import Step
-from wharfie.model.container import HostConfig
+from wharfie.model.container import DeviceRequest, HostConfig
 from wharfie.model.errors import Forbidden
 from wharfie.model.ids import ContainerId, generate_id
 from wharfie.model.snapshot import StepWriter
@@ -38,13 +36,12 @@ class Executor:
     def __init__(
         self,
         ports: SolverPorts,
-        session: BuildSession,
         options: SolveOptions,
-        trees: Trees,
+        mounts: StepMounts,
     ) -> None:
         self._ports = ports
         self._options = options
-        self._mounts = StepMounts(ports, session, trees)
+        self._mounts = mounts
 
     async def run(
         self,
@@ -69,7 +66,7 @@ class Executor:
         """
         host = self._host_config(operation)
         remapped = self._ports.steps.is_remapped(host)
-        async with self._mounts.opened(operation, inputs, remapped=remapped) as mounts:
+        async with self._mounts.opened(operation, inputs, host) as mounts:
             root = await writer.mount(remapped=remapped)
             try:
                 targets = [mount.destination for mount in mounts.mounts]
@@ -100,10 +97,16 @@ class Executor:
         insecure = operation.security == "insecure"
         if insecure and INSECURE not in self._options.entitlements:
             raise Forbidden("granting entitlement security.insecure is not allowed by build daemon")
+        host = self._options.host
+        devices = host.device_requests
+        if operation.devices:
+            wanted = DeviceRequest(driver="cdi", device_ids=operation.devices)
+            devices = [*(devices or []), wanted]
         return structs.replace(
-            self._options.host,
+            host,
+            device_requests=devices,
             network_mode=network,
-            privileged=insecure or self._options.host.privileged,
+            privileged=insecure or host.privileged,
         )
 
 

@@ -10,7 +10,7 @@ from wharfie.build.solver.keys import selection_of
 from wharfie.build.solver.ownership import owner_of
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.refusals import missing_file
-from wharfie.build.solver.results import DirectoryResult, Result
+from wharfie.build.solver.results import DirectoryResult, Result, in_result
 from wharfie.build.solver.trees import Trees
 from wharfie.model.build.files import CopyPlan
 from wharfie.model.build.graph import CopyAction, FileOp, MakeDirectory, MakeFile
@@ -61,7 +61,7 @@ class FileWork:
         self, action: CopyAction, source: Result, root: int, owner: tuple[int, int] | None
     ) -> None:
         plan = CopyPlan(
-            selection=selection_of(action),
+            selection=in_result(source, selection_of(action)),
             destination=action.destination,
             owner=owner,
             root_owned=isinstance(source, DirectoryResult) and source.root_owned,

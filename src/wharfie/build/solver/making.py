@@ -12,23 +12,25 @@ from msgspec import Struct
 from wharfie.build.solver.execution import Executor
 from wharfie.build.solver.filework import FileWork
 from wharfie.build.solver.flights import Flight
-from wharfie.build.solver.keys import image_key
+from wharfie.build.solver.keys import WHOLE, image_key
+from wharfie.build.solver.mounts import StepMounts
 from wharfie.build.solver.naming import LayerNamer, NewLayer
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.refusals import missing_file
-from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result
+from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result, in_result
 from wharfie.build.solver.trees import Trees
 from wharfie.build.sources.images import SCHEME as IMAGE
 from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import Digest
 from wharfie.model.build.files import Selection
-from wharfie.model.build.graph import CopyAction, ExecOp, FileOp, SourceOp, Vertex
+from wharfie.model.build.graph import EMPTY_SOURCE, CopyAction, ExecOp, FileOp, SourceOp, Vertex
 from wharfie.model.build.session import BuildSession
 from wharfie.model.build.solver import SolveOptions
 from wharfie.model.errors import NotFound, NotSupported
 
 LOCAL = "local://"
 _encode = msgspec.json.Encoder().encode
+_decode_patterns = msgspec.json.Decoder(list[str]).decode
 
 
 class StepOrder(Struct, frozen=True, kw_only=True):
@@ -65,7 +67,8 @@ class Maker:
         self._slots = slots
         self._trees = Trees(ports.snapshots)
         self._namer = LayerNamer(ports, epoch=options.epoch)
-        self._executor = Executor(ports, session, options, self._trees)
+        mounts = StepMounts(ports, session, self._trees, self.layered)
+        self._executor = Executor(ports, options, mounts)
         self._filework = FileWork(ports, self._trees)
         self._sums: dict[bytes, str] = {}
 
@@ -75,6 +78,8 @@ class Maker:
             return image_key(operation.identifier)
         if operation.identifier.startswith(LOCAL):
             return ""
+        if operation.identifier == EMPTY_SOURCE:
+            return EMPTY_SOURCE
         raise NotSupported(f"sources like {operation.identifier.partition('://')[0]}:// are not")
 
     async def source(self, operation: SourceOp) -> Result:
@@ -89,7 +94,11 @@ class Maker:
             )
         if operation.identifier.startswith(LOCAL):
             tree = await self._session.context(operation.identifier.removeprefix(LOCAL))
-            return DirectoryResult("", tree.directory)
+            exclude = operation.attributes.get("exclude")
+            patterns = _decode_patterns(exclude) if exclude else []
+            return DirectoryResult("", tree.directory, exclude=tuple(patterns))
+        if operation.identifier == EMPTY_SOURCE:
+            return LayeredResult(EMPTY_SOURCE, layers=[], cached=True)
         raise NotSupported(f"sources like {operation.identifier.partition('://')[0]}:// are not")
 
     async def checksum(self, vertex: Digest, result: Result, files: Sequence[Selection]) -> str:
@@ -111,6 +120,7 @@ class Maker:
 
     async def _sum(self, result: Result, selection: Selection) -> str:
         root_owned = isinstance(result, DirectoryResult) and result.root_owned
+        selection = in_result(result, selection)
         async with self._trees.opened(result) as root:
             try:
                 return await self._ports.files.checksum(root, selection, root_owned=root_owned)
@@ -157,8 +167,7 @@ class Maker:
 
     async def layered(self, directory: DirectoryResult) -> LayeredResult:
         """A directory as a layer, for what has to stand on one."""
-        whole = Selection(sources=["."], follow=False)
-        key = "directory " + await self._sum(directory, whole)
+        key = "directory " + await self._sum(directory, WHOLE[0])
         copy = FileOp(actions=[CopyAction(input=1, sources=["."], destination="/")])
         order = StepOrder(
             vertex=Vertex(copy, (), name="[internal] copy of a context"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from wharfie.build.cache.mounts import CacheMounts
+from wharfie.build.cache.service import LocalBuildCache
 from wharfie.build.cache.steps import StepCache
 from wharfie.build.sources.images import ImageSource
 from wharfie.engine.images.making.building import BuildImages
@@ -18,6 +20,8 @@ class SolverPorts(Struct, frozen=True, kw_only=True):
     """See the fields' Protocols."""
 
     cache: StepCache
+    bound: LocalBuildCache
+    cache_mounts: CacheMounts
     images: BuildImages
     image_source: ImageSource
     snapshots: StepSnapshotter

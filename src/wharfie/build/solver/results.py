@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec import structs
+
+from wharfie.model.build.files import Selection
 from wharfie.model.build.solver import SolvedLayer
 from wharfie.model.ids import ChainId
 
@@ -112,3 +115,10 @@ class DirectoryResult:
 
 
 Result = LayeredResult | DirectoryResult
+
+
+def in_result(result: Result, selection: Selection) -> Selection:
+    """Chosen files of a result: those that count as missing left out."""
+    if isinstance(result, DirectoryResult) and result.exclude:
+        return structs.replace(selection, ignore=result.exclude)
+    return selection

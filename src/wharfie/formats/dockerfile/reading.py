@@ -13,7 +13,6 @@ from wharfie.formats.dockerfile.flags import Flags
 from wharfie.formats.dockerfile.healthcheck import read_healthcheck
 from wharfie.formats.dockerfile.heredocs import Heredoc, heredoc_of
 from wharfie.formats.dockerfile.jsonform import json_words
-from wharfie.formats.dockerfile.mounts import parse_mount
 from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.formats.dockerfile.statement import Statement
 from wharfie.formats.dockerfile.suggestion import did_you_mean
@@ -93,8 +92,6 @@ def _from(statement: Statement, _: str) -> kinds.From:
 
 def _run(statement: Statement, _: str) -> kinds.Run:
     flags = Flags(statement.flags, texts=["network", "security"], lists=["mount", "device"])
-    for mount in flags.texts("mount"):
-        parse_mount(mount)
     network = flags.text("network")
     if network and network not in _NETWORKS:
         raise DockerfileProblem(f'invalid network mode: "{network[:80]}"')

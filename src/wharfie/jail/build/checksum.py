@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Mapping
 
-from wharfie.jail.build.selection import Entry, Found, exclusions, find, status_of, walk
+from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, walk
 from wharfie.jail.errors import of_os_error
 from wharfie.jail.protocol import Checksum
 from wharfie.kernel import openat2
@@ -37,7 +37,7 @@ class TreeSum:
         self._task = task
         self._known = known
         self._state = hashlib.sha256()
-        self._excluded = exclusions(task.selection)
+        self._filter = Filter(task.selection)
         self.entries = 0
 
     def digest(self) -> str:
@@ -66,7 +66,7 @@ class TreeSum:
             return
         self._record(name, status, b"", {})
         prefix = b"" if found.path == b"." else found.path + b"/"
-        for entry in walk(self._root, found.path, self._excluded):
+        for entry in walk(self._root, found.path, self._filter):
             self._count(entry, name + b"/" + entry.path, prefix + entry.path)
 
     def _count(self, entry: Entry, name: bytes, path: bytes) -> None:

@@ -19,7 +19,7 @@ from msgspec import structs
 from wharfie.formats.filemode import InvalidMode, ModeChange, parse_mode
 from wharfie.formats.tar import FormatError, Kind, Member, Reader
 from wharfie.jail import names
-from wharfie.jail.build.selection import Entry, Found, exclusions, find, status_of, walk
+from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, walk
 from wharfie.jail.errors import JobError, invalid, of_os_error, show
 from wharfie.jail.inflate import Source, chunks
 from wharfie.jail.pipeline import ReadAhead
@@ -59,7 +59,7 @@ class Copier:
         self._limits = limits
         self._owner = plan.owner or ((0, 0) if plan.root_owned else None)
         self._mode = _parse_mode(plan.mode)
-        self._excluded = exclusions(plan.selection)
+        self._filter = Filter(plan.selection)
         self._root = os.open("/", O_PATH_DIRECTORY)
         self._links: dict[tuple[int, int], tuple[int, bytes]] = {}
         self._linked: dict[tuple[int, int], int] = {}
@@ -101,7 +101,7 @@ class Copier:
         if not stat.S_ISDIR(status.st_mode):
             if not name:
                 raise invalid(f"{show(found.given)}: no name to copy it to")
-            if self._excluded.excludes(os.fsdecode(found.given.rpartition(b"/")[2])):
+            if self._filter.leaves_out(found.given.rpartition(b"/")[2], found.given):
                 return
             target = self._make_directory(directory)
             with _opened_parent(self._source, found.path) as (above, last):
@@ -129,7 +129,7 @@ class Copier:
         """Copy all that is in a directory into another, whose descriptor is closed here."""
         stack: list[tuple[int, bytes, os.stat_result | None]] = [(target, b"", None)]
         try:
-            for entry in walk(self._source, found.path, self._excluded):
+            for entry in walk(self._source, found.path, self._filter):
                 parent, _, name = entry.path.rpartition(b"/")
                 while not _is_below(parent, stack[-1][1]):
                     self._leave(*stack.pop())

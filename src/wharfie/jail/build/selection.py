@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from wharfie.formats.exclusion import Exclusions, compile_deep
@@ -62,11 +62,13 @@ def find(root: int, selection: Selection) -> list[Found]:
         JobError: a pattern is malformed, or nothing is there.
     """
     found: list[Found] = []
+    ignored = _patterns(selection.ignore)
     for source in selection.sources:
         raw = os.fsencode(source)
         pivot = _pivot(raw) if selection.parents else 0
         path = names.clean(b"/" + raw).lstrip(b"/")
         matches = _match(root, path) if _WILD & set(path) else [path]
+        matches = [one for one in matches if not _is_ignored(root, one, ignored)]
         if not matches and not selection.allow_missing:
             raise missing(path)
         for match in matches:
@@ -92,26 +94,59 @@ def status_of(root: int, path: bytes) -> os.stat_result:
         os.close(fd)
 
 
-def exclusions(selection: Selection) -> Exclusions:
-    """The patterns left out; InvalidPattern becomes the caller's fault."""
+class Filter:
+    """Leaves files out, by the patterns of a selection."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._exclude = _patterns(selection.exclude)
+        self._ignore = _patterns(selection.ignore)
+        self._is_active = bool(self._exclude) or bool(self._ignore)
+        self.has_negations = self._exclude.has_negations or self._ignore.has_negations
+
+    def leaves_out(self, path: bytes, whole: bytes) -> bool:
+        """Tell whether a file is left out.
+
+        Args:
+            path: relative to the directory that is a source; a source's own name.
+            whole: relative to the root of the tree.
+        """
+        if not self._is_active:
+            return False
+        return self._exclude.excludes(os.fsdecode(path)) or self._ignore.excludes(
+            os.fsdecode(whole)
+        )
+
+
+def _patterns(patterns: Sequence[str]) -> Exclusions:
     try:
-        return Exclusions(selection.exclude)
+        return Exclusions(patterns)
     except InvalidPattern as error:
-        raise invalid(f"{error}: {selection.exclude}") from None
+        raise invalid(f"{error}: {', '.join(patterns)[:200]}") from None
 
 
-def walk(root: int, path: bytes, excluded: Exclusions, prefix: bytes = b"") -> Iterator[Entry]:
+def _is_ignored(root: int, path: bytes, ignored: Exclusions) -> bool:
+    if not path or not ignored.excludes(os.fsdecode(path)):
+        return False
+    if not ignored.has_negations:
+        return True
+    try:  # something in it may be taken back in
+        return not stat.S_ISDIR(status_of(root, path).st_mode)
+    except OSError:
+        return True
+
+
+def walk(root: int, path: bytes, chosen: Filter) -> Iterator[Entry]:
     """Everything below a directory, each directory before what is in it, names sorted.
 
     Args:
         root: descriptor of the tree's root.
         path: the directory, relative to it.
-        excluded: leaves out by `Entry.path`; a directory left out is still entered where a
+        chosen: what it leaves out is not told; a directory left out is still entered where a
             negation could take something in it back.
-        prefix: put before each path, with its slash.
     """
     top = _open_directory(root, path)
-    stack = [(top, prefix, _names(top))]
+    stack = [(top, b"", _names(top))]
+    prefix = b"" if path == b"." else path + b"/"
     try:
         while stack:
             directory, above, left = stack[-1]
@@ -121,10 +156,10 @@ def walk(root: int, path: bytes, excluded: Exclusions, prefix: bytes = b"") -> I
             name = left.pop()
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             entry = Entry(directory, name, above + name, status)
-            is_excluded = bool(excluded) and excluded.excludes(os.fsdecode(entry.path))
-            if not is_excluded:
+            is_left_out = chosen.leaves_out(entry.path, prefix + entry.path)
+            if not is_left_out:
                 yield entry
-            if stat.S_ISDIR(status.st_mode) and (not is_excluded or excluded.has_negations):
+            if stat.S_ISDIR(status.st_mode) and (not is_left_out or chosen.has_negations):
                 if len(stack) > _MAX_DEPTH:
                     raise invalid(f"directories are nested too deep: {show(entry.path)}")
                 below = os.open(name, O_READ_DIRECTORY, dir_fd=directory)

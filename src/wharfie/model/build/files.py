@@ -16,10 +16,16 @@ from wharfie.model.ids import Digest
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """Which files of a tree; see `model.build.graph.CopyAction`."""
+    """Which files of a tree; see `model.build.graph.CopyAction`.
+
+    Attributes:
+        exclude: patterns relative to each directory that is a source.
+        ignore: patterns relative to the root: what they match counts as missing (.dockerignore).
+    """
 
     sources: Sequence[str]
     exclude: Sequence[str] = ()
+    ignore: Sequence[str] = ()
     follow: bool = True
     parents: bool = False
     allow_missing: bool = False

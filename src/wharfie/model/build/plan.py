@@ -140,6 +140,8 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
             the export. A layer of the classic form that holds nothing (`RUN true`) is left out,
             and its entry marked empty, as the classic builder does; BuildKit keeps it.
         base: image it stands on, None for scratch.
+        is_base: nothing was done to the base: the classic builder then answers with its ID and
+            makes no new image.
         instructions: of all stages needed, for those who tell of steps one by one.
     """
 
@@ -147,6 +149,7 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
     root: Vertex | None
     document: ImageDocument
     base: BaseImage | None
+    is_base: bool = False
     instructions: list[Instruction]
 
 

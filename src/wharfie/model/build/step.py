@@ -61,3 +61,6 @@ class StepRunner(Protocol):
 
     def is_remapped(self, host: HostConfig) -> bool:
         """Tell whether a step of such a host config runs in the engine's user namespace."""
+
+    def owner_on_host(self, host: HostConfig, uid: int, gid: int) -> tuple[int, int]:
+        """What a user and group of a step are outside of its user namespace."""

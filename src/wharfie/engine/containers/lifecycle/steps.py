@@ -68,6 +68,13 @@ class Steps:
         """Tell whether a step runs in the engine's user namespace."""
         return self._sharing.is_remapped(host)
 
+    def owner_on_host(self, host: HostConfig, uid: int, gid: int) -> tuple[int, int]:
+        """What a user and group of a step are outside of its user namespace."""
+        remapping = self._ports.remapping
+        if remapping is None or not self.is_remapped(host):
+            return uid, gid
+        return remapping.on_host(uid, gid)
+
     def on_exit(self, exit_: TaskExit) -> bool:
         """Take up an exit; False when it is not a step's."""
         ended = self._running.get(exit_.id)
