@@ -36,7 +36,7 @@ class QuietProgress:
 
 
 class RawProgress(QuietProgress):
-    """Prints BuildKit's SolveStatus objects, one a line: vertexes, statuses, logs."""
+    """Prints BuildKit's SolveStatus objects, one a line: vertices, statuses, logs."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class RawProgress(QuietProgress):
             document["cached"] = True
         if vertex.error:
             document["error"] = vertex.error
-        self._say({"vertexes": [document]})
+        self._say({"vertexes": [document]})  # codespell:ignore vertexes
         if vertex.statuses:
             self._statuses(vertex)
 
