@@ -232,7 +232,7 @@ class Client:
             "Upgrade": "tcp",
             "Content-Type": kind,
         }
-        connection = self._connect("POST", full)
+        connection = self._connect("POST", full, tunnel=True)
         try:
             connection.request(self._head("POST", full, data, extra), data)
             response = connection.response(method="POST")
@@ -261,9 +261,9 @@ class Client:
         lines.append("\r\n")
         return "".join(lines).encode("latin-1", "replace")
 
-    def _connect(self, method: str, full: str) -> Connection:
+    def _connect(self, method: str, full: str, *, tunnel: bool = False) -> Connection:
         try:
-            return Connection(dial(self.endpoint))
+            return Connection(dial(self.endpoint, tunnel=tunnel))
         except TransportError as error:
             raise self._failed(method, full, error) from None
 

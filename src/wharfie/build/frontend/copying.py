@@ -19,8 +19,8 @@ from wharfie.build.frontend.sources import (
     parse_git,
     url_filename,
 )
+from wharfie.engine.images.making.instructions import Variables
 from wharfie.formats.dockerfile import instructions as kinds
-from wharfie.formats.dockerfile.expansion import Keep, expand
 from wharfie.formats.dockerfile.heredocs import Heredoc
 from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.model.build.graph import CopyAction, FileOp, MakeFile, SourceOp, Vertex
@@ -55,12 +55,13 @@ class Copying:
         context: PlanContext,
         *,
         directory: str,
-        variables: dict[str, str],
+        expansion: Variables,
         source_of: Callable[[str], Vertex],
     ) -> None:
         self._copy = copy
         self._context = context
-        self._variables = variables
+        self._word = expansion.word
+        self._expansion = expansion
         self._source_of = source_of
         self._owner = self._word(copy.owner)
         self._mode = checked_mode(self._word(copy.mode))
@@ -195,14 +196,7 @@ class Copying:
         )
 
     def _written(self, name: str, heredoc: Heredoc) -> MakeFile:
-        text = heredoc.text
-        if heredoc.is_expanded:
-            text = expand(
-                text,
-                self._variables,
-                escape=self._context.program.escape,
-                keep=Keep.LITERAL_QUOTES,
-            ).text
+        text = self._expansion.heredoc(heredoc.text) if heredoc.is_expanded else heredoc.text
         path = self._destination
         return MakeFile(
             path=posixpath.join(path, name) if path.endswith("/") else path,
@@ -217,9 +211,6 @@ class Copying:
                 return index
         self._inputs.append(made(vertex))
         return len(self._inputs) - 1
-
-    def _word(self, text: str) -> str:
-        return expand(text, self._variables, escape=self._context.program.escape).text
 
 
 def checked_mode(text: str) -> str:

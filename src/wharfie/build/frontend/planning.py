@@ -298,6 +298,7 @@ class Planner:
                 image=below.base,
                 declared=below.declared,
                 changes=below.changes,
+                has_workdir=below.has_workdir,
             )
         if origin.image:
             image = self._images[origin.image, origin.platform]

@@ -8,6 +8,7 @@ from msgspec import Struct, field, structs
 
 from wharfie.build.frontend.context import PlanContext, StageResult, made
 from wharfie.build.frontend.copying import Copying
+from wharfie.build.frontend.linting.rules import Rule
 from wharfie.build.frontend.naming import StepNames, shown
 from wharfie.build.frontend.program import Stage, range_of
 from wharfie.build.frontend.running import Surroundings, run_command, run_operation
@@ -21,6 +22,8 @@ from wharfie.engine.images.making.instructions import (
 from wharfie.formats.dockerfile import instructions as kinds
 from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.formats.dockerfile.statement import Statement
+from wharfie.formats.dockerfile.suggestion import nearest
+from wharfie.formats.goquote import go_quote
 from wharfie.model.build.graph import FileOp, MakeDirectory, Vertex
 from wharfie.model.build.plan import BaseImage, Instruction
 from wharfie.model.errors import InvalidArgument
@@ -36,6 +39,7 @@ class Foundation(Struct, frozen=True, kw_only=True):
         declared: arguments of the stage it stands on.
         triggers: ONBUILD instructions to be done first.
         changes: instructions done since that image.
+        has_workdir: a WORKDIR of this file is in force.
     """
 
     root: Vertex | None
@@ -44,6 +48,7 @@ class Foundation(Struct, frozen=True, kw_only=True):
     declared: Mapping[str, str | None] = field(default_factory=dict)
     triggers: list[kinds.AnyInstruction] = field(default_factory=list)
     changes: int = 0
+    has_workdir: bool = False
 
 
 class StageBuilder:
@@ -84,6 +89,8 @@ class StageBuilder:
         # BuildKit lets an ARG hide an ENV that stands before it, the classic builder does not.
         self._late: dict[str, str] = {}
         self._in_triggers = False
+        self._has_workdir = foundation.has_workdir
+        self._asked: Variables | None = None
         self._instructions: list[Instruction] = []
 
     def build(self) -> StageResult:
@@ -108,6 +115,7 @@ class StageBuilder:
             document=self._document,
             base=self._foundation.image,
             declared=self._scope.declared,
+            has_workdir=self._has_workdir,
             changes=self._foundation.changes
             + len(triggers)
             + len(self._stage.instructions)
@@ -131,6 +139,7 @@ class StageBuilder:
 
     def _do(self, instruction: kinds.AnyInstruction, *, is_trigger: bool = False) -> None:
         statement = self._stage.origin.statement if is_trigger else instruction.statement
+        self._asked = None
         try:
             vertex = self._dispatch(instruction)
         except DockerfileProblem as problem:
@@ -139,6 +148,8 @@ class StageBuilder:
             raise self._context.error(
                 self._worded(error.message), statement.start, statement.end
             ) from None
+        if not isinstance(instruction, kinds.Run):
+            self._note_undefined(statement)
         self._told(instruction, vertex, is_trigger=is_trigger)
 
     def _worded(self, message: str) -> str:
@@ -193,7 +204,21 @@ class StageBuilder:
         return {**self._scope.values(), **own, **self._late}
 
     def _expansion(self) -> Variables:
-        return Variables(self._variables(), escape=self._context.program.escape)
+        self._asked = Variables(self._variables(), escape=self._context.program.escape)
+        return self._asked
+
+    def _note_undefined(self, statement: Statement) -> None:
+        if self._asked is None:
+            return
+        known = self._variables()
+        for name in sorted(self._asked.unmatched - set(self._scope.declared) - set(known)):
+            near = nearest(name, [*known, *self._scope.declared])
+            suggestion = f" (did you mean ${near}?)" if near else ""
+            self._context.findings.add(
+                Rule.UNDEFINED_VAR,
+                f"Usage of undefined variable '${name}'{suggestion}",
+                statement,
+            )
 
     def _bare(self, command: list[str]) -> list[str]:
         """`CMD` and nothing: BuildKit gives the shell an empty script."""
@@ -296,7 +321,7 @@ class StageBuilder:
             copy,
             self._context,
             directory=self._config.working_dir,
-            variables=variables,
+            expansion=self._expansion(),
             source_of=self._source_of,
         )
         operation, inputs = copying.operation(self._standing())
@@ -317,6 +342,14 @@ class StageBuilder:
         variables = self._variables()
         config = apply_instruction(workdir, self._config, self._expansion())
         path = config.working_dir
+        if not self._has_workdir and not workdir.path.startswith("/"):
+            self._context.findings.add(
+                Rule.WORKDIR_RELATIVE_PATH,
+                f"Relative workdir {go_quote(workdir.path)} can have unexpected results if the "
+                "base image changes",
+                workdir.statement,
+            )
+        self._has_workdir = True
         entry = self._context.history.directory(
             f"WORKDIR {path}", self._config, author=self._document.author, is_root=path == "/"
         )

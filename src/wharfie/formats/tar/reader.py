@@ -64,6 +64,29 @@ class Reader:
         """The end-of-archive marker was read; what follows is ignored."""
         return self._state is _State.ENDED
 
+    @property
+    def ahead(self) -> int:
+        """Bytes of the current file's content that come next in one piece; 0 when others do."""
+        return self._left if self._state is _State.CONTENT and len(self._ranges) == 1 else 0
+
+    @property
+    def offset(self) -> int:
+        """Where in the file the bytes ahead belong."""
+        return self._offset
+
+    def skip(self, size: int) -> bool:
+        """Take it that the next `size` bytes, of those `ahead`, went into the file by themselves.
+
+        Returns:
+            True when they were its last: the End that no `feed` tells.
+        """
+        self._offset += size
+        self._left -= size
+        if self._left:
+            return False
+        self._end_content()
+        return True
+
     def feed(self, data: bytes | memoryview) -> Iterator[Event]:
         """Yield every event completed by `data`; exhaust it before feeding more.
 
