@@ -22,7 +22,7 @@ from wharfie.model.build.graph import (
     StepMount,
 )
 from wharfie.model.build.progress import VertexLog, VertexState, VertexStatus
-from wharfie.model.build.solver import Solved, SolveOptions
+from wharfie.model.build.solver import CacheRecord, PruneRequest, Solved, SolveOptions
 from wharfie.model.image import ImageDocument
 
 TESTS = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ class PlannedVertex(Struct, kw_only=True):
 
 
 class Order(Struct, kw_only=True):
-    """What to solve; the last vertex unless `targets` names others."""
+    """What to solve; the last vertex unless `targets` names others. `prune` does nothing else."""
 
     vertices: list[PlannedVertex]
     targets: list[int] = field(default_factory=list)
@@ -52,6 +52,7 @@ class Order(Struct, kw_only=True):
     document: ImageDocument | None = None
     squash: bool = False
     inline_cache: bool = False
+    prune: PruneRequest | None = None
 
 
 class Outcome(Struct, kw_only=True):
@@ -62,6 +63,9 @@ class Outcome(Struct, kw_only=True):
     error: str = ""
     kind: str = ""
     code: int = 0
+    records: list[CacheRecord] = field(default_factory=list)
+    pruned: list[str] = field(default_factory=list)
+    freed: int = 0
 
 
 class Solving:
@@ -146,6 +150,10 @@ class SolvingDaemon(Daemon):
         """Solve to the end; the conversation is closed and can be looked at."""
         with self.begin(order) as solving:
             return solving.outcome(), solving
+
+    def prune(self, **wanted: object) -> Outcome:
+        """Prune the build cache; the records are those left."""
+        return self.solve(Order(vertices=[], prune=PruneRequest(**wanted)))[0]
 
     def image_id(self, name: str = "busybox:latest") -> str:
         """The ID of an image."""

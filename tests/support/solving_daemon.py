@@ -97,6 +97,9 @@ def _graph(planned: list[PlannedVertex]) -> list[Vertex]:
 async def _solve(builder: wiring._Builder, order: Order, sink: Sink) -> Outcome:
     builds = builder.builds
     assert builds is not None
+    if order.prune is not None:
+        pruned, freed = await builds.records.prune(order.prune)
+        return Outcome(pruned=list(pruned), freed=freed, records=list(builds.records.records()))
     vertices = _graph(order.vertices)
     try:
         async with builds.solver.job(Session(order), sink, order.options) as job:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from msgspec import Struct
 
-from wharfie.build.cache import CacheMounts, StepCache
+from wharfie.build.cache import CacheMounts, LocalBuildCache, StepCache
 from wharfie.build.exporters import StoreExporter
 from wharfie.build.solver import GraphSolver, SolverPorts
 from wharfie.build.sources.images import ImageSource
@@ -28,6 +30,8 @@ class BuildPorts(Struct, frozen=True, kw_only=True):
     trees: MountTrees
     nursery: Nursery
     data_root: str
+    limit: int = 0
+    """Bytes the cache is kept below; 0 for a tenth of the file system, as Docker does."""
 
 
 class BuildEngine(Struct, frozen=True, kw_only=True):
@@ -36,6 +40,7 @@ class BuildEngine(Struct, frozen=True, kw_only=True):
     solver: GraphSolver
     exporter: StoreExporter
     cache: StepCache
+    records: LocalBuildCache
 
 
 def open_builds(ports: BuildPorts) -> BuildEngine:
@@ -44,11 +49,16 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
     cache.open()
     mounts = CacheMounts(ports.store, ports.data_root, ports.nursery)
     mounts.open()
+    images = ports.images.builds
+    records = LocalBuildCache(
+        cache, mounts, images, ports.data_root, limit=ports.limit or _tenth_of(ports.data_root)
+    )
     solver = GraphSolver(
         SolverPorts(
             cache=cache,
+            bound=records,
             cache_mounts=mounts,
-            images=ports.images.builds,
+            images=images,
             image_source=ImageSource(ports.images, ports.snapshots),
             snapshots=ports.snapshots,
             files=ports.files,
@@ -57,4 +67,9 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             nursery=ports.nursery,
         )
     )
-    return BuildEngine(solver=solver, exporter=StoreExporter(ports.images.builds), cache=cache)
+    return BuildEngine(solver=solver, exporter=StoreExporter(images), cache=cache, records=records)
+
+
+def _tenth_of(directory: str) -> int:
+    status = os.statvfs(directory)
+    return status.f_blocks * status.f_frsize // 10

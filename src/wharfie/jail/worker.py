@@ -182,13 +182,15 @@ class _Worker:
     def _copy_in(self, task: CopyIn, *, read_only: bool) -> Finished:
         path = names.in_container(task.path)
         container_path.check_target(_open_root(), path, read_only_root=read_only)
+        source = Source.of(_DATA)
         unpacker = Unpacker(
             Tree(path),
             task.limits,
             owner=task.owner,
             no_overwrite_dir_non_dir=task.no_overwrite_dir_non_dir,
+            pipe=_DATA if source.is_plain else -1,
         )
-        unpacker.run(self._watched(Source.of(_DATA), task.limits, None))
+        unpacker.run(self._watched(source, task.limits, None, ahead=not source.is_plain))
         return Finished("", unpacker.size, unpacker.entries)
 
     def _unpack_context(self, task: UnpackContext) -> Finished:
@@ -224,8 +226,11 @@ class _Worker:
         packer.finish()
         return Finished()
 
-    def _watched(self, source: Source, limits: Limits, hasher: Hasher | None) -> Iterator[bytes]:
-        for chunk in ReadAhead(chunks(source, limits)):
+    def _watched(
+        self, source: Source, limits: Limits, hasher: Hasher | None, *, ahead: bool = True
+    ) -> Iterator[bytes]:
+        read = chunks(source, limits)
+        for chunk in ReadAhead(read) if ahead else read:
             if hasher is not None:
                 hasher.update(chunk)
             yield chunk

@@ -6,6 +6,7 @@ layer was lost is dropped when it is looked for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from msgspec import structs
@@ -37,6 +38,7 @@ class StepCache:
         self._records: dict[str, StepRecord] = {}
         self._keys: dict[str, str] = {}
         self._used: dict[str, StepRecord] = {}
+        self._held: Counter[str] = Counter()
 
     def open(self) -> None:
         """At start: read all records and hold their layers."""
@@ -61,16 +63,35 @@ class StepCache:
         """Every record."""
         return list(self._records.values())
 
+    def is_held(self, record: StepRecord) -> bool:
+        """Tell whether a build holds it just now."""
+        return record.id in self._held
+
+    def hold(self, record_id: str) -> None:
+        """A build stands on it until `release`."""
+        self._held[record_id] += 1
+
+    def release(self, record_ids: Iterable[str]) -> None:
+        """No more."""
+        self._held.subtract(record_ids)
+        self._held += Counter()
+
     def touch(self, record: StepRecord) -> None:
-        """A build found a use for it; recorded in the background."""
-        known = self._records.get(record.id)
-        if known is None:
-            return
-        used = structs.replace(known, used=clock.now(), uses=known.uses + 1)
-        self._records[record.id] = used
-        if not self._used:
-            self._nursery.start(self._write_uses(), "recording uses of the build cache")
-        self._used[record.id] = used
+        """A build found a use for it, and so for all it stands on; recorded in the background."""
+        now = clock.now()
+        todo, seen = [record.id], {""}
+        while todo:
+            record_id = todo.pop()
+            known = self._records.get(record_id)
+            if known is None or record_id in seen:
+                continue
+            seen.add(record_id)
+            todo += known.parents
+            used = structs.replace(known, used=now, uses=known.uses + (known.id == record.id))
+            self._records[record_id] = used
+            if not self._used:
+                self._nursery.start(self._write_uses(), "recording uses of the build cache")
+            self._used[record_id] = used
 
     async def put(
         self,

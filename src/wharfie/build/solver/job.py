@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from wharfie.build.solver.flights import Flight, Flights
-from wharfie.build.solver.keys import is_local, renewed_key, step_key, taken_files
+from wharfie.build.solver.keys import WHOLE, is_local, renewed_key, step_key, taken_files
 from wharfie.build.solver.making import Maker, StepOrder
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result
@@ -33,7 +33,7 @@ from wharfie.model.build.graph import ExecOp, FileOp, SourceOp, Vertex
 from wharfie.model.build.progress import ProgressSink, VertexState
 from wharfie.model.build.records import StepRecord
 from wharfie.model.build.solver import Solved, SolvedLayer, SolveOptions
-from wharfie.model.errors import EngineError, Internal
+from wharfie.model.errors import EngineError
 
 
 class SolveJob:
@@ -60,6 +60,7 @@ class SolveJob:
         self._guesses: dict[Digest, str] = {}
         self._nonces: dict[Digest, str] = {}
         self._told: set[Digest] = set()
+        self._records: list[str] = []
         self._open = True
 
     async def solve(self, vertex: Vertex) -> Solved:
@@ -74,6 +75,20 @@ class SolveJob:
     def close(self) -> None:
         """The build is over: nothing more is held."""
         self._open = False
+        self._ports.cache.release(self._records)
+        self._records = []
+
+    def _hold_result(self, result: LayeredResult) -> None:
+        def hold(layers: Sequence[SolvedLayer]) -> None:
+            self._hold(layers)
+            self._hold_record(result.record)
+
+        result.when_named(hold)
+
+    def _hold_record(self, record_id: str) -> None:
+        if self._open and record_id:
+            self._records.append(record_id)
+            self._ports.cache.hold(record_id)
 
     def _hold(self, layers: Sequence[SolvedLayer]) -> None:
         if self._open:
@@ -89,7 +104,7 @@ class SolveJob:
             result = await self._evaluate(vertex)
             self._results[vertex.digest] = result
             if isinstance(result, LayeredResult):
-                result.when_named(self._hold)
+                self._hold_result(result)
             return result
 
         return await self._own.join(vertex.digest, work, _Deaf(), f"solving {vertex!r}")
@@ -186,7 +201,8 @@ class SolveJob:
             if isinstance(operation, FileOp) and operation.linked and not number:
                 inputs.append("")
             elif is_local(one.operation):
-                inputs.append(await self._checksum(one, await self._result(one), files[number]))
+                chosen = files.get(number, WHOLE)
+                inputs.append(await self._checksum(one, await self._result(one), chosen))
             else:
                 inputs.append(self._current(self._guesses[one.digest]))
         key = step_key(operation, inputs, epoch=self._epoch)
@@ -204,10 +220,9 @@ class SolveJob:
         for number, (one, result) in enumerate(zip(vertex.inputs, inputs, strict=True)):
             if isinstance(operation, FileOp) and operation.linked and not number:
                 parts.append("")
-            elif number in files and (by_content or isinstance(result, DirectoryResult)):
-                parts.append(await self._checksum(one, result, files[number]))
-            elif isinstance(result, DirectoryResult):
-                raise Internal(f"{vertex!r} stands on a directory")
+            elif isinstance(result, DirectoryResult) or (by_content and number in files):
+                chosen = files.get(number, WHOLE)
+                parts.append(await self._checksum(one, result, chosen))
             else:
                 parts.append(result.key)
         return step_key(operation, parts, epoch=self._epoch)

@@ -18,6 +18,8 @@ from msgspec import structs
 from wharfie.model.build.files import Selection
 from wharfie.model.build.graph import CopyAction, ExecOp, FileOp, Operation, SourceOp, StepMount
 
+WHOLE = [Selection(sources=["."], follow=False)]
+"""All files of an input."""
 _VERSION = b"wharfie build key 1\n"
 
 

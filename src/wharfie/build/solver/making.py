@@ -12,7 +12,7 @@ from msgspec import Struct
 from wharfie.build.solver.execution import Executor
 from wharfie.build.solver.filework import FileWork
 from wharfie.build.solver.flights import Flight
-from wharfie.build.solver.keys import image_key
+from wharfie.build.solver.keys import WHOLE, image_key
 from wharfie.build.solver.mounts import StepMounts
 from wharfie.build.solver.naming import LayerNamer, NewLayer
 from wharfie.build.solver.ports import SolverPorts
@@ -167,8 +167,7 @@ class Maker:
 
     async def layered(self, directory: DirectoryResult) -> LayeredResult:
         """A directory as a layer, for what has to stand on one."""
-        whole = Selection(sources=["."], follow=False)
-        key = "directory " + await self._sum(directory, whole)
+        key = "directory " + await self._sum(directory, WHOLE[0])
         copy = FileOp(actions=[CopyAction(input=1, sources=["."], destination="/")])
         order = StepOrder(
             vertex=Vertex(copy, (), name="[internal] copy of a context"),

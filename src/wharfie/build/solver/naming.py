@@ -108,7 +108,7 @@ class LayerNamer:
                 parents=new.parents,
                 description=new.description,
             )
-            result.record = record.id
+            result.record = record.id  # before anybody hears of the name
         finally:
             await self._ports.images.let_go(chains)
         return layers

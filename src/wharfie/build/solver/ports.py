@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from wharfie.build.cache.mounts import CacheMounts
+from wharfie.build.cache.service import LocalBuildCache
 from wharfie.build.cache.steps import StepCache
 from wharfie.build.sources.images import ImageSource
 from wharfie.engine.images.making.building import BuildImages
@@ -19,6 +20,7 @@ class SolverPorts(Struct, frozen=True, kw_only=True):
     """See the fields' Protocols."""
 
     cache: StepCache
+    bound: LocalBuildCache
     cache_mounts: CacheMounts
     images: BuildImages
     image_source: ImageSource

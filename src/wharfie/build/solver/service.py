@@ -50,3 +50,4 @@ class GraphSolver:
                 yield job
             finally:
                 job.close()
+        self._ports.nursery.start(self._ports.bound.keep_bound(), "bounding the build cache")

@@ -24,6 +24,7 @@ from wharfie.model.registry import (
     RemoteManifest,
 )
 from wharfie.registry.client.asking import Asker
+from wharfie.registry.client.catalogue import next_target
 from wharfie.registry.client.download import Download
 from wharfie.registry.client.endpoints import may_go_on
 from wharfie.registry.client.refusals import Refused
@@ -319,7 +320,7 @@ class RemoteRepository:
             except DocumentError as error:
                 raise RegistryMisbehaves(str(error)) from None
             tags.update(dict.fromkeys(tag for tag in page.tags if is_tag(tag)))
-            target = _next(link)
+            target = next_target(link)
             if not target or not page.tags or len(tags) > _MAX_TAGS:
                 break
             following = await session.resolve(target, url)
@@ -327,13 +328,6 @@ class RemoteRepository:
                 raise RegistryMisbehaves("the list of tags goes on at another host: refused")
             url = following
         return list(tags)
-
-
-def _next(link: str) -> str:
-    """The URL of `Link: <…>; rel="next"`."""
-    if 'rel="next"' not in link.replace("rel=next", 'rel="next"'):
-        return ""
-    return link.partition("<")[2].partition(">")[0]
 
 
 def _is_sha256(text: str) -> bool:

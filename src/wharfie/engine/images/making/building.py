@@ -59,9 +59,9 @@ class BuildImages:
         """Hold layers no more; returns those that were deleted."""
         return await self._leases.let_go(chains)
 
-    def is_needed(self, chain: ChainId) -> bool:
-        """Tell whether an image stands on a layer."""
-        return chain in self._catalog.chains()
+    def needed(self) -> set[ChainId]:
+        """Layers that images stand on."""
+        return self._catalog.chains()
 
     async def record(self, new: NewImage) -> Image:
         """Write the config, record the image, tag it; equal documents are one image."""
