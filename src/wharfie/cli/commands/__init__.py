@@ -26,6 +26,7 @@ GLOBAL_FLAGS = """
 """  # noqa: E501
 
 GROUPS = {
+    "builder": "Manage builds",
     "cert": "Manage TLS certificates of a daemon and its clients",
     "container": "Manage containers",
     "context": "Manage contexts",
@@ -41,6 +42,7 @@ COMMON = (
     "exec",
     "ps",
     "pull",
+    "build",
     "push",
     "images",
     "login",
@@ -51,6 +53,7 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "builder prune": ("prune", "BUILDER", "Remove build cache"),
     "cert check": (
         "remote.cert",
         "CHECK",
@@ -153,6 +156,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "DOCTOR",
         "Find what is wrong between here and a daemon, and what mends it",
     ),
+    "image build": ("build", "BUILD", "Build an image from a Dockerfile"),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -261,6 +265,8 @@ ALIASES = {
         "wait",
     ]
 } | {
+    "build": "image build",
+    "builder build": "image build",
     "ps": "container ls",
     "container list": "container ls",
     "container ps": "container ls",
@@ -291,13 +297,10 @@ HIDDEN = {"system dial-stdio"}
 
 # verbs Docker has and we do not, yet
 PLANNED = {
-    "build",
-    "builder",
     "buildx",
     "checkpoint",
     "compose",
     "config",
-    "image build",
     "manifest",
     "node",
     "plugin",
