@@ -32,6 +32,7 @@ GROUPS = {
     "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "registry": "Manage a registry of this machine",
     "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
@@ -192,6 +193,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network rm": ("network", "RM", "Remove one or more networks"),
     "search": ("login", "SEARCH", "Search Docker Hub for images"),
     "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "registry down": ("registry", "DOWN", "Stop the registry of this machine; its images stay"),
+    "registry status": (
+        "registry",
+        "STATUS",
+        "Show what the registry of this machine is doing",
+    ),
+    "registry up": ("registry", "UP", "Start a registry on this machine"),
     "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
     "remote enable": (
         "remote.remote",
