@@ -13,10 +13,11 @@ import hashlib
 import os
 import posixpath
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from wharfie.engine.images.archives.plain import PlainFile
 from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.archive import BLOBS, clean_path
@@ -28,10 +29,11 @@ from wharfie.formats.oci.descriptor import (
 )
 from wharfie.formats.oci.document import DocumentError
 from wharfie.formats.tar import Chunk, End, FormatError, Kind, Member, Reader
+from wharfie.formats.tar.header import BLOCK
 from wharfie.jail.errors import JobError
 from wharfie.model.archive import Limits
 from wharfie.model.content import BlobWriter, ContentStore
-from wharfie.model.errors import InvalidArgument
+from wharfie.model.errors import EngineError, InvalidArgument
 from wharfie.model.ids import Digest
 
 if TYPE_CHECKING:
@@ -61,6 +63,19 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 Known = Callable[[Digest], "Stored | None"]
+
+
+class PlainLayers(Protocol):
+    """What makes blobs and layers of uncompressed layers while others still come in."""
+
+    async def plain(self) -> PlainFile:
+        """A file to write one to; waits while there is no room for it."""
+
+    def keep(self, file: PlainFile, digest: Digest) -> asyncio.Task[Stored | EngineError | OSError]:
+        """Take over a file that is complete; what is stored of it, or why it cannot be."""
+
+    async def drop(self, file: PlainFile) -> None:
+        """Take back a file that is not needed."""
 
 
 class Archive:
@@ -123,6 +138,11 @@ class Archive:
         _check_name(path, member.digest)
         return member
 
+    def known(self, digest: Digest) -> Stored | None:
+        """A layer that is here, with its blob."""
+        stored = self._known(digest)
+        return stored if stored is not None and self._content.has(stored.blob.digest) else None
+
     def _get(self, path: str) -> Stored | bytes:
         try:
             return self._members[self._resolve(path)]
@@ -145,6 +165,7 @@ async def ingest(
     *,
     known: Known = lambda _: None,
     arrived: Callable[[Stored], None] = lambda _: None,
+    plain: PlainLayers | None = None,
 ) -> Archive:
     """Read an image archive (tar, plain or compressed) to its end.
 
@@ -155,17 +176,18 @@ async def ingest(
         limits: against bombs.
         known: finds a layer that is here, by diff ID.
         arrived: told of each member kept as a blob, while others still come in.
+        plain: takes uncompressed layers; None keeps them as blobs as they come.
 
     Raises:
         InvalidArgument: not a tar, truncated, or beyond the limits.
     """
     archive = Archive(content, lease, known)
-    intake = _Intake(archive, content, lease, limits, arrived)
+    intake = _Intake(archive, content, lease, limits, arrived=arrived, plain=plain)
     try:
         async for data in inflated(source, content, limits):
             for event in intake.reader.feed(data):
                 await intake.take(event)
-        intake.finish()
+        await intake.finish()
     except (FormatError, DocumentError, JobError) as error:
         raise InvalidArgument(f"invalid archive: {error}") from None
     finally:
@@ -182,9 +204,15 @@ class _Intake:
         content: ContentStore,
         lease: Lease,
         limits: Limits,
+        *,
         arrived: Callable[[Stored], None],
+        plain: PlainLayers | None,
     ) -> None:
         self.reader = Reader()
+        self._plain = plain
+        self._file: PlainFile | None = None
+        self._head: bytearray | None = None
+        self._keeping: dict[str, asyncio.Task[Stored | EngineError | OSError]] = {}
         self._arrived = arrived
         self._archive = archive
         self._content = content
@@ -202,17 +230,30 @@ class _Intake:
             case Chunk():
                 if self._small is not None:
                     self._small += event.data
+                elif self._head is not None:
+                    self._head += event.data
+                    if len(self._head) >= BLOCK:
+                        await self._begin_large()
+                elif self._file is not None:
+                    await self._file.write(bytes(event.data))
                 elif self._sink is not None:
                     await self._sink.write(bytes(event.data))
             case End():
                 await self._end()
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         self.reader.close()
         if not self._count:
             raise FormatError("the archive is empty")
+        for path, keeping in self._keeping.items():
+            stored = await keeping
+            if not isinstance(stored, Stored):
+                raise stored
+            self._archive.add(path, stored)
 
     async def abandon(self) -> None:
+        if self._file is not None and self._plain is not None:
+            await self._plain.drop(self._file)
         if self._sink is not None:
             await self._sink.abort()
 
@@ -228,6 +269,7 @@ class _Intake:
         if member.kind is Kind.DIRECTORY:
             return
         self._path = clean_path(member.path.decode(errors="surrogateescape"))
+        self._keeping.pop(self._path, None)
         if member.kind in (Kind.SYMLINK, Kind.HARD_LINK):
             self._archive.link(self._path, _link_target(self._path, member))
         elif member.kind is not Kind.FILE:
@@ -236,10 +278,30 @@ class _Intake:
             self._small_total += member.size
             self._small = bytearray()
         else:
+            self._head = bytearray()
+
+    async def _begin_large(self) -> None:
+        """Tell by its beginning what a large member is to become."""
+        head, self._head = bytes(self._head or b""), None
+        if self._plain is not None and _is_plain(head):
+            self._file = await self._plain.plain()
+            await self._file.write(head)
+        else:
             self._sink = BlobSink(self._content, self._lease)
+            await self._sink.write(head)
 
     async def _end(self) -> None:
-        if self._small is not None:
+        if self._head is not None:
+            await self._begin_large()  # small, and not among the small ones
+        if self._file is not None and self._plain is not None:
+            digest = await self._file.finish()
+            file, self._file = self._file, None
+            if (known := self._archive.known(digest)) is not None:
+                await self._plain.drop(file)
+                self._archive.add(self._path, known)
+            else:
+                self._keeping[self._path] = self._plain.keep(file, digest)
+        elif self._small is not None:
             data, self._small = bytes(self._small), None
             self._archive.add(self._path, data)
         elif self._sink is not None:
@@ -299,7 +361,7 @@ class BlobSink:
         if self._writer is None:
             self._writer = await self._content.writer()
             self._media_type = _media_type(data)
-            if self._media_type == OCI_LAYER and data[_USTAR] == b"ustar":
+            if _is_plain(data):
                 import zstandard  # noqa: PLC0415 - late, as in inflated_file
 
                 self._media_type = OCI_LAYER_ZSTD
@@ -401,6 +463,11 @@ def _media_type(head: bytes) -> str:
     if head.startswith(_GZIP):
         return OCI_LAYER_GZIP
     return OCI_LAYER_ZSTD if head.startswith(_ZSTD) else OCI_LAYER
+
+
+def _is_plain(head: bytes) -> bool:
+    """Tell whether something begins as an uncompressed tar does."""
+    return _media_type(head) == OCI_LAYER and head[_USTAR] == b"ustar"
 
 
 def _check_name(path: str, digest: Digest) -> None:
