@@ -130,24 +130,12 @@ class Unpacker:
 
     async def measure(self, blob: Digest) -> Filled:
         """Unpack a blob whose names are not known yet; the caller commits or aborts."""
-        return await self.fill(self._content.path(blob))
-
-    async def fill(self, path: str) -> Filled:
-        """Unpack a file that is opened now; the caller commits or aborts."""
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        writer = await self._snapshotter.begin_layer()
         try:
-            return await self._fill(fd)
-        finally:
-            os.close(fd)
-
-    async def _fill(self, fd: int) -> Filled:
-        async with self._slots:
-            writer = await self._snapshotter.begin_layer()
-            try:
-                return Filled(writer, await self._archiver.unpack_layer(fd, writer.directory))
-            except BaseException:
-                await writer.abort()
-                raise
+            return Filled(writer, await self._fill(blob, writer))
+        except BaseException:
+            await writer.abort()
+            raise
 
     async def _unpack_all(
         self, layers: Sequence[LayerSource], take: Take, made: dict[int, Filled]
@@ -164,3 +152,11 @@ class Unpacker:
         except BaseExceptionGroup as failures:
             # One reason is enough for the user: the others are mostly its consequences.
             raise failures.exceptions[0] from None
+
+    async def _fill(self, blob: Digest, writer: LayerWriter) -> Unpacked:
+        async with self._slots:
+            fd = os.open(self._content.path(blob), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return await self._archiver.unpack_layer(fd, writer.directory)
+            finally:
+                os.close(fd)

@@ -13,11 +13,10 @@ import hashlib
 import os
 import posixpath
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wharfie.engine.images.archives.plain import PlainFile
 from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.archive import BLOBS, clean_path
@@ -29,11 +28,10 @@ from wharfie.formats.oci.descriptor import (
 )
 from wharfie.formats.oci.document import DocumentError
 from wharfie.formats.tar import Chunk, End, FormatError, Kind, Member, Reader
-from wharfie.formats.tar.header import BLOCK
 from wharfie.jail.errors import JobError
 from wharfie.model.archive import Limits
 from wharfie.model.content import BlobWriter, ContentStore
-from wharfie.model.errors import EngineError, InvalidArgument
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import Digest
 
 if TYPE_CHECKING:
@@ -63,19 +61,6 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 Known = Callable[[Digest], "Stored | None"]
-
-
-class PlainLayers(Protocol):
-    """What makes blobs and layers of uncompressed layers while others still come in."""
-
-    async def plain(self) -> PlainFile:
-        """A file to write one to; waits while there is no room for it."""
-
-    def keep(self, file: PlainFile, digest: Digest) -> asyncio.Task[Stored | EngineError | OSError]:
-        """Take over a file that is complete; what is stored of it, or why it cannot be."""
-
-    async def drop(self, file: PlainFile) -> None:
-        """Take back a file that is not needed."""
 
 
 class Archive:
@@ -138,11 +123,6 @@ class Archive:
         _check_name(path, member.digest)
         return member
 
-    def known(self, digest: Digest) -> Stored | None:
-        """A layer that is here, with its blob."""
-        stored = self._known(digest)
-        return stored if stored is not None and self._content.has(stored.blob.digest) else None
-
     def _get(self, path: str) -> Stored | bytes:
         try:
             return self._members[self._resolve(path)]
@@ -165,7 +145,6 @@ async def ingest(
     *,
     known: Known = lambda _: None,
     arrived: Callable[[Stored], None] = lambda _: None,
-    plain: PlainLayers | None = None,
 ) -> Archive:
     """Read an image archive (tar, plain or compressed) to its end.
 
@@ -176,18 +155,17 @@ async def ingest(
         limits: against bombs.
         known: finds a layer that is here, by diff ID.
         arrived: told of each member kept as a blob, while others still come in.
-        plain: takes uncompressed layers; None keeps them as blobs as they come.
 
     Raises:
         InvalidArgument: not a tar, truncated, or beyond the limits.
     """
     archive = Archive(content, lease, known)
-    intake = _Intake(archive, content, lease, limits, arrived=arrived, plain=plain)
+    intake = _Intake(archive, content, lease, limits, arrived)
     try:
         async for data in inflated(source, content, limits):
             for event in intake.reader.feed(data):
                 await intake.take(event)
-        await intake.finish()
+        intake.finish()
     except (FormatError, DocumentError, JobError) as error:
         raise InvalidArgument(f"invalid archive: {error}") from None
     finally:
@@ -204,15 +182,9 @@ class _Intake:
         content: ContentStore,
         lease: Lease,
         limits: Limits,
-        *,
         arrived: Callable[[Stored], None],
-        plain: PlainLayers | None,
     ) -> None:
         self.reader = Reader()
-        self._plain = plain
-        self._file: PlainFile | None = None
-        self._head: bytearray | None = None
-        self._keeping: dict[str, asyncio.Task[Stored | EngineError | OSError]] = {}
         self._arrived = arrived
         self._archive = archive
         self._content = content
@@ -230,30 +202,17 @@ class _Intake:
             case Chunk():
                 if self._small is not None:
                     self._small += event.data
-                elif self._head is not None:
-                    self._head += event.data
-                    if len(self._head) >= BLOCK:
-                        await self._begin_large()
-                elif self._file is not None:
-                    await self._file.write(bytes(event.data))
                 elif self._sink is not None:
                     await self._sink.write(bytes(event.data))
             case End():
                 await self._end()
 
-    async def finish(self) -> None:
+    def finish(self) -> None:
         self.reader.close()
         if not self._count:
             raise FormatError("the archive is empty")
-        for path, keeping in self._keeping.items():
-            stored = await keeping
-            if not isinstance(stored, Stored):
-                raise stored
-            self._archive.add(path, stored)
 
     async def abandon(self) -> None:
-        if self._file is not None and self._plain is not None:
-            await self._plain.drop(self._file)
         if self._sink is not None:
             await self._sink.abort()
 
@@ -269,7 +228,6 @@ class _Intake:
         if member.kind is Kind.DIRECTORY:
             return
         self._path = clean_path(member.path.decode(errors="surrogateescape"))
-        self._keeping.pop(self._path, None)
         if member.kind in (Kind.SYMLINK, Kind.HARD_LINK):
             self._archive.link(self._path, _link_target(self._path, member))
         elif member.kind is not Kind.FILE:
@@ -278,30 +236,10 @@ class _Intake:
             self._small_total += member.size
             self._small = bytearray()
         else:
-            self._head = bytearray()
-
-    async def _begin_large(self) -> None:
-        """Tell by its beginning what a large member is to become."""
-        head, self._head = bytes(self._head or b""), None
-        if self._plain is not None and _is_plain(head):
-            self._file = await self._plain.plain()
-            await self._file.write(head)
-        else:
             self._sink = BlobSink(self._content, self._lease)
-            await self._sink.write(head)
 
     async def _end(self) -> None:
-        if self._head is not None:
-            await self._begin_large()  # small, and not among the small ones
-        if self._file is not None and self._plain is not None:
-            digest = await self._file.finish()
-            file, self._file = self._file, None
-            if (known := self._archive.known(digest)) is not None:
-                await self._plain.drop(file)
-                self._archive.add(self._path, known)
-            else:
-                self._keeping[self._path] = self._plain.keep(file, digest)
-        elif self._small is not None:
+        if self._small is not None:
             data, self._small = bytes(self._small), None
             self._archive.add(self._path, data)
         elif self._sink is not None:
@@ -312,7 +250,10 @@ class _Intake:
 
 
 class BlobSink:
-    """Writes one blob, compressing what is a plain tar; hashes and compresses off the loop."""
+    """Writes one blob, compressing what is a plain tar.
+
+    Threads hash and compress a piece while the next one comes in.
+    """
 
     def __init__(self, content: ContentStore, lease: Lease) -> None:
         self._content = content
@@ -325,6 +266,8 @@ class BlobSink:
         self._stored_size = 0
         self._media_type = ""
         self._compressor: zstandard.ZstdCompressionObj | None = None
+        self._hashing: asyncio.Future[None] | None = None
+        self._packing: asyncio.Future[bytes] | None = None
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -342,6 +285,7 @@ class BlobSink:
         """Publish the blob under the lease."""
         writer = await self._flush()
         if self._compressor is not None:
+            await self._settle()
             tail = await asyncio.to_thread(self._compressor.flush)
             self._stored_size += len(tail)
             await writer.write(tail)
@@ -361,22 +305,30 @@ class BlobSink:
         if self._writer is None:
             self._writer = await self._content.writer()
             self._media_type = _media_type(data)
-            if _is_plain(data):
+            if self._media_type == OCI_LAYER and data[_USTAR] == b"ustar":
                 import zstandard  # noqa: PLC0415 - late, as in inflated_file
 
                 self._media_type = OCI_LAYER_ZSTD
                 self._compressor = zstandard.ZstdCompressor(level=1).compressobj()
         self._size += len(data)
-        # As it comes it is hashed by the writer.
-        out = data if self._compressor is None else await asyncio.to_thread(self._pack, data)
-        self._stored_size += len(out)
-        await self._writer.write(out)
+        if self._compressor is None:  # as it comes, it is hashed by the writer
+            self._stored_size += len(data)
+            await self._writer.write(data)
+        else:
+            await self._settle()
+            loop = asyncio.get_running_loop()
+            self._hashing = loop.run_in_executor(None, self._hash.update, data)
+            self._packing = loop.run_in_executor(None, self._compressor.compress, data)
         return self._writer
 
-    def _pack(self, data: bytes) -> bytes:
-        assert self._compressor is not None
-        self._hash.update(data)
-        return self._compressor.compress(data)
+    async def _settle(self) -> None:
+        """Wait for the piece in work."""
+        if self._hashing is not None and self._packing is not None and self._writer is not None:
+            await self._hashing
+            out = await self._packing
+            self._hashing = self._packing = None
+            self._stored_size += len(out)
+            await self._writer.write(out)
 
 
 async def inflated_file(fd: int, limits: Limits) -> AsyncGenerator[bytes]:
@@ -463,11 +415,6 @@ def _media_type(head: bytes) -> str:
     if head.startswith(_GZIP):
         return OCI_LAYER_GZIP
     return OCI_LAYER_ZSTD if head.startswith(_ZSTD) else OCI_LAYER
-
-
-def _is_plain(head: bytes) -> bool:
-    """Tell whether something begins as an uncompressed tar does."""
-    return _media_type(head) == OCI_LAYER and head[_USTAR] == b"ustar"
 
 
 def _check_name(path: str, digest: Digest) -> None:

@@ -61,10 +61,7 @@ class Loader:
         """See `Images.load`."""
 
         async def work(board: Board) -> None:
-            async with (
-                self._leases.take() as lease,
-                EarlyLayers(self._unpacker, self._content, lease) as early,
-            ):
+            async with self._leases.take() as lease, EarlyLayers(self._unpacker) as early:
                 await self._load(source, Board() if quiet else board, lease, early, board)
 
         return streamed(work)
@@ -89,7 +86,7 @@ class Loader:
         known = partial(known_layer, self._catalog, self._content, self._snapshotter, lease)
         begin = partial(self._begin_early, early)
         archive = await ingest(
-            source, self._content, lease, self._limits, known=known, arrived=begin, plain=early
+            source, self._content, lease, self._limits, known=known, arrived=begin
         )
         for plan in await read_plans(archive, self._catalog.host):
             missing = self._unpacker.missing(layer_sources(plan), lease)
