@@ -2,28 +2,30 @@
 
     .venv/bin/python bench/containers.py [--quick] [--only attach,stdin,…] [--socket PATH]
 
-Needs root. With --socket another engine is measured: it needs a busybox:latest. Figures of data are
-in MB/s, their floors `cat` through a socket, `cp` and `tar` on the same disk.
+Needs root. TMPDIR=/dev/shm keeps a used disk out of the figures of files: on ext4 a file made soon
+after others were removed costs many times as much, whoever makes it. With --socket another engine
+is measured: it needs a busybox:latest. Figures of data are in MB/s, their floors `cat` through a
+socket, `cp` and `tar` on the same disk.
 """
 
 import argparse
 import contextlib
-import http.client
-import io
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from measuring.api import Api
-from measuring.figures import Bench
+from measuring.figures import Bench, timed
+from measuring.streams import connect, drain, fetch, send
+from measuring.trees import large_files, pack, small_files
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))  # for the daemon fixture
@@ -34,18 +36,6 @@ LARGE = 200 << 20
 SMALL = 5000
 CHUNK = 1 << 20
 MEGA = 1e6
-
-
-class Unix(http.client.HTTPConnection):
-    """HTTP over an engine's socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("d", timeout=120)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self._path)
 
 
 class Inside:
@@ -78,7 +68,7 @@ class Inside:
         def work() -> float:
             with self._attached(ref, "stdout=1") as client:
                 self.api.call("POST", f"/containers/{ref}/start")
-                return drain(client, STREAM)
+                return drained(client, STREAM)
 
         self._data("attach stdout 1 GB", work, lambda: through_socket(STREAM), "dd, a socket")
 
@@ -98,28 +88,16 @@ class Inside:
     # --- files
 
     def large(self) -> None:
-        source = self.disk / "large"
-        source.mkdir()
-        for number in range(4):
-            (source / f"f{number}").write_bytes(os.urandom(LARGE // 4))
-        ref = self._filled(source, "large")
-        self._files("200 MB", ref, source, LARGE, ["cp", "-r"])
+        source = large_files(self.disk / "large", LARGE)
+        self._files("200 MB", source, LARGE, ["cp", "-r"])
 
     def small(self) -> None:
-        source = self.disk / "small"
-        for number in range(SMALL):
-            path = source / f"d{number // 100}" / f"f{number}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"x" * 1000)
-        ref = self._filled(source, "small")
-        self._files(f"{SMALL} files", ref, source, SMALL * 1000, None)
+        source = small_files(self.disk / "small", SMALL)
+        self._files(f"{SMALL} files", source, SMALL * 1000, None)
 
     def commit(self) -> None:
-        source = self.disk / "layer"
-        source.mkdir()
-        for number in range(4):
-            (source / f"f{number}").write_bytes(os.urandom(LARGE // 4))
-        ref = self._filled(source, "layer")
+        source = large_files(self.disk / "layer", LARGE)
+        ref = self._filled(source)
 
         def commit() -> float:
             begun = time.perf_counter()
@@ -129,7 +107,7 @@ class Inside:
             return taken
 
         def floor() -> float:
-            return tar_out(source, self.disk / "floor.tar")
+            return pack(source, self._gone("floor.tar"))
 
         rounds = self.rounds
         self.bench.measure("commit 200 MB", commit, floor=floor, floor_name="tar -c",
@@ -171,84 +149,85 @@ class Inside:
         self.bench.measure(name, work, floor=floor, floor_name=floor_name, rounds=self.rounds,  # type: ignore[arg-type]
                            warm_up=1, unit="MB/s")  # fmt: skip
 
-    def _files(
-        self, name: str, ref: str, source: Path, size: int, copying: list[str] | None
-    ) -> None:
-        copy = self.disk / "copy"
+    def _files(self, name: str, source: Path, size: int, copying: list[str] | None) -> None:
+        """Out of and into a container, beside `copying` or, without, beside tar."""
+        packed, copy = self.disk / "in.tar", self.disk / "copy"
+        pack(source, packed)
+        ref = self._filled(source)
 
-        def floor() -> float:
-            if copying is None:
-                return tar_out(source, self.disk / "floor.tar")
-            shutil.rmtree(copy, ignore_errors=True)
-            begun = time.perf_counter()
-            subprocess.run([*copying, source, copy], check=True)
-            return (time.perf_counter() - begun) * 1000
+        def floor_out() -> float:
+            return timed(copy_files) if copying else pack(source, self._gone("floor.tar"))
+
+        def copy_files() -> None:
+            subprocess.run([*(copying or []), source, copy], check=True)
+
+        def unpack() -> None:
+            subprocess.run(["tar", "-xf", packed, "-C", copy], check=True)
+
+        def fresh(work: Callable[[], float]) -> Callable[[], float]:
+            """As `work`, with nothing there to be replaced."""
+
+            def begin() -> float:
+                shutil.rmtree(copy, ignore_errors=True)
+                return work()
+
+            return begin
 
         def floor_in() -> float:
-            if copying is not None:
-                return floor()
-            shutil.rmtree(copy, ignore_errors=True)
+            if copying:
+                return timed(copy_files)
             copy.mkdir()
-            tar_out(source, self.disk / "floor.tar")
-            begun = time.perf_counter()
-            subprocess.run(["tar", "-xf", self.disk / "floor.tar", "-C", copy], check=True)
-            return (time.perf_counter() - begun) * 1000
+            return timed(unpack)
 
         floor_name = copying[0] if copying else "tar"
-        where = source.name
-        out = f"/containers/{ref}/archive?path=/{where}"
-        self.bench.measure(f"archive out, {name}", lambda: self._get(out, size), floor=floor,
-                           floor_name=floor_name, rounds=self.rounds, warm_up=1)  # fmt: skip
-        tar_out(source, self.disk / "in.tar")
-        data = (self.disk / "in.tar").read_bytes()
-        self.bench.measure(f"archive in, {name}", lambda: self._put(ref, "/tmp", data),
-                           floor=floor_in, floor_name=floor_name, rounds=self.rounds,
+        out = f"/containers/{ref}/archive?path=/{source.name}"
+        self.bench.measure(f"archive out, {name}", lambda: self._get(out, size),
+                           floor=fresh(floor_out), floor_name=floor_name, rounds=self.rounds,
+                           warm_up=1)  # fmt: skip
+        self.bench.measure(f"archive in, {name}", lambda: self._put(packed),
+                           floor=fresh(floor_in), floor_name=floor_name, rounds=self.rounds,
                            warm_up=1)  # fmt: skip
 
-    def _filled(self, source: Path, name: str) -> str:
+    def _filled(self, source: Path) -> str:
         """A container with a copy of a directory in its root."""
         ref = self.create("true")
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            archive.add(source, arcname=name)
-        self._put(ref, "/", buffer.getvalue())
+        packed = self.disk / "filling.tar"
+        pack(source, packed)
+        send(self.path, "PUT", f"/containers/{ref}/archive?path=/", packed)
+        packed.unlink()
         return ref
 
-    def _put(self, ref: str, path: str, data: bytes) -> float:
-        begun = time.perf_counter()
-        connection = Unix(self.path)
-        headers = {"Content-Type": "application/x-tar"}
-        connection.request("PUT", f"/containers/{ref}/archive?path={path}", data, headers)
-        reply = connection.getresponse()
-        if reply.status != 200:
-            raise RuntimeError(reply.read().decode(errors="replace"))
-        connection.close()
-        return (time.perf_counter() - begun) * 1000
+    def _gone(self, name: str) -> Path:
+        """A file that is not there, so that all begin with the same."""
+        path = self.disk / name
+        path.unlink(missing_ok=True)
+        return path
 
-    def _get(self, path: str, least: int) -> float:
-        """Read an archive into a file; milliseconds."""
+    def _put(self, packed: Path) -> float:
+        """Send an archive to a container that has nothing of it yet; milliseconds."""
+        ref = self.create("true")
         begun = time.perf_counter()
-        connection = Unix(self.path)
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        size = 0
-        view = memoryview(bytearray(CHUNK))
-        with open(self.disk / "got.tar", "wb", buffering=0) as file:
-            while count := reply.readinto(view):
-                size += file.write(view[:count])
-        connection.close()
-        if reply.status != 200 or size < least:
-            raise RuntimeError(f"{reply.status}, {size} bytes only")
-        return (time.perf_counter() - begun) * 1000
+        send(self.path, "PUT", f"/containers/{ref}/archive?path=/tmp", packed)
+        taken = (time.perf_counter() - begun) * 1000
+        self.api.call("DELETE", f"/containers/{self.made.pop()}")
+        return taken
+
+    def _get(self, url: str, least: int) -> float:
+        """Read an archive into a file; milliseconds."""
+        target = self._gone("got.tar")
+        begun = time.perf_counter()
+        size = fetch(self.path, url, target)
+        taken = (time.perf_counter() - begun) * 1000
+        if size < least:
+            raise RuntimeError(f"{size} bytes only")
+        return taken
 
     def _ask(self, path: str) -> None:
         self.api.call("GET", path)
 
     @contextlib.contextmanager
     def _attached(self, ref: str, query: str):  # type: ignore[no-untyped-def]
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(60)
-            client.connect(self.path)
+        with connect(self.path) as client:
             client.sendall(
                 f"POST /containers/{ref}/attach?stream=1&{query} HTTP/1.1\r\nHost: d\r\n"
                 "Upgrade: tcp\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n".encode()
@@ -259,12 +238,10 @@ class Inside:
             yield client
 
 
-def drain(client: socket.socket, least: int) -> float:
+def drained(client: socket.socket, least: int) -> float:
     """Read to the end; MB/s."""
-    view = memoryview(bytearray(CHUNK))
-    size, begun = 0, time.perf_counter()
-    while count := client.recv_into(view):
-        size += count
+    begun = time.perf_counter()
+    size = drain(client)
     if size < least:
         raise RuntimeError(f"{size} bytes only")
     return size / MEGA / (time.perf_counter() - begun)
@@ -283,15 +260,9 @@ def through_socket(size: int) -> float:
     with ours, theirs:
         writer = threading.Thread(target=feed, args=(theirs, size))
         writer.start()
-        rate = drain(ours, size)
+        rate = drained(ours, size)
         writer.join()
     return rate
-
-
-def tar_out(source: Path, target: Path) -> float:
-    begun = time.perf_counter()
-    subprocess.run(["tar", "-cf", target, "-C", source.parent, source.name], check=True)
-    return (time.perf_counter() - begun) * 1000
 
 
 def end_of(script: str) -> float:
@@ -325,6 +296,7 @@ def main() -> int:
             from support.daemon import Daemon  # noqa: PLC0415 - only with ours
 
             daemon = stack.enter_context(Daemon())
+            daemon.data_root = disk / "data"
             daemon.start()
             daemon.load_busybox()
             path = str(daemon.socket)

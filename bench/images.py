@@ -9,12 +9,10 @@ untar takes anything between one and nine seconds, whoever does it.
 import argparse
 import gzip
 import hashlib
-import http.client
 import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -25,6 +23,8 @@ from pathlib import Path
 
 from measuring.api import Api
 from measuring.figures import Bench
+from measuring.streams import Unix
+from measuring.trees import layer_tar
 from unpack import build_tree
 
 ROOT = Path(__file__).parents[1]
@@ -35,18 +35,6 @@ LAYERS = 12
 LAYER_BYTES = 25 << 20
 FILES = 9000
 DISK_BYTES = 12 << 30
-
-
-def layer_tar(number: int) -> bytes:
-    """A layer of large files, as compressible as programs are: half noise, half text."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for part in range(5):
-            noise = hashlib.shake_256(f"{number}/{part}".encode()).digest(LAYER_BYTES // 10)
-            info = tarfile.TarInfo(f"layer{number}/file{part}")
-            info.size = 2 * len(noise)
-            archive.addfile(info, io.BytesIO(noise + b"what a text says " * (len(noise) // 17 + 1)))
-    return out.getvalue()
 
 
 def tree_tar(directory: Path) -> bytes:
@@ -96,18 +84,6 @@ class Case:
                 archive.addfile(info, io.BytesIO(raw))
 
 
-class Unix(http.client.HTTPConnection):
-    """HTTP over the daemon's socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("d", timeout=120)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self._path)
-
-
 class Inside:
     """The measuring program, run inside the daemon's namespaces, on the disk of its data."""
 
@@ -119,14 +95,16 @@ class Inside:
         self.bench = Bench("images", bound=90)
 
     def load(self) -> None:
-        layers = [layer_tar(number) for number in range(LAYERS)]
+        layers = [layer_tar(number, LAYER_BYTES) for number in range(LAYERS)]
         self._compare(Case(self.disk, "layers", layers), f"load {LAYERS} layers, 300 MB")
 
     def files(self) -> None:
         self._compare(Case(self.disk, "files", [tree_tar(self.disk)]), f"load {FILES} files")
 
     def save(self) -> None:
-        case = Case(self.disk, "saved", [layer_tar(number) for number in range(LAYERS)])
+        case = Case(
+            self.disk, "saved", [layer_tar(number, LAYER_BYTES) for number in range(LAYERS)]
+        )
         self._load(case)
         self.bench.measure(
             "save 300 MB",

@@ -7,7 +7,6 @@ Needs root. Each figure and its floor are taken in turn.
 
 import argparse
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine import ROOT, Inside, engine_pss
+from measuring.streams import connect, drain
 
 LOG_BYTES = 200_000_000
 LINE = "x" * 99
@@ -99,14 +99,9 @@ class Logging(Inside):
         """Read a whole log over the API; text a second, in MB."""
         request = f"GET /containers/{container}/logs?stdout=1 HTTP/1.0\r\nHost: d\r\n\r\n"
         start = time.perf_counter()
-        total = 0
-        buffer = bytearray(1 << 20)
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(60)
-            connection.connect(self.socket)
+        with connect(self.socket) as connection:
             connection.sendall(request.encode())
-            while size := connection.recv_into(buffer):
-                total += size
+            total = drain(connection)
         if total < count * 1.08:
             raise RuntimeError(f"{total} bytes came")
         return count / (time.perf_counter() - start) / 1e6
@@ -116,9 +111,7 @@ class Logging(Inside):
         filters = quote(json.dumps({"event": ["start"]}))
         request = f"GET /events?filters={filters} HTTP/1.1\r\nHost: d\r\n\r\n"
         held = [self.create("sleep", "1000") for _ in range(20)]
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(20)
-            connection.connect(self.socket)
+        with connect(self.socket) as connection:
             connection.sendall(request.encode())
             connection.recv(1 << 16)
 

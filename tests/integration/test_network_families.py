@@ -20,7 +20,7 @@ from support.network_host import (
     run_on_host,
 )
 from wharfie.kernel import netns
-from wharfie.model.errors import Forbidden, InvalidArgument
+from wharfie.model.errors import Forbidden
 from wharfie.model.network import IPAM, IPAMConfig, LiveConnection, Network, PortBinding
 
 pytestmark = pytest.mark.root
@@ -166,8 +166,21 @@ def test_ipv6_alone_and_addresses_asked_for(on_host: OnHost) -> None:
         assert endpoint(container).ipv6_gateway == "2001:db8:1::99"
         with pytest.raises(Forbidden):
             await driver.create(dual("clash", IPAMConfig(subnet="2001:db8:1::/80")))
-        with pytest.raises(InvalidArgument):
-            await driver.create(structs.replace(bridge_network("v4"), ipam=IPAM(config=[config])))
+
+    on_host(body)
+
+
+def test_an_ipv6_subnet_alone_enables_no_ipv6(on_host: OnHost) -> None:
+    async def body(host: Host) -> None:
+        driver = host.driver()
+        await driver.restore([], [])
+        config = IPAMConfig(subnet="2001:db8:1::/64")
+        wished = structs.replace(bridge_network("v4"), ipam=IPAM(config=[config]))
+        network = await driver.create(wished)
+        assert config in network.ipam.config
+        container = await host.start(driver, network)
+        assert endpoint(container).address
+        assert endpoint(container).ipv6_address == ""
 
     on_host(body)
 

@@ -115,6 +115,9 @@ class FakeRuntime:
         self.oom: set[str] = set()
         self.watched: dict[str, Callable[[], None]] = {}
 
+    def labels_of(self, host: object, taken: object) -> tuple[str, str]:
+        return "", ""
+
     def profile_of(self, host: object) -> str:
         return ""
 
@@ -205,7 +208,12 @@ class FakeSnapshotter:
         self.keys.add(key)
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         if self.refusal is not None:
             raise self.refusal

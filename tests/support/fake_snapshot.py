@@ -54,7 +54,12 @@ class FakeSnapshotter:
         self.snapshots[key] = parent
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         self._get(key)
         return os.open(os.devnull, os.O_RDONLY)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from wharfie.model.build.records import CacheMount, StepRecord
 from wharfie.model.container import Container
 from wharfie.model.errors import Conflict, Unavailable
 from wharfie.model.event import Event
@@ -114,6 +115,30 @@ class _Events:
         return self.rows[-count:]
 
 
+class _Builds:
+    def __init__(self) -> None:
+        self.step_rows: dict[str, StepRecord] = {}
+        self.mount_rows: dict[str, CacheMount] = {}
+
+    def put_step(self, step: StepRecord) -> None:
+        self.step_rows[step.id] = step
+
+    def delete_step(self, step_id: str) -> None:
+        self.step_rows.pop(step_id, None)
+
+    def steps(self) -> Sequence[StepRecord]:
+        return list(self.step_rows.values())
+
+    def put_mount(self, mount: CacheMount) -> None:
+        self.mount_rows[mount.id] = mount
+
+    def delete_mount(self, mount_id: str) -> None:
+        self.mount_rows.pop(mount_id, None)
+
+    def mounts(self) -> Sequence[CacheMount]:
+        return list(self.mount_rows.values())
+
+
 class _Tables:
     def __init__(self) -> None:
         self.containers = _Rows("id")
@@ -122,6 +147,7 @@ class _Tables:
         self.networks = _Rows("id")
         self.volumes = _Rows("name")
         self.events = _Events()
+        self.builds = _Builds()
 
 
 class FakeStore:

@@ -84,7 +84,7 @@ def serving(
         thread.join(15)
         assert not thread.is_alive()
     if not expect_errors:
-        assert state.errors == []
+        assert state.errors == [], state.errors
 
 
 @contextmanager

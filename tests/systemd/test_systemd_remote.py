@@ -37,7 +37,7 @@ def test_fedoras_options_file(fresh: Machine) -> None:
     fresh.check("systemctl restart docker")
     assert "Server Version" in fresh.check("docker -H 127.0.0.1:2375 info")
     log = fresh.check("journalctl -u docker -p warning -o cat -n 20")
-    assert "selinux-enabled (flag --selinux-enabled) has no effect" in log
+    assert "Docker could not enable SELinux on the host system" in log
 
 
 def test_debians_options_file(fresh: Machine) -> None:

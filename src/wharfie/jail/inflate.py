@@ -25,6 +25,7 @@ _MAX_WINDOW = 1 << 27
 _MAX_XZ_MEMORY = 200 << 20
 _RATIO_SLACK = 32 << 20
 _MAGIC_SIZE = 6
+_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 _STREAM_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
@@ -102,6 +103,12 @@ class Source:
             self._head += more
         return self._head[:size]
 
+    @property
+    def is_plain(self) -> bool:
+        """Nothing that is read of it is compressed."""
+        magic = self.peek(_MAGIC_SIZE)
+        return not (magic.startswith((_GZIP, _BZIP2, _XZ, _ZSTD)) or _is_skippable_frame(magic))
+
     def read(self, size: int = _READ) -> bytes:
         """The next bytes, b"" at the end."""
         if self._head:
@@ -130,13 +137,13 @@ def chunks(source: Source, limits: Limits) -> Iterator[bytes]:
 
 def _inflate(source: Source) -> Iterator[bytes]:
     magic = source.peek(_MAGIC_SIZE)
-    if magic.startswith(b"\x1f\x8b"):
-        return _streams(source, _gzip, "gzip", b"\x1f\x8b")
-    if magic.startswith(b"BZh"):
-        return _streams(source, bz2.BZ2Decompressor, "bzip2", b"BZh")
-    if magic.startswith(b"\xfd7zXZ\0"):
-        return _streams(source, _xz, "xz", b"\xfd7zXZ\0")
-    if magic.startswith(b"\x28\xb5\x2f\xfd") or _is_skippable_frame(magic):
+    if magic.startswith(_GZIP):
+        return _streams(source, _gzip, "gzip", _GZIP)
+    if magic.startswith(_BZIP2):
+        return _streams(source, bz2.BZ2Decompressor, "bzip2", _BZIP2)
+    if magic.startswith(_XZ):
+        return _streams(source, _xz, "xz", _XZ)
+    if magic.startswith(_ZSTD) or _is_skippable_frame(magic):
         return _zstd(source)
     return iter(source.read, b"")
 

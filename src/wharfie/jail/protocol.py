@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct, field
 
 from wharfie.model.archive import Limits, PathStat, RootMount
+from wharfie.model.build.files import CopyPlan, MountPoint, Selection
 
 MAX_MESSAGE = 1 << 17
 MAX_DESCRIPTORS = 64
@@ -70,6 +71,49 @@ class CopyIn(Struct, frozen=True, tag=True, kw_only=True):
     owner: tuple[int, int] | None = None
 
 
+class Checksum(Struct, frozen=True, tag=True, kw_only=True):
+    """Sum up chosen files of the root; the data descriptor lists digests that are known.
+
+    Each is a digest, a space, a path and NUL.
+    """
+
+    selection: Selection
+    root_owned: bool = False
+
+
+class CopyFiles(Struct, frozen=True, tag=True):
+    """Copy chosen files below the data descriptor, a directory, into the root."""
+
+    plan: CopyPlan
+    limits: Limits
+
+
+class MakeDirectories(Struct, frozen=True, tag=True, kw_only=True):
+    """Make a directory, and what is missing above it, in the root."""
+
+    path: str
+    mode: int
+    owner: tuple[int, int]
+
+
+class WriteFile(Struct, frozen=True, tag=True, kw_only=True):
+    """Write the bytes of the data descriptor into a file of the root."""
+
+    path: str
+    mode: str
+    owner: tuple[int, int]
+
+
+class FinishLayer(Struct, frozen=True, tag=True, kw_only=True):
+    """Remove empty mount points from the root, a layer directory, cut times, and hash it."""
+
+    mount_points: Sequence[MountPoint] = ()
+    epoch: int | None = None
+
+
+BuildTask: TypeAlias = Checksum | CopyFiles | MakeDirectories | WriteFile | FinishLayer
+
+
 class UnpackContext(Struct, frozen=True, tag=True):
     """Unpack the data descriptor into a tree of a directory of build contexts."""
 
@@ -85,7 +129,15 @@ class AssembleContext(Struct, frozen=True, tag=True):
 
 
 Task: TypeAlias = (
-    UnpackLayer | PackLayer | PackTree | Stat | CopyOut | CopyIn | UnpackContext | AssembleContext
+    UnpackLayer
+    | PackLayer
+    | PackTree
+    | Stat
+    | CopyOut
+    | CopyIn
+    | UnpackContext
+    | AssembleContext
+    | BuildTask
 )
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from wharfie.jail import container_path, names
 from wharfie.jail.assemble import ContextAssembler
+from wharfie.jail.build.tasks import perform_build
 from wharfie.jail.confine import Confinement
 from wharfie.jail.context import ContextUnpacker, open_context
 from wharfie.jail.errors import JobError
@@ -25,13 +26,17 @@ from wharfie.jail.pipeline import Hasher, ReadAhead
 from wharfie.jail.protocol import (
     MAX_MESSAGE,
     AssembleContext,
+    Checksum,
+    CopyFiles,
     CopyIn,
     CopyOut,
     Failed,
     Failure,
     Finished,
+    FinishLayer,
     FromWorker,
     Job,
+    MakeDirectories,
     OpaqueDirectories,
     PackLayer,
     PackTree,
@@ -42,6 +47,7 @@ from wharfie.jail.protocol import (
     UnpackContext,
     UnpackLayer,
     Wanted,
+    WriteFile,
     decode_job,
     encode,
 )
@@ -114,11 +120,21 @@ def _arrange(descriptors: list[int]) -> None:
 
 def _capabilities(task: Task) -> Iterable[int]:
     match task:
-        case UnpackLayer() | CopyIn() | UnpackContext() | AssembleContext():
+        case (
+            UnpackLayer()
+            | CopyIn()
+            | CopyFiles()
+            | MakeDirectories()
+            | WriteFile()
+            | UnpackContext()
+            | AssembleContext()
+        ):
             return _WRITES
         case PackLayer():
             return _READS_TRUSTED
-        case PackTree() | CopyOut() | Stat():
+        case FinishLayer():
+            return _READS_TRUSTED | _WRITES
+        case PackTree() | CopyOut() | Stat() | Checksum():
             return _READS
 
 
@@ -150,6 +166,8 @@ class _Worker:
                 return self._unpack_context(task)
             case AssembleContext() as task:
                 return self._assemble_context(task)
+            case _ as task:
+                return perform_build(task, _DATA)
 
     def _unpack_layer(self, task: UnpackLayer) -> Finished:
         hasher = Hasher()
@@ -164,13 +182,15 @@ class _Worker:
     def _copy_in(self, task: CopyIn, *, read_only: bool) -> Finished:
         path = names.in_container(task.path)
         container_path.check_target(_open_root(), path, read_only_root=read_only)
+        source = Source.of(_DATA)
         unpacker = Unpacker(
             Tree(path),
             task.limits,
             owner=task.owner,
             no_overwrite_dir_non_dir=task.no_overwrite_dir_non_dir,
+            pipe=_DATA if source.is_plain else -1,
         )
-        unpacker.run(self._watched(Source.of(_DATA), task.limits, None))
+        unpacker.run(self._watched(source, task.limits, None, ahead=not source.is_plain))
         return Finished("", unpacker.size, unpacker.entries)
 
     def _unpack_context(self, task: UnpackContext) -> Finished:
@@ -206,8 +226,11 @@ class _Worker:
         packer.finish()
         return Finished()
 
-    def _watched(self, source: Source, limits: Limits, hasher: Hasher | None) -> Iterator[bytes]:
-        for chunk in ReadAhead(chunks(source, limits)):
+    def _watched(
+        self, source: Source, limits: Limits, hasher: Hasher | None, *, ahead: bool = True
+    ) -> Iterator[bytes]:
+        read = chunks(source, limits)
+        for chunk in ReadAhead(read) if ahead else read:
             if hasher is not None:
                 hasher.update(chunk)
             yield chunk

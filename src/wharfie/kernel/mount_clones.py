@@ -26,6 +26,27 @@ def clone_open(fd: int, *, recursive: bool = True) -> int:
     return mounts.open_tree(fd, "", _CLONE | (mounts.AT_RECURSIVE if recursive else 0))
 
 
+def clone_below(tree: int, found: int) -> int:
+    """A copy of a file or directory inside of a detached mount, for kernels before Linux 6.15.
+
+    They copy only what is attached: so the mount is attached, in a mount namespace that nobody
+    sees and that is gone after. It cannot be attached anywhere else any more.
+
+    Args:
+        tree: the detached mount.
+        found: descriptor of what is inside of it.
+    """
+
+    def attach_and_clone() -> int:
+        mounts.unshare(mounts.CLONE_NEWNS)
+        mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_SLAVE)
+        # Over the root of this thread, by which it looks for nothing any more.
+        mounts.move_mount(tree, "", mounts.AT_FDCWD, "/")
+        return clone_open(found)
+
+    return _in_fresh_thread(attach_and_clone)
+
+
 def map_ids(tree: int, userns: int) -> None:
     """Give a detached copy the maps of a user namespace; it must not be seen anywhere yet."""
     mounts.mount_setattr(tree, attr_set=mounts.MOUNT_ATTR_IDMAP, userns=userns)
@@ -55,25 +76,33 @@ def _clone_path(path: str) -> int:
 
 def _in_mounts_of(pid: int, action: Callable[[], int]) -> int:
     """Run `action` in a fresh thread inside a process's mount namespace; blocks until done."""
+    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+    def enter_and_act() -> int:
+        # A thread that shares its root directory with others may not change namespaces.
+        mounts.unshare(mounts.CLONE_FS)
+        mounts.setns(namespace, mounts.CLONE_NEWNS)
+        return action()
+
+    try:
+        return _in_fresh_thread(enter_and_act)
+    finally:
+        os.close(namespace)
+
+
+def _in_fresh_thread(action: Callable[[], int]) -> int:
     results: list[int] = []
     failures: list[OSError] = []
-    namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
     def body() -> None:
         try:
-            # A thread that shares its root directory with others may not change namespaces.
-            mounts.unshare(mounts.CLONE_FS)
-            mounts.setns(namespace, mounts.CLONE_NEWNS)
             results.append(action())
         except OSError as error:
             failures.append(error)
 
-    try:
-        thread = threading.Thread(target=body, name="mount-clone", daemon=True)
-        thread.start()
-        thread.join()
-    finally:
-        os.close(namespace)
+    thread = threading.Thread(target=body, name="mount-clone", daemon=True)
+    thread.start()
+    thread.join()
     if failures:
         raise failures[0]
     return results[0]

@@ -8,7 +8,7 @@ Source: behaviours 122; OCI image spec "layer" (whiteouts).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -135,7 +135,10 @@ class Archiver(Protocol):
         """
 
     def pack_tree(self, root: Root) -> AsyncIterator[bytes]:
-        """A whole root file system as a tar (`export`); other mounts are left out."""
+        """A whole root file system as a tar (`export`); other mounts are left out.
+
+        This stream and that of `copy_out` may be a `Piped`.
+        """
 
     async def stat(self, root: Root, path: str) -> PathStat:
         """Stat a path inside; its last symlink is not followed.
@@ -151,7 +154,7 @@ class Archiver(Protocol):
         self,
         root: Root,
         path: str,
-        source: AsyncIterator[bytes],
+        source: AsyncIterable[bytes],
         *,
         no_overwrite_dir_non_dir: bool = False,
         owner: tuple[int, int] | None = None,
@@ -161,7 +164,7 @@ class Archiver(Protocol):
         Args:
             root: where.
             path: the directory, its symlinks followed inside the root.
-            source: the archive.
+            source: the archive; a `Pourable` one passes without being copied.
             no_overwrite_dir_non_dir: no directory is replaced by a file, nor a file by a
                 directory.
             owner: uid and gid all members get (`copyUIDGID`: the container's user); None takes

@@ -29,3 +29,14 @@ class Remapping(Struct, frozen=True):
     def root(self) -> tuple[int, int]:
         """What the container's root is on the host: user and group."""
         return self.uids[0].outside, self.gids[0].outside
+
+    def on_host(self, uid: int, gid: int) -> tuple[int, int]:
+        """What a container's user and group are on the host; those without an ID its root's."""
+        return _outside(self.uids, uid), _outside(self.gids, gid)
+
+
+def _outside(ranges: tuple[IdRange, ...], number: int) -> int:
+    for inside, outside, size in ranges:
+        if inside <= number < inside + size:
+            return outside + number - inside
+    return ranges[0].outside

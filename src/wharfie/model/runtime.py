@@ -6,7 +6,7 @@ driver writes the bundle and asks the supervisor to run it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -92,7 +92,8 @@ class MountTrees(Protocol):
         """A copy of a directory or file, or of what lies at `subpath` below it.
 
         Args:
-            root: absolute host path, or a descriptor, which stays open.
+            root: absolute host path, or a descriptor, which stays open; of a detached mount it
+                may not be attached any more after.
             subpath: relative; may not lead out of `root`, by no symlink either.
             recursive: with the mounts below.
             remapped: with the IDs of the engine's user namespace.
@@ -126,6 +127,17 @@ class Runtime(Protocol):
 
     def profile_of(self, host: HostConfig) -> str:
         """The AppArmor profile a container runs under, "" on a host without AppArmor."""
+
+    def labels_of(self, host: HostConfig, taken: Iterable[str]) -> tuple[str, str]:
+        """SELinux labels of a new container's process and files, "" on a host without SELinux.
+
+        Args:
+            host: with its label options.
+            taken: labels of other containers' processes.
+
+        Raises:
+            InvalidArgument: a label option that means nothing.
+        """
 
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.

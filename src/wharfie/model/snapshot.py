@@ -88,6 +88,44 @@ class LayerWriter(Protocol):
         """Drop it; after a commit nothing happens."""
 
 
+class StepWriter(LayerWriter, Protocol):
+    """A layer being made by a build step: written through a mount on top of its parents.
+
+    `mount`, the step, `seal`, `commit`. The directory itself becomes the layer. Between `seal`
+    and `commit` the layer has a provisional name, on which the next step may stand already
+    while this one is being hashed. See `LayerWriter`; of two equal layers the first is kept.
+    """
+
+    async def mount(self, *, remapped: bool = False) -> int:
+        """Mount it writable, detached, on top of its parents; the caller closes the descriptor.
+
+        Args:
+            remapped: for a step in the engine's user namespace.
+        """
+
+    async def seal(self) -> ChainId:
+        """Nobody has it mounted any more: returns its provisional name."""
+
+
+class StepSnapshotter(Protocol):
+    """Layers made by build steps."""
+
+    def layer(self, chain_id: ChainId) -> LayerRecord | None:
+        """A committed layer, None when it is not there."""
+
+    async def begin_step(self, parent: ChainId | None) -> StepWriter:
+        """Begin a layer on top of another (committed, or sealed under a provisional name).
+
+        Nothing is recorded before its commit: after a crash it is deleted.
+
+        Raises:
+            NotFound: the parent is not there.
+        """
+
+    async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
+        """See `Snapshotter.view`."""
+
+
 class Snapshotter(Protocol):
     """Layers and writable snapshots on disk."""
 
@@ -128,7 +166,12 @@ class Snapshotter(Protocol):
         """
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes.
 
@@ -136,6 +179,7 @@ class Snapshotter(Protocol):
             key: which.
             read_only: refuse writing.
             remapped: for a container in the engine's user namespace.
+            label: SELinux label that all its files are to show.
 
         Raises:
             NotFound: no such snapshot.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from wharfie.model.build.records import CacheMount, StepRecord
 from wharfie.model.container import Container
 from wharfie.model.event import Event
 from wharfie.model.exec import Exec
@@ -128,6 +129,28 @@ class EventRepository(Protocol):
         """The last `count` events, oldest first."""
 
 
+class BuildRepository(Protocol):
+    """Results of build steps, and the directories of cache mounts."""
+
+    def put_step(self, step: StepRecord) -> None:
+        """Insert or replace."""
+
+    def delete_step(self, step_id: str) -> None:
+        """Remove."""
+
+    def steps(self) -> Sequence[StepRecord]:
+        """Every result."""
+
+    def put_mount(self, mount: CacheMount) -> None:
+        """Insert or replace."""
+
+    def delete_mount(self, mount_id: str) -> None:
+        """Remove."""
+
+    def mounts(self) -> Sequence[CacheMount]:
+        """Every cache mount."""
+
+
 class Transaction(Protocol):
     """One transaction's repositories; valid only inside `Store.write` or `Store.read`."""
 
@@ -145,6 +168,8 @@ class Transaction(Protocol):
     def execs(self) -> ExecRepository: ...
     @property
     def events(self) -> EventRepository: ...
+    @property
+    def builds(self) -> BuildRepository: ...
 
 
 class Store(Protocol):

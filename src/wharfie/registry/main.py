@@ -11,6 +11,7 @@ COMMANDS = {
     "serve": ("wharfie.registry.commands.serve:run", "Serve a registry"),
     "gc": ("wharfie.registry.commands.tend:collect", "Remove what nothing refers to"),
     "scrub": ("wharfie.registry.commands.tend:scrub", "Read and verify every blob"),
+    "mirror": ("wharfie.registry.commands.mirror:run", "Copy repositories to another registry"),
     "status": ("wharfie.registry.commands.tend:status", "Tell what a registry is doing"),
     "read-only": ("wharfie.registry.commands.tend:read_only", "Take no pushes for now: on, off"),
 }

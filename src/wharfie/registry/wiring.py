@@ -8,15 +8,17 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from wharfie.model.nursery import Nursery
-from wharfie.registry.access import OpenAccess
-from wharfie.registry.config import Config
+from wharfie.registry.config import Config, ConfigError
 from wharfie.registry.control import SOCKET, Control
+from wharfie.registry.ports import ByteStore
 from wharfie.registry.server import Application
 from wharfie.registry.server.services import Services
 from wharfie.registry.storage import Content, open_content
 from wharfie.registry.storage.local import open_local
+from wharfie.registry.storage.s3 import open_s3
+from wharfie.registry.surroundings import Surroundings, listener_of, open_surroundings
 from wharfie.registry.upkeep import Upkeep
-from wharfie.web.listening import TcpListener, UnixListener
+from wharfie.web.listening import UnixListener
 from wharfie.web.listening.addresses import spell_address
 from wharfie.web.server import Limits, Server
 
@@ -41,8 +43,10 @@ class Registry:
         *,
         server: Server,
         control: Server,
+        surroundings: Surroundings,
     ) -> None:
         self._config = config
+        self._surroundings = surroundings
         self.content = content
         self.upkeep = upkeep
         self._server = server
@@ -53,8 +57,8 @@ class Registry:
 
     async def listen(self) -> None:
         """Begin to serve; ListenError when the address cannot be had."""
-        host, _, port = self._config.http.addr.rpartition(":")
-        listener = TcpListener(host=host.strip("[]") or "::", port=int(port))
+        listener = listener_of(self._config.http.addr, self._surroundings.tls)
+        await self._surroundings.start()
         for one in await self._server.listen(listener):
             self.addresses.append(spell_address(one.getsockname()))
         # By descriptor, for a root's path may be longer than a socket's may.
@@ -64,27 +68,59 @@ class Registry:
         await self._control.listen(UnixListener(path=path, mode=0o600))
         self._background.start(self.upkeep.run(), "upkeep")
 
+    async def reload(self) -> None:
+        """Read certificates, accounts and keys again."""
+        await self._surroundings.reload(self._server)
+
     async def close(self) -> None:
         """Let requests under way end, then stop."""
         await self._background.close(grace=0)
         await self._control.close(timeout=0.1)
         await self._server.close(timeout=self._config.http.drain)
+        await self._surroundings.close()
         await self.content.close()
         if self._folder >= 0:
             os.close(self._folder)
 
 
+def _open_store(config: Config) -> ByteStore:
+    if config.storage.s3 is None:
+        return open_local(config.storage.root)
+    # The root still holds what is of this process alone.
+    os.makedirs(os.path.dirname(f"{config.storage.root}/{SOCKET}"), mode=0o700, exist_ok=True)
+    return open_s3(config.storage.s3)
+
+
 async def open_registry(config: Config) -> Registry:
     """Make a registry; it listens when told."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "storage"))
-    store = await asyncio.to_thread(open_local, config.storage.root)
+    store = await asyncio.to_thread(_open_store, config)
     content = await open_content(store, config)
-    services = Services(config=config, content=content, is_read_only=config.storage.read_only)
+    try:
+        surroundings = open_surroundings(config, content)
+    except ConfigError:
+        await content.close()
+        raise
+    services = Services(
+        config=config,
+        content=content,
+        observers=surroundings.observers,
+        upstream=surroundings.upstream,
+        is_read_only=config.storage.read_only,
+    )
     upkeep = Upkeep(content, config)
-    application = Application(services, access=OpenAccess(), headers=config.http.headers)
+    application = Application(
+        services,
+        access=surroundings.access,
+        observers=surroundings.observers,
+        pages=surroundings.pages,
+        headers=config.http.headers,
+    )
     server = Server(application, limits=Limits(head=config.limits.head))
     control = Server(Control(services, upkeep))
     # What was made so far lives as long as the process.
     gc.collect()
     gc.freeze()
-    return Registry(config, content, upkeep, server=server, control=control)
+    return Registry(
+        config, content, upkeep, server=server, control=control, surroundings=surroundings
+    )

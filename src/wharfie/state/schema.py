@@ -11,6 +11,8 @@
     volume(name PK, body)                                body: model.Volume as JSON
     exec(id PK, container_id, body)                      body: model.Exec as JSON
     event(number PK, body)                               body: model.Event as JSON; the last ones
+    build_step(id PK, body)                              body: model.build.StepRecord as JSON
+    build_mount(id PK, body)                             body: model.build.CacheMount as JSON
 
 What is searched by is a column of its own, the rest is one JSON document. Rows point to files,
 never the other way round. `user_version` counts migrations; a file from a newer engine is
@@ -49,6 +51,10 @@ _MIGRATIONS = (
     """,
     """
     CREATE TABLE event(number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+    """,
+    """
+    CREATE TABLE build_step(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE build_mount(id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
     """,
 )
 

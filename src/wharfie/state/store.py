@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from wharfie.model.errors import Unavailable
 from wharfie.model.store import Transaction
+from wharfie.state.builds import SqliteBuilds
 from wharfie.state.containers import SqliteContainers
 from wharfie.state.events import SqliteEvents
 from wharfie.state.execs import SqliteExecs
@@ -39,6 +40,7 @@ class SqliteTransaction:
         self.volumes = SqliteVolumes(db)
         self.execs = SqliteExecs(db)
         self.events = SqliteEvents(db)
+        self.builds = SqliteBuilds(db)
 
 
 class _Request(NamedTuple):

@@ -17,13 +17,13 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, cast
 
-from msgspec import Struct
-
 from wharfie.model.caller import Caller
+from wharfie.model.piping import Piped
 from wharfie.web.errors import ClientGone, HttpError
 from wharfie.web.framing import ChunkedFraming, Framing, LengthFraming
 from wharfie.web.handover import hand_over
 from wharfie.web.head import HeadParser
+from wharfie.web.limits import Limits
 from wharfie.web.reply import (
     FilePart,
     Hijack,
@@ -36,33 +36,16 @@ from wharfie.web.reply import (
     stream_head,
 )
 from wharfie.web.request import Body, Request
-from wharfie.web.sending import exactly, send_part
+from wharfie.web.sending import exactly, send_part, write_chunk
+from wharfie.web.splicing import can_splice, duplicate, splice_in, splice_out
 
 _log = logging.getLogger(__name__)
+_TLS_HANDSHAKE = 0x16
 _HEAD_END = b"\n\r\n"
 _MAX_BEHIND = 64 * 1024
+_WORTH_MOVING = 64 * 1024
 _TURN = 64
 """Pipelined requests answered before other connections get their turn."""
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds of one connection; times in seconds.
-
-    Attributes:
-        head: bytes of a request's head.
-        head_timeout: from the first byte of a head (or the connection's start) to its end.
-        idle_timeout: between requests.
-        linger: how long an unread body is drained so that the client can read the answer.
-        connections: at the same time over TCP, and as many over unix sockets; more are closed.
-        handshakes: TLS handshakes under way; one more costs the oldest its place.
-    """
-
-    head: int = 256 * 1024
-    head_timeout: float = 60.0
-    idle_timeout: float = 900.0
-    linger: float = 1.0
-    connections: int = 16384
-    handshakes: int = 2048
 
 
 class Host(Protocol):
@@ -268,6 +251,10 @@ class Connection(asyncio.Protocol):
         if start >= len(self._buffer):
             self._buffer, self._start, self._scanned = b"", 0, 0
             return
+        if self._buffer[start] == _TLS_HANDSHAKE:
+            # Clients try https first and wait for an answer before they try http.
+            self._refuse(400, "this address speaks HTTP, not HTTPS")
+            return
         if self._buffer.find(b"\n\n", start) >= 0:
             self._refuse(400, "bare line feeds in the request's head")
             return
@@ -289,7 +276,7 @@ class Connection(asyncio.Protocol):
             path=head.path,
             query=head.query,
             headers=head.headers,
-            body=Body(length=head.length, wanted=self._want_body),
+            body=Body(length=head.length, wanted=self._want_body, move=self._move_body),
             caller=self._caller,
             upgrade=head.upgrade,
             is_http_10=head.is_http_10,
@@ -348,6 +335,26 @@ class Connection(asyncio.Protocol):
             self._expects = False
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._resume_reading()
+
+    async def _move_body(self, pipe: int, timeout: float | None) -> bool:
+        """Move what comes next of a body from the socket into a pipe, where that is much."""
+        framing, request = self._framing, self._request
+        if framing is None or request is None or self._is_lost or not can_splice(self._transport):
+            return False
+        if framing.ahead < _WORTH_MOVING:
+            return False
+        self._want_body()
+        self._pause_reading()
+        try:
+            with duplicate(self._transport) as fd:
+                if not await splice_in(fd, framing, pipe, timeout):
+                    self.eof_received()
+        except ConnectionResetError:
+            request.body.fail(ClientGone())
+        if framing.is_complete and self._framing is framing:
+            self._framing = None
+            request.body.finish()
+        return True
 
     def _bound_buffer(self) -> None:
         if len(self._buffer) - self._start > _MAX_BEHIND:
@@ -471,16 +478,17 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     async def _write_chunks(self, reply: Stream, *, chunked: bool) -> None:
+        if isinstance(reply.chunks, Piped) and reply.length is None and can_splice(self._transport):
+            await self._flush()
+            with duplicate(self._transport) as fd:
+                await splice_out(fd, reply.chunks, chunked=chunked)
+            return
         chunks = reply.chunks if reply.length is None else exactly(reply.chunks, reply.length)
         async for chunk in chunks:
             if not chunk:
                 continue
-            if not chunked:
-                self._write(chunk)
-            elif len(chunk) > 16384:
-                self._transport.writelines([b"%x\r\n" % len(chunk), chunk, b"\r\n"])
-            else:
-                self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            if not self._is_lost:
+                write_chunk(self._transport, chunk, chunked=chunked)
             if self._is_write_paused:
                 await self._drain()
             elif self._is_lost:
@@ -500,9 +508,7 @@ class Connection(asyncio.Protocol):
         head = hijack_head(reply, upgrade=bool(request.upgrade))
         behind = bytes(self._buffer[self._start :])
         self._buffer = b""
-        if self._transport.get_write_buffer_size():
-            self._transport.set_write_buffer_limits(high=0)
-            await self._drain()
+        await self._flush()
         try:
             connection = await hand_over(self._transport, head, had_eof=self._has_eof)
         except OSError:
@@ -568,6 +574,13 @@ class Connection(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         if not self._is_lost:
             self._transport.write(data)
+
+    async def _flush(self) -> None:
+        """Wait until the transport holds nothing that is still to be written."""
+        if self._transport.get_write_buffer_size():
+            self._transport.set_write_buffer_limits(high=0)
+            await self._drain()
+            self._transport.set_write_buffer_limits()
 
     async def _drain(self) -> None:
         """Wait until the transport wants more."""

@@ -26,8 +26,15 @@ class Framing(Protocol):
     def is_complete(self) -> bool:
         """True once the body's last byte was seen."""
 
+    @property
+    def ahead(self) -> int:
+        """Bytes of the body that come next with nothing in between."""
+
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         """Return pieces of the body in `data`, and what stands behind the body's end."""
+
+    def skip(self, size: int) -> None:
+        """Take it that `size` bytes, of those ahead, were read by somebody else."""
 
 
 class LengthFraming:
@@ -40,6 +47,15 @@ class LengthFraming:
     def is_complete(self) -> bool:
         """True once the body's last byte was seen."""
         return self._left == 0
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of the body that come next with nothing in between."""
+        return self._left
+
+    def skip(self, size: int) -> None:
+        """Take it that `size` bytes, of those ahead, were read by somebody else."""
+        self._left -= size
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         """Return pieces of the body in `data`, and what stands behind the body's end."""
@@ -73,6 +89,17 @@ class ChunkedFraming:
     def is_complete(self) -> bool:
         """True once the body's last byte was seen."""
         return self._at is _At.END
+
+    @property
+    def ahead(self) -> int:
+        """Bytes of the body that come next with nothing in between."""
+        return self._left if self._at is _At.DATA else 0
+
+    def skip(self, size: int) -> None:
+        """Take it that `size` bytes, of those ahead, were read by somebody else."""
+        self._left -= size
+        if self._left == 0:
+            self._at = _At.DATA_END
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         """Return pieces of the body in `data`, and what stands behind the body's end.

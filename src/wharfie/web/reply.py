@@ -100,12 +100,15 @@ class Hijack(Struct, frozen=True):
 Reply = Response | Stream | FilePart | Hijack
 
 
-def _status_line(status: int) -> bytes:
+def _phrase(status: int) -> str:
     try:
-        phrase = HTTPStatus(status).phrase
+        return HTTPStatus(status).phrase
     except ValueError:
-        phrase = "Unknown"
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+        return "Unknown"
+
+
+def _status_line(status: int) -> bytes:
+    return f"HTTP/1.1 {status} {_phrase(status)}\r\n".encode()
 
 
 _STATUS_LINES = {status.value: _status_line(status.value) for status in HTTPStatus}
@@ -163,5 +166,5 @@ def hijack_head(reply: Hijack, *, upgrade: bool) -> bytes:
 
 def refusal(status: int, message: str) -> Response:
     """What the server itself answers to a request no handler ever sees."""
-    text = f"{status} {HTTPStatus(status).phrase}: {message}"
+    text = f"{status} {_phrase(status)}: {message}"
     return Response(status, text.encode(), "text/plain; charset=utf-8")

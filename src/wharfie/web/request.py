@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from wharfie.model.caller import Caller
 from wharfie.web.errors import ClientGone, HttpError
+from wharfie.web.splicing import write
 
 HIGH_WATER = 256 * 1024
 """Body bytes that may wait for the handler before the socket is no longer read."""
+
+
+Move = Callable[[int, float | None], Awaitable[bool]]
+"""Puts what comes next of a body into a pipe, past us; tells whether it did anything."""
 
 
 class Body:
@@ -20,11 +25,23 @@ class Body:
     stops reading its socket; so a slow handler slows its own client and nobody else.
     """
 
-    __slots__ = ("_chunks", "_failure", "_is_complete", "_size", "_waiter", "_wanted", "length")
+    __slots__ = (
+        "_chunks",
+        "_failure",
+        "_is_complete",
+        "_move",
+        "_size",
+        "_waiter",
+        "_wanted",
+        "length",
+    )
 
-    def __init__(self, *, length: int | None, wanted: Callable[[], None]) -> None:
+    def __init__(
+        self, *, length: int | None, wanted: Callable[[], None], move: Move | None = None
+    ) -> None:
         self.length = length
         """Announced length in bytes, None for a chunked body."""
+        self._move = move
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._is_complete = length == 0
@@ -101,12 +118,39 @@ class Body:
                 return
             if self._failure is not None:
                 raise self._failure
-            self._wanted()
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._more()
+
+    async def pour(self, pipe: int, timeout: float | None) -> None:
+        """Put the body into a pipe; large parts of it never pass through this process.
+
+        Args:
+            pipe: non-blocking.
+            timeout: seconds nobody may read the pipe.
+
+        Raises:
+            ClientGone: the client left before the end.
+            BrokenPipeError, TimeoutError: nobody reads the pipe.
+        """
+        while True:
+            while self._chunks:
+                chunk = self._chunks.popleft()
+                self._size -= len(chunk)
+                await write(pipe, chunk, timeout)
+            if self._is_complete:
+                return
+            if self._failure is not None:
+                raise self._failure
+            if self._move is None or not await self._move(pipe, timeout):
+                await self._more()
+
+    async def _more(self) -> None:
+        """Wait until the connection pushes, fails or finishes."""
+        self._wanted()
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

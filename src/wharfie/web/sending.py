@@ -20,6 +20,7 @@ from wharfie.web.reply import FilePart
 from wharfie.web.tls import TlsTransport
 
 _SMALL = 64 * 1024
+_WORTH_APART = 16 * 1024
 _PIECE = 256 * 1024
 _MOST = 8 << 20
 _SLICE = 0.1
@@ -55,6 +56,16 @@ async def send_part(
     held: socket.socket = transport.get_extra_info("socket")
     with socket.socket(fileno=os.dup(held.fileno())) as mine:
         await _copy(mine, head, part, patience)
+
+
+def write_chunk(transport: asyncio.Transport, chunk: bytes, *, chunked: bool) -> None:
+    """Write a piece of an answer of unknown length; a large one is not copied for its framing."""
+    if not chunked:
+        transport.write(chunk)
+    elif len(chunk) > _WORTH_APART:
+        transport.writelines([b"%x\r\n" % len(chunk), chunk, b"\r\n"])
+    else:
+        transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
 
 
 async def exactly(chunks: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:

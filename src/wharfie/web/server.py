@@ -16,8 +16,9 @@ from typing import cast
 
 from wharfie.model.caller import Caller
 from wharfie.model.tls import TlsSource
-from wharfie.web.connection import Connection, Limits
+from wharfie.web.connection import Connection
 from wharfie.web.entrance import Barrier, Entrance
+from wharfie.web.limits import Limits
 from wharfie.web.listening import BACKLOG, Listener, Opened, UnixListener, open_all
 from wharfie.web.listening.addresses import tls_of
 from wharfie.web.listening.identity import identify

@@ -19,8 +19,9 @@ from support.hostile_tars import directory, file, symlink
 from support.jailed import collect, in_pieces, on_tmpfs, root_of
 from support.tar_members import write
 from wharfie.drivers.archive import JailArchiver
+from wharfie.formats.tar import Member
 from wharfie.kernel import mounts
-from wharfie.model.archive import Root, RootMount
+from wharfie.model.archive import Limits, Root, RootMount
 from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound
 
 pytestmark = pytest.mark.root
@@ -354,3 +355,40 @@ async def test_nothing_of_a_root_is_executed_or_imported(archiver, base) -> None
         with pytest.raises(InvalidArgument):
             await archiver.copy_in(jail, "/dir", in_pieces(lzma.compress(archive)[:-9]))
     assert not marker.exists()
+
+
+def many_sizes() -> list[tuple[Member, bytes]]:
+    """Files around the sizes from which they go from the pipe into the file by themselves."""
+    return [
+        file(f"f{size}".encode(), os.urandom(size))
+        for size in (0, 1, 511, 131_071, 131_072, 131_585, 1_048_576, 3_000_001, 5)
+    ]
+
+
+@pytest.mark.parametrize("piece", [777, 70_000, 1 << 20])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+async def test_files_of_any_size_arrive_whole(archiver, base, piece, compress) -> None:
+    wanted = many_sizes()
+    with root_of(base / "root") as root:
+        await archiver.copy_in(root, "/", in_pieces(compress(write(wanted)), piece))
+    for member, content in wanted:
+        path = base / "root" / os.fsdecode(member.path)
+        assert path.read_bytes() == content
+        assert path.stat().st_mtime_ns == member.mtime
+
+
+async def test_a_large_file_that_ends_early_is_refused(archiver, base) -> None:
+    archive = write([file(b"large", bytes(4 << 20))])[: 3 << 20]
+    with root_of(base / "root") as root, pytest.raises(InvalidArgument, match="truncated"):
+        await archiver.copy_in(root, "/", in_pieces(archive, 1 << 16))
+
+
+async def test_a_large_file_beyond_the_limit_is_refused(base) -> None:
+    bounded = JailArchiver(limits=Limits(size=2 << 20))
+    await bounded.open()
+    try:
+        archive = write([file(b"a", bytes(1 << 20)), file(b"b", bytes((1 << 20) + 1))])
+        with root_of(base / "root") as root, pytest.raises(InvalidArgument, match="exceeds"):
+            await bounded.copy_in(root, "/", in_pieces(archive, 1 << 20))
+    finally:
+        await bounded.close()

@@ -226,6 +226,12 @@ def test_byte_by_byte_requests_are_understood(client):
     assert read_reply(client)[2] == b"OK"
 
 
+def test_who_speaks_tls_to_a_plain_address_hears_so_at_once(client):
+    # The beginning of a ClientHello: no end of a head will ever come.
+    client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(60, 90)))
+    assert read_all(client).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
 def test_expect_continue_is_answered_when_the_body_is_wanted(client):
     client.sendall(
         b"POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"

@@ -87,7 +87,7 @@ async def copy_in(context: Context, command: CopyIn) -> Outcome:
     await context.services.files.copy_in(
         command.ref,
         command.path,
-        aiter(command.source),
+        command.source,
         no_overwrite_dir_non_dir=command.no_overwrite_dir_non_dir,
         copy_uid_gid=command.copy_uid_gid,
     )

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from wharfie.build.frontend.history import HistoryWriter
+from wharfie.build.frontend.linting.findings import Findings
 from wharfie.build.frontend.program import Program, Stage
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.build.errors import DockerfileError
@@ -26,6 +27,8 @@ class StageResult(Struct, frozen=True, kw_only=True):
         document: config and history after its last instruction.
         base: image at the bottom, None for scratch.
         declared: arguments it leaves to stages that stand on it.
+        changes: instructions done since the image at the bottom.
+        has_workdir: a WORKDIR of the file is in force.
     """
 
     root: Vertex | None
@@ -33,7 +36,8 @@ class StageResult(Struct, frozen=True, kw_only=True):
     base: BaseImage | None
     declared: Mapping[str, str | None]
     instructions: Sequence[Instruction]
-    has_command: bool = False
+    changes: int = 0
+    has_workdir: bool = False
 
 
 class PlanContext:
@@ -49,6 +53,7 @@ class PlanContext:
         given: Mapping[str, str],
         ignored: Sequence[str],
         created: str,
+        findings: Findings,
     ) -> None:
         """Begin.
 
@@ -60,7 +65,9 @@ class PlanContext:
             given: `--build-arg` with values.
             ignored: patterns of the .dockerignore.
             created: time of history entries, "" for whoever exports.
+            findings: takes what the linter finds.
         """
+        self.findings = findings
         self.request = request
         self.program = program
         self.platform = platform

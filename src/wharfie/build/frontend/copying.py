@@ -19,8 +19,8 @@ from wharfie.build.frontend.sources import (
     parse_git,
     url_filename,
 )
+from wharfie.engine.images.making.instructions import Variables
 from wharfie.formats.dockerfile import instructions as kinds
-from wharfie.formats.dockerfile.expansion import Keep, expand
 from wharfie.formats.dockerfile.heredocs import Heredoc
 from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.model.build.graph import CopyAction, FileOp, MakeFile, SourceOp, Vertex
@@ -55,12 +55,13 @@ class Copying:
         context: PlanContext,
         *,
         directory: str,
-        variables: dict[str, str],
+        expansion: Variables,
         source_of: Callable[[str], Vertex],
     ) -> None:
         self._copy = copy
         self._context = context
-        self._variables = variables
+        self._word = expansion.word
+        self._expansion = expansion
         self._source_of = source_of
         self._owner = self._word(copy.owner)
         self._mode = checked_mode(self._word(copy.mode))
@@ -111,7 +112,7 @@ class Copying:
         count = len(self._sources) + len(copy.heredocs)
         if not count:
             raise DockerfileProblem(f"{self._keyword} failed: no source files were specified")
-        if count > 1 and not self._destination.endswith("/"):
+        if self._context.is_classic and count > 1 and not self._destination.endswith("/"):
             raise DockerfileProblem(
                 f"When using {self._keyword} with more than one source file, "
                 "the destination must be a directory and end with a /"
@@ -136,7 +137,7 @@ class Copying:
         if len(self._sources) != 1:
             raise DockerfileProblem("checksum can't be specified for multiple sources")
         if local:
-            raise DockerfileProblem("checksum can't be specified for non-HTTP(S) & non-Git sources")
+            raise DockerfileProblem("checksum requires HTTP(S) or Git sources")
 
     def _copied(self, sources: list[str]) -> CopyAction:
         copy = self._copy
@@ -145,17 +146,14 @@ class Copying:
             input=self._input(self._source_of(copy.from_)),
             sources=[below_root(source) for source in sources],
             destination=self._destination,
-            owner=self._owner or self._default_owner(),
+            owner=self._owner,
             mode=self._mode,
             exclude=self._exclude,
             unpack=unpack,
             parents=copy.parents,
-            allow_missing=False,
+            # BuildKit takes patterns that match nothing, the classic builder only beside others.
+            allow_missing=not self._context.is_classic or len(sources) > 1,
         )
-
-    def _default_owner(self) -> str:
-        # The classic builder gives everything to root, BuildKit keeps owners of other stages.
-        return "0:0" if self._context.is_classic and self._copy.from_ else ""
 
     def _remote(self, source: str) -> CopyAction | None:
         """ADD of something fetched, None for a path."""
@@ -198,14 +196,7 @@ class Copying:
         )
 
     def _written(self, name: str, heredoc: Heredoc) -> MakeFile:
-        text = heredoc.text
-        if heredoc.is_expanded:
-            text = expand(
-                text,
-                self._variables,
-                escape=self._context.program.escape,
-                keep=Keep.LITERAL_QUOTES,
-            ).text
+        text = self._expansion.heredoc(heredoc.text) if heredoc.is_expanded else heredoc.text
         path = self._destination
         return MakeFile(
             path=posixpath.join(path, name) if path.endswith("/") else path,
@@ -221,9 +212,6 @@ class Copying:
         self._inputs.append(made(vertex))
         return len(self._inputs) - 1
 
-    def _word(self, text: str) -> str:
-        return expand(text, self._variables, escape=self._context.program.escape).text
-
 
 def checked_mode(text: str) -> str:
     """A value of `--chmod`.
@@ -231,8 +219,13 @@ def checked_mode(text: str) -> str:
     Raises:
         DockerfileProblem: neither octal nor symbolic.
     """
-    if text and not _OCTAL.fullmatch(text) and not _SYMBOLIC.fullmatch(text):
-        raise DockerfileProblem(f"invalid chmod parameter: '{text[:80]}'")
+    if text[:1].isdigit() and not _OCTAL.fullmatch(text):
+        raise DockerfileProblem(
+            f"invalid chmod parameter: '{text[:80]}'. it should be octal string and between 0 "
+            "and 07777"
+        )
+    if text and not text[0].isdigit() and not _SYMBOLIC.fullmatch(text):
+        raise DockerfileProblem(f"invalid chmod parameter: '{text[:80]}'. invalid syntax")
     return text
 
 

@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping
 
 from wharfie.build.frontend.context import PlanContext, StageResult
+from wharfie.build.frontend.linting.checks import check_program
+from wharfie.build.frontend.linting.findings import Findings
+from wharfie.build.frontend.linting.report import check_report
 from wharfie.build.frontend.planning import Planner
 from wharfie.build.frontend.program import Program, Stage, read_program
 from wharfie.build.frontend.scope import (
@@ -14,7 +17,9 @@ from wharfie.build.frontend.scope import (
     platform_arguments,
     unused_arguments,
 )
+from wharfie.formats.dockerfile.directives import Checks, parse_checks
 from wharfie.formats.dockerfile.ignore import IgnorePatterns, InvalidIgnoreFile, read_ignore_file
+from wharfie.formats.dockerfile.suggestion import did_you_mean
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.build.errors import DockerfileError
 from wharfie.model.build.plan import (
@@ -41,15 +46,72 @@ class DockerfileFrontend:
         Raises:
             DockerfileError: with the location and Docker's words.
         """
-        program = read_program(request.dockerfile, request.filename, request.history)
-        _check_syntax(program, request)
-        target = find_target(program, request.target)
-        images: list[PlannedImage] = []
-        for platform in request.platforms or [request.host]:
-            context = _context(request, program, platform, target)
-            result = await Planner(context, bridge).plan(target)
-            images.append(_image(result, platform))
-        return BuildPlan(images=images, unused_arguments=unused_arguments(program, request))
+        findings = Findings(Checks())
+        try:
+            program = read_program(request.dockerfile, request.filename, request.history)
+            _check_syntax(program, request)
+            findings = Findings(_checks(program, request))
+            images = await _planned(request, program, bridge, findings)
+        except DockerfileError as error:
+            if request.check != "check" or error.location is None:
+                raise
+            return BuildPlan(
+                images=[],
+                warnings=findings.warnings(),
+                report=_report(request, findings, error),
+            )
+        failure = findings.failure()
+        if failure and not request.check:
+            raise DockerfileError(failure, is_syntax=True)
+        return BuildPlan(
+            images=images,
+            warnings=findings.warnings(),
+            unused_arguments=unused_arguments(program, request),
+            report=_report(request, findings, None) if request.check == "check" else {},
+        )
+
+
+async def _planned(
+    request: FrontendRequest, program: Program, bridge: FrontendBridge, findings: Findings
+) -> list[PlannedImage]:
+    target = find_target(program, request.target)
+    ignored = _ignored(request)
+    images: list[PlannedImage] = []
+    for platform in request.platforms or [request.host]:
+        given = given_arguments(request)
+        automatic = platform_arguments(platform, request.host, target.origin.alias)
+        arguments = global_arguments(program, automatic, given)
+        check_program(
+            program,
+            findings,
+            arguments=arguments,
+            automatic=automatic,
+            ignored=IgnorePatterns(ignored),
+        )
+        context = PlanContext(
+            request,
+            program,
+            platform,
+            arguments=arguments,
+            given=given,
+            ignored=ignored,
+            created=_created(given),
+            findings=findings,
+        )
+        result = await Planner(context, bridge).plan(target)
+        images.append(_image(result, platform))
+    return images
+
+
+def _checks(program: Program, request: FrontendRequest) -> Checks:
+    override = request.arguments.get("BUILDKIT_DOCKERFILE_CHECK")
+    return parse_checks(override) if override else program.file.directives.checks
+
+
+def _report(
+    request: FrontendRequest, findings: Findings, error: DockerfileError | None
+) -> dict[str, str]:
+    return check_report(request.dockerfile, request.filename, findings.warnings(), error)
 
 
 def _image(result: StageResult, platform: Platform) -> PlannedImage:
@@ -58,6 +120,7 @@ def _image(result: StageResult, platform: Platform) -> PlannedImage:
         root=result.root,
         document=result.document,
         base=result.base,
+        is_base=result.base is not None and not result.changes,
         instructions=list(result.instructions),
     )
 
@@ -90,24 +153,13 @@ def find_target(program: Program, name: str) -> Stage:
         index = int(name)
         stage = program.stages[index] if index < len(program.stages) else None
     if stage is None:
-        raise DockerfileError(f'target stage "{name[:200]}" could not be found', is_syntax=True)
+        near = did_you_mean(name, [stage.origin.name for stage in program.stages])
+        if program.is_classic:
+            near = ""
+        raise DockerfileError(
+            f'target stage "{name[:200]}" could not be found{near}', is_syntax=True
+        )
     return stage
-
-
-def _context(
-    request: FrontendRequest, program: Program, platform: Platform, target: Stage
-) -> PlanContext:
-    given = given_arguments(request)
-    automatic = platform_arguments(platform, request.host, target.origin.alias)
-    return PlanContext(
-        request,
-        program,
-        platform,
-        arguments=global_arguments(program, automatic, given),
-        given=given,
-        ignored=_ignored(request),
-        created=_created(given),
-    )
 
 
 def _ignored(request: FrontendRequest) -> list[str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from wharfie.engine.images.making.instructions import SHELL
 from wharfie.model.build.plan import CONTENT_MARK, HistoryForm
 from wharfie.model.image import History, ImageConfig
@@ -51,13 +53,28 @@ class HistoryWriter:
             author=author,
         )
 
-    def run(
-        self, arguments: Sequence[str], variables: Sequence[str], *, author: str = ""
+    def directory(
+        self, text: str, config: ImageConfig, *, author: str = "", is_root: bool = False
     ) -> History:
-        """A command that ran, and the build arguments it saw."""
-        words = [*variables, *arguments]
-        if variables:
-            words.insert(0, f"|{len(variables)}")
+        """A WORKDIR; the root directory is there already."""
+        if self._is_classic:
+            entry = self.layer(text, config, author=author)
+            return structs.replace(entry, empty_layer=is_root)
+        return History(
+            created=self._created,
+            created_by=text,
+            author=author,
+            comment=COMMENT,
+            empty_layer=is_root,
+        )
+
+    def run(
+        self, arguments: Sequence[str], variables: Sequence[str] | None, *, author: str = ""
+    ) -> History:
+        """A command that ran, and the build arguments it saw; None for no such thing."""
+        words = list(arguments)
+        if variables is not None:
+            words = [f"|{len(variables)}", *variables, *arguments]
         text = " ".join(words)
         if not self._is_classic:
             return self._buildkit_layer(f"RUN {text}", author)
@@ -70,7 +87,6 @@ class HistoryWriter:
         flags: Sequence[str],
         sources: Sequence[str],
         destination: str,
-        absolute: str,
     ) -> str:
         """The words for files copied; the classic builder names them by a digest."""
         if not self._is_classic:
@@ -80,7 +96,7 @@ class HistoryWriter:
             kind = "multi"
         elif sources[0].endswith(("/", ".")):
             kind = "dir"
-        return " ".join([keyword, *flags, f"{kind}:{CONTENT_MARK}", "in", absolute, ""])
+        return " ".join([keyword, *flags, f"{kind}:{CONTENT_MARK}", "in", destination, ""])
 
     def _buildkit_layer(self, text: str, author: str) -> History:
         return History(

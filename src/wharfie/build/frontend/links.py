@@ -27,14 +27,17 @@ def foreign_names(instructions: Iterable[kinds.AnyInstruction]) -> Iterator[tupl
         if isinstance(instruction, kinds.Copy) and instruction.from_:
             names = [instruction.from_]
         elif isinstance(instruction, kinds.Run):
-            names = [parse_mount(mount).from_ for mount in instruction.mounts]
+            try:
+                names = [parse_mount(mount).from_ for mount in instruction.mounts]
+            except DockerfileProblem as problem:
+                raise problem.at(statement.start, statement.end) from None
         else:
             continue
         for name in filter(None, names):
             if "$" in name:
                 raise DockerfileProblem(
-                    f"variable expansion is not supported for --from ({name[:80]}), define a new "
-                    "stage with FROM using ARG from global scope as a workaround",
+                    "variable expansion is not supported for --from, define a new stage with FROM "
+                    "using ARG from global scope as a workaround",
                     statement.start,
                     statement.end,
                 )
@@ -51,7 +54,11 @@ def find_stage(program: Program, name: str, *, start: int, end: int) -> Stage | 
         index = int(name) if len(name) < 6 else len(program.stages)
         if index >= len(program.stages):
             raise program.error(
-                f"invalid from flag value {name[:80]}: index out of bounds", start, end
+                f"invalid from flag value {name[:80]}: index out of bounds"
+                if program.is_classic
+                else f"invalid stage index {name[:80]}",
+                start,
+                end,
             )
         return program.stages[index]
     return program.named(name)

@@ -20,7 +20,18 @@ _SHOWN = Keep.QUOTES | Keep.UNSET
 class StepNames:
     """Numbers the steps of one stage."""
 
-    def __init__(self, stage: Stage, triggers: int, *, is_alone: bool, platform: str) -> None:
+    def __init__(
+        self, stage: Stage, triggers: int, *, is_alone: bool, platform: str, has_source: bool
+    ) -> None:
+        """Begin counting.
+
+        Args:
+            stage: whose steps they are.
+            triggers: ONBUILD instructions done first.
+            is_alone: the only stage of the file.
+            platform: told where it is not the build's, "" otherwise.
+            has_source: the stage begins with an image or another tree, which counts.
+        """
         words = [platform, "" if is_alone else stage.name]
         self._prefix = "".join(f"{word} " for word in words if word)
         self._count = 0
@@ -28,8 +39,7 @@ class StepNames:
             isinstance(instruction, kinds.Run | kinds.Copy | kinds.Workdir)
             for instruction in stage.instructions
         )
-        if stage.origin.base != "scratch":
-            self._total += 1
+        self._total += has_source
 
     def next(self, text: str) -> str:
         """The name of the next step."""
@@ -45,14 +55,13 @@ def shown(
 ) -> str:
     """The instruction on one line, variables that are set expanded."""
     statement = instruction.statement
-    text = statement.text.strip()
-    with suppress(DockerfileProblem):
-        text = expand(text, variables, escape=escape, keep=_SHOWN).text
-    name, _, rest = text.partition(" ")
+    name, _, rest = statement.text.strip().partition(" ")
     text = f"{name.upper()} {rest}"
     is_script = isinstance(instruction, kinds.Run) and heredoc_of(statement.rest) is not None
     if is_script and statement.heredocs:
         text += f" ({_summary(statement.heredocs[0].content)})"
+    with suppress(DockerfileProblem):
+        text = expand(text, variables, escape=escape, keep=_SHOWN).text
     return text
 
 

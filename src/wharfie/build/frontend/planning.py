@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from msgspec import Struct, structs
 
@@ -19,8 +20,10 @@ from wharfie.formats.dockerfile.expansion import expand
 from wharfie.formats.dockerfile.parser import parse_statement
 from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.formats.dockerfile.reading import read_instruction
+from wharfie.formats.goquote import go_quote
 from wharfie.formats.oci.descriptor import Platform
-from wharfie.formats.reference import parse_familiar
+from wharfie.formats.reference import InvalidReference, parse_familiar, parse_reference
+from wharfie.model.build.errors import DockerfileError
 from wharfie.model.build.graph import CopyAction, FileOp, SourceOp, Vertex
 from wharfie.model.build.plan import BaseImage, FrontendBridge, Instruction
 from wharfie.model.errors import NotFound
@@ -28,6 +31,7 @@ from wharfie.model.image import ImageConfig, ImageDocument
 
 _IMAGE = "docker-image://"
 _LOCAL = "local://"
+_IDENTIFIER = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 MAX_TRIGGERS = 1000
 
 
@@ -75,10 +79,13 @@ class Planner:
         stages = await self._find_needed(target)
         instructions = self._global_instructions()
         for stage in stages:
-            result = self._build(stage, is_alone=len(self._program.stages) == 1)
+            result = self._build(stage, is_target=stage is target)
             self._context.results[stage.index] = result
             instructions += result.instructions
         result = self._context.results[target.index]
+        is_empty = result.base is None and result.root is None and not result.changes
+        if is_empty and self._context.is_classic:
+            raise DockerfileError("No image was generated. Is your Dockerfile empty?")
         return structs.replace(result, instructions=instructions)
 
     async def _find_needed(self, target: Stage) -> list[Stage]:
@@ -140,7 +147,23 @@ class Planner:
         if named:
             return Origin(base=base, platform=platform, context=named)
         found = self._program.named(base, before=stage.index)
+        if found is None and base != EMPTY:
+            self._check_reference(base, stage)
         return Origin(base=base, platform=platform, stage=found)
+
+    def _check_reference(self, text: str, stage: Stage) -> None:
+        if _IDENTIFIER.fullmatch(text):
+            return
+        statement = stage.origin.statement
+        try:
+            parse_reference(text)
+        except InvalidReference as error:
+            prefix = (
+                ""
+                if self._context.is_classic
+                else (f"failed to parse stage name {go_quote(text[:200])}: ")
+            )
+            raise self._context.error(f"{prefix}{error}", statement.start, statement.end) from None
 
     def _expanded(self, text: str, stage: Stage) -> str:
         statement = stage.origin.statement
@@ -239,15 +262,16 @@ class Planner:
         self._triggers[stage.index] = triggers
         return triggers
 
-    def _build(self, stage: Stage, *, is_alone: bool) -> StageResult:
+    def _build(self, stage: Stage, *, is_target: bool) -> StageResult:
         origin = self._origins[stage.index]
         triggers = self._own_triggers(stage)
         is_foreign = origin.platform != self._context.platform
         names = StepNames(
             stage,
-            sum(isinstance(t, kinds.Run | kinds.Copy | kinds.Workdir) for t in triggers),
-            is_alone=is_alone,
+            len(triggers),
+            is_alone=len(self._program.stages) == 1,
             platform=format_platform(origin.platform) if is_foreign else "",
+            has_source=bool(origin.image or origin.context),
         )
         foundation = self._foundation(origin, names)
         document = foundation.document
@@ -261,35 +285,46 @@ class Planner:
             self._context,
             names=names,
             source_of=self._source_of,
+            labels=self._context.request.labels if is_target else {},
         )
         return builder.build()
 
     def _foundation(self, origin: Origin, names: StepNames) -> Foundation:
         if origin.stage is not None:
             below = self._context.results[origin.stage.index]
-            names.next(f"FROM {origin.base}")
             return Foundation(
                 root=below.root,
-                # The author is the last stage's that names one.
-                document=structs.replace(below.document, author=""),
+                document=self._adopted(below.document),
                 image=below.base,
                 declared=below.declared,
+                changes=below.changes,
+                has_workdir=below.has_workdir,
             )
         if origin.image:
             image = self._images[origin.image, origin.platform]
             root = self._context.image_source(
                 image, origin.platform, names.next(f"FROM {image.reference}")
             )
-            return Foundation(root=root, document=_standing_on(image), image=image)
+            document = _standing_on(image.document)
+            return Foundation(root=root, document=self._adopted(document), image=image)
         empty = ImageDocument(
             architecture=origin.platform.architecture,
             os=origin.platform.os,
             variant=origin.platform.variant,
             os_version=origin.platform.os_version,
-            config=with_default_path(ImageConfig()),
+            config=with_default_path(
+                ImageConfig(working_dir="" if self._context.is_classic else "/")
+            ),
         )
-        root_of = self._tree(origin.context, origin.base) if origin.context else None
-        return Foundation(root=root_of, document=empty, image=None)
+        tree: Vertex | None = None
+        if origin.context:
+            tree = self._tree(origin.context, origin.base)
+            names.next(f"FROM {origin.base}")
+        return Foundation(root=tree, document=empty, image=None)
+
+    def _adopted(self, document: ImageDocument) -> ImageDocument:
+        """The classic builder forgets an author at every FROM, BuildKit does not."""
+        return structs.replace(document, author="") if self._context.is_classic else document
 
     def _source_of(self, name: str) -> Vertex:
         """What `from=` names, as a file system."""
@@ -347,14 +382,14 @@ def _trigger(text: str) -> kinds.AnyInstruction:
     return instruction
 
 
-def _standing_on(image: BaseImage) -> ImageDocument:
+def _standing_on(document: ImageDocument) -> ImageDocument:
     """The config a stage starts with: the image's, without what names that very image."""
-    document = image.document
     return ImageDocument(
         architecture=document.architecture,
         os=document.os,
         variant=document.variant,
         os_version=document.os_version,
+        author=document.author,
         config=with_default_path(document.config or ImageConfig()),
         history=document.history,
     )

@@ -33,12 +33,14 @@ class Program(Struct, frozen=True, kw_only=True):
 
     Attributes:
         arguments: ARGs before the first FROM.
+        is_classic: problems are told in the words of the classic builder.
     """
 
     filename: str
     file: DockerfileText
     arguments: list[kinds.Arg]
     stages: list[Stage]
+    is_classic: bool = True
 
     @property
     def escape(self) -> str:
@@ -122,7 +124,13 @@ class _Reader:
                 )
         if not stages:
             raise self._error("dockerfile contains no stages to build")
-        return Program(filename=self._filename, file=file, arguments=arguments, stages=stages)
+        return Program(
+            filename=self._filename,
+            file=file,
+            arguments=arguments,
+            stages=stages,
+            is_classic=self._is_classic,
+        )
 
     def _instructions(self, file: DockerfileText) -> list[kinds.AnyInstruction]:
         """All of them; broken grammar anywhere is told before broken rules."""
@@ -142,11 +150,8 @@ class _Reader:
         return instructions
 
     def _unparsed(self, problem: DockerfileProblem) -> DockerfileError:
-        if self._is_classic or not problem.start:
-            message = f"failed to parse Dockerfile: {problem}" if self._is_classic else str(problem)
-        else:
-            message = f"dockerfile parse error on line {problem.start}: {problem}"
-        return self._error(message, problem.start, problem.end)
+        prefix = "failed to parse Dockerfile: " if self._is_classic else ""
+        return self._error(f"{prefix}{problem}", problem.start, problem.end)
 
     def _error(self, message: str, start: int = 0, end: int = 0) -> DockerfileError:
         lines = self._data.decode(errors="replace").split("\n")

@@ -45,8 +45,13 @@ class RunCommand(Struct, frozen=True, kw_only=True):
     scripts: list[MakeFile]
 
 
-def run_command(run: kinds.Run, shell: Sequence[str] | None) -> RunCommand:
+def run_command(run: kinds.Run, shell: Sequence[str] | None, *, missing: list[str]) -> RunCommand:
     """The argument vector, heredocs worked in.
+
+    Args:
+        run: the instruction.
+        shell: in force, None for the usual one.
+        missing: given to the shell where no script is.
 
     Raises:
         DockerfileProblem: no command.
@@ -56,6 +61,7 @@ def run_command(run: kinds.Run, shell: Sequence[str] | None) -> RunCommand:
     if run.heredocs and run.command.in_shell:
         words, scripts = _with_heredocs(words[0], run.heredocs)
     if run.command.in_shell:
+        words = words or missing
         return RunCommand(arguments=[*(shell or SHELL), *words], scripts=scripts)
     if not words:
         raise DockerfileProblem("RUN requires at least one argument")
@@ -186,7 +192,7 @@ def _step_mount(mount: Mount, source: int, directory: str, namespace: str) -> St
 def _secret(mount: Mount, target: str) -> StepMount:
     identity = mount.id or posixpath.basename(mount.target)
     if not identity:
-        raise DockerfileProblem("one of source, target required")
+        raise DockerfileProblem("invalid secret mount. one of source, target required")
     environment = mount.environment
     if environment == "":
         environment = identity
@@ -211,7 +217,7 @@ def _target(mount: Mount, directory: str) -> str:
         return ""
     path = "/" + posixpath.normpath(posixpath.join("/", directory, target)).lstrip("/")
     if path == "/":
-        raise DockerfileProblem(f'invalid mount target "{mount.target}"')
+        raise DockerfileProblem(f'invalid mount target "{path}"')
     return path
 
 

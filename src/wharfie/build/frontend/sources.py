@@ -14,6 +14,7 @@ from wharfie.formats.dockerfile.problem import DockerfileProblem
 
 _SCP = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^ ]+", re.ASCII)
 _CHECKSUM = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}", re.ASCII)
+_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 
 
@@ -111,6 +112,9 @@ def check_file_checksum(text: str) -> str:
     Raises:
         DockerfileProblem: it is none.
     """
+    algorithm, _, encoded = text.partition(":")
+    if algorithm in _LENGTHS and len(encoded) != _LENGTHS[algorithm]:
+        raise DockerfileProblem("invalid checksum digest length")
     if not _CHECKSUM.fullmatch(text):
         raise DockerfileProblem(f"invalid checksum digest format: {text[:120]}")
     return text

@@ -116,6 +116,7 @@ class Config(Struct, frozen=True, kw_only=True):
     default_network_opts: dict[str, dict[str, str]] = field(default_factory=dict)
     mtu: int = 1500
     metrics_addr: str = ""
+    selinux_enabled: bool = False
     icc: bool = True
     iptables: bool = True
     ip6tables: bool = True

@@ -1,6 +1,7 @@
-"""The archiver of this host: every archive is read and written by a jailed worker process."""
+"""Archives and trees of strangers, read and written by jailed worker processes."""
 
 from wharfie.drivers.archive.archiver import JailArchiver
 from wharfie.drivers.archive.contexts import JailContexts
+from wharfie.drivers.archive.trees import JailTrees
 
-__all__ = ["JailArchiver", "JailContexts"]
+__all__ = ["JailArchiver", "JailContexts", "JailTrees"]

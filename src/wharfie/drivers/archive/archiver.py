@@ -6,40 +6,29 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Sequence,
+)
 from contextlib import ExitStack, aclosing, asynccontextmanager
-from typing import Self
 
 from wharfie.drivers.archive import readiness
 from wharfie.drivers.archive.job import JobRun
+from wharfie.drivers.archive.stream import ByteStream, Waiting
 from wharfie.drivers.archive.zygote import ZygoteProcess
 from wharfie.jail import protocol
 from wharfie.model.archive import Limits, PathStat, Root, Unpacked
 from wharfie.model.errors import EngineError, Internal, InvalidArgument, Unavailable
 from wharfie.model.ids import Digest
+from wharfie.model.piping import Pourable
 
 _STALL_SECONDS = 120.0
 _MAX_STREAMS = 64
 _O_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-class ByteStream:
-    """The archive a worker writes; closing it early kills the worker."""
-
-    def __init__(self, stream: AsyncGenerator[bytes | PathStat, None]) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        chunk = await anext(self._stream)
-        assert isinstance(chunk, bytes)
-        return chunk
-
-    async def aclose(self) -> None:
-        """Stop; what was not read is lost."""
-        await self._stream.aclose()
 
 
 class JailArchiver:
@@ -182,7 +171,7 @@ class JailArchiver:
         self,
         root: Root,
         path: str,
-        source: AsyncIterator[bytes],
+        source: AsyncIterable[bytes],
         *,
         no_overwrite_dir_non_dir: bool = False,
         owner: tuple[int, int] | None = None,
@@ -200,7 +189,7 @@ class JailArchiver:
             async with self._streams, self._run(task, root, read_end) as job:
                 os.close(read_end)
                 read_end = -1
-                await self._feed(write_end, source, job)
+                await self._pour(write_end, source, job)
                 os.close(write_end)
                 write_end = -1
                 await job.finished()
@@ -210,9 +199,9 @@ class JailArchiver:
                     os.close(fd)
 
     @asynccontextmanager
-    async def job(self, task: protocol.Task, root: Root, data: int) -> AsyncIterator[JobRun]:
-        """Run a job of another port; its bytes come by a descriptor the caller closes."""
-        async with self._streams, self._run(task, root, data) as run:
+    async def job(self, task: protocol.Task, root: Root, *data: int) -> AsyncIterator[JobRun]:
+        """Run a job of another port; its bytes come by descriptors the caller closes."""
+        async with self._streams, self._run(task, root, *data) as run:
             yield run
 
     def feed(
@@ -221,7 +210,18 @@ class JailArchiver:
         """Write a stream to a job's pipe and close that; a job that gave up is no error."""
         return self._feed_and_close(fd, source, job)
 
-    async def _feed(self, fd: int, source: AsyncIterator[bytes], job: JobRun) -> None:
+    async def _pour(self, fd: int, source: AsyncIterable[bytes], job: JobRun) -> None:
+        if not isinstance(source, Pourable):
+            await self._feed(fd, source, job)
+            return
+        try:
+            await source.pour(fd, self._stall)
+        except BrokenPipeError:
+            return  # the worker gave up; its last message says why
+        except TimeoutError:
+            job.raise_stalled()
+
+    async def _feed(self, fd: int, source: AsyncIterable[bytes], job: JobRun) -> None:
         async for chunk in source:
             try:
                 await readiness.write(fd, chunk, self._stall)
@@ -236,7 +236,7 @@ class JailArchiver:
         finally:
             os.close(fd)
 
-    async def _pack_directory(self, directory: str) -> AsyncGenerator[bytes | PathStat, None]:
+    async def _pack_directory(self, directory: str) -> AsyncGenerator[Waiting | PathStat, None]:
         root = os.open(directory, _O_DIRECTORY)
         try:
             async with aclosing(self._pack(protocol.PackLayer(), Root(descriptor=root))) as stream:
@@ -247,8 +247,8 @@ class JailArchiver:
 
     async def _pack(
         self, task: protocol.Task, root: Root
-    ) -> AsyncGenerator[bytes | PathStat, None]:
-        """The stream of a packing job, after a PathStat where the job tells one."""
+    ) -> AsyncGenerator[Waiting | PathStat, None]:
+        """What waits in the pipe of a packing job, after a PathStat where the job tells one."""
         read_end, write_end = readiness.open_pipe()
         os.set_blocking(read_end, False)
         try:
@@ -257,17 +257,17 @@ class JailArchiver:
                 write_end = -1
                 if isinstance(task, protocol.CopyOut):
                     yield await _stated(job)
-                while chunk := await self._read(read_end, job):
-                    yield chunk
+                while size := await self._waiting(read_end, job):
+                    yield Waiting(read_end, size)
                 await job.finished()
         finally:
             os.close(read_end)
             if write_end >= 0:
                 os.close(write_end)
 
-    async def _read(self, fd: int, job: JobRun) -> bytes:
+    async def _waiting(self, fd: int, job: JobRun) -> int:
         try:
-            return await readiness.read(fd, self._stall)
+            return await readiness.waiting(fd, self._stall)
         except readiness.Stalled:
             job.raise_stalled()
 

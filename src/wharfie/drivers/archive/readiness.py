@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import select
+import struct
+import termios
 from contextlib import suppress
 
 PIPE_SIZE = 1 << 20
-_READ = 1 << 18
+_COUNT = struct.Struct("i")
 
 
 class Stalled(Exception):
@@ -64,13 +67,19 @@ async def writable(fd: int, timeout: float | None) -> None:
         loop.remove_writer(fd)
 
 
-async def read(fd: int, timeout: float | None) -> bytes:
-    """The next bytes of a non-blocking pipe, b"" at its end."""
+async def waiting(fd: int, timeout: float | None) -> int:
+    """Wait until a pipe holds bytes; how many, 0 at its end.
+
+    Raises:
+        Stalled: `timeout` seconds passed.
+    """
     while True:
-        try:
-            return os.read(fd, _READ)
-        except BlockingIOError:
-            await readable(fd, timeout)
+        size = _held(fd)
+        if size:
+            return size
+        if _is_over(fd):
+            return _held(fd)  # the last ones may have come in between
+        await readable(fd, timeout)
 
 
 async def write(fd: int, data: bytes, timeout: float | None) -> None:
@@ -85,6 +94,18 @@ async def write(fd: int, data: bytes, timeout: float | None) -> None:
             view = view[os.write(fd, view[:PIPE_SIZE]) :]
         except BlockingIOError:
             await writable(fd, timeout)
+
+
+def _held(fd: int) -> int:
+    size: int = _COUNT.unpack(fcntl.ioctl(fd, termios.FIONREAD, bytes(_COUNT.size)))[0]
+    return size
+
+
+def _is_over(fd: int) -> bool:
+    """Tell whether nobody can write to a pipe any more."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def _wake(future: asyncio.Future[None]) -> None:

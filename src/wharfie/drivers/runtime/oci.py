@@ -13,7 +13,7 @@ import logging
 import os
 import platform
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -44,6 +44,7 @@ from wharfie.drivers.runtime.commands import RuntimeCommands
 from wharfie.drivers.runtime.devices import check_devices
 from wharfie.drivers.runtime.failures import start_failed
 from wharfie.drivers.runtime.identity import look_up_user
+from wharfie.drivers.runtime.labels import Labels
 from wharfie.drivers.runtime.layout import Layout
 from wharfie.drivers.runtime.removal import Remover
 from wharfie.drivers.runtime.resources import container_resources, container_rlimits
@@ -83,6 +84,7 @@ class OciRuntime:
         defaults: Defaults | None = None,
         seccomp_profile: str = "",
         cgroups: CgroupHost | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """Make the directories below `exec_root`.
 
@@ -94,6 +96,7 @@ class OciRuntime:
             defaults: what containers get that do not say otherwise.
             seccomp_profile: "" for the built-in one, "unconfined", or a profile's content.
             cgroups: the host's trees, None to look.
+            labels: makes SELinux labels, None where containers have none.
 
         Raises:
             InvalidArgument: no such default runtime, or a bad profile.
@@ -103,6 +106,7 @@ class OciRuntime:
         self._default_runtime = default_runtime
         self._supervisor = supervisor
         self._defaults = defaults or Defaults()
+        self._labels = labels or Labels()
         self._layout = Layout(exec_root)
         self._cgroups = cgroups or CgroupHost.detect()
         self._filters = SeccompFilters(
@@ -149,6 +153,10 @@ class OciRuntime:
         security = parse_security_options(host.security_opt or ())
         return choose_profile(security, privileged=host.privileged)
 
+    def labels_of(self, host: HostConfig, taken: Iterable[str]) -> tuple[str, str]:
+        """SELinux labels of process and files; see the port."""
+        return self._labels.make(parse_security_options(host.security_opt or ()).labels, taken)
+
     def check(self, host: HostConfig) -> None:
         """Refuse at create what could never start; files and devices are looked at later.
 
@@ -167,6 +175,8 @@ class OciRuntime:
         """Write the bundle and start the container; see the port."""
         container = plan.container
         runtime = self._runtime_of(container.host_config)
+        if self._labels.is_on:
+            await asyncio.to_thread(self._labels.relabel, container.mounts, container.mount_label)
         trees = [mount.tree for mount in plan.mounts if mount.tree >= 0]
         if len(trees) > _MAX_TREES:
             raise InvalidArgument(f"{len(trees)} mounts of this kind are more than {_MAX_TREES}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 
-from wharfie.kernel.mount_clones import clone_of_process, clone_open, map_ids
+from wharfie.kernel.mount_clones import clone_below, clone_of_process, clone_open, map_ids
 from wharfie.kernel.mountinfo import propagation_of
 from wharfie.kernel.openat2 import RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, openat2
 from wharfie.model.errors import Internal, InvalidArgument, NotFound
@@ -67,10 +68,9 @@ def _below(root: str | int, subpath: str, recursive: bool) -> int:
         try:
             return clone_open(found, recursive=recursive)
         except OSError as error:
-            raise InvalidArgument(
-                f"cannot mount {subpath} of a mount that is not attached: "
-                f"{(error.strerror or str(error)).lower()} (Linux 6.15 can)"
-            ) from None
+            if error.errno != errno.EINVAL or not isinstance(root, int):
+                raise Internal(f"cannot mount {subpath}: {error.strerror}") from None
+            return clone_below(root, found)
         finally:
             os.close(found)
     finally:

@@ -48,12 +48,14 @@ class Stack(Struct, frozen=True, kw_only=True):
         upper: writable directory, "" for a read-only mount.
         work: overlay's work directory, beside `upper`.
         read_only: refuse writing although there is an upper directory.
+        label: SELinux label of everything in it, "" for each file's own.
     """
 
     lower: Sequence[str]
     upper: str = ""
     work: str = ""
     read_only: bool = False
+    label: str = ""
 
 
 class Mounter:
@@ -129,6 +131,8 @@ class Mounter:
                 mounts.fsconfig_string(context, "workdir", self._short(stack.work))
             for key, value in _OPTIONS:
                 mounts.fsconfig_string(context, key, value)
+            if stack.label:
+                mounts.fsconfig_string(context, "context", stack.label)
             mounts.fsconfig_create(context)
             read_only = stack.read_only or not stack.upper
             return mounts.fsmount(context, mounts.MOUNT_ATTR_RDONLY if read_only else 0)
@@ -147,6 +151,8 @@ class Mounter:
 
     def _mount_old(self, stack: Stack) -> int:
         options = [f"{key}={value}" for key, value in _OPTIONS]
+        if stack.label:
+            options.append(f'context="{stack.label}"')
         options.append("lowerdir=" + ":".join(stack.lower))
         if stack.upper:
             options += [f"upperdir={stack.upper}", f"workdir={stack.work}"]

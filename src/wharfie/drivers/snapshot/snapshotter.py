@@ -23,13 +23,14 @@ from msgspec import structs
 
 from wharfie.drivers.snapshot.changes import list_changes
 from wharfie.drivers.snapshot.overlay import EMPTY, Mounter, Stack
+from wharfie.drivers.snapshot.steps import LayerUses, OverlayStepWriter
 from wharfie.kernel.projects import limit_directory
 from wharfie.kernel.sync import sync_file_system
 from wharfie.kernel.trees import Trash, measure_tree
 from wharfie.model.errors import Conflict, Internal, InvalidArgument, NotFound
 from wharfie.model.ids import ChainId, Digest, SnapshotKey
 from wharfie.model.remapping import Remapping
-from wharfie.model.snapshot import Change, LayerRecord, LayerWriter, OverlayPaths
+from wharfie.model.snapshot import Change, LayerRecord, LayerWriter, OverlayPaths, StepWriter
 from wharfie.model.store import Store, Transaction
 
 _NUMBERS_AT_ONCE = 32
@@ -70,6 +71,8 @@ class OverlaySnapshotter:
         self._snapshots: dict[SnapshotKey, tuple[int, ChainId | None]] = {}
         self._numbers: list[int] = []
         self._filling: set[int] = set()
+        self._sealed: dict[ChainId, LayerRecord] = {}
+        self._uses = LayerUses(self._throw_filling)
         self._unsynced = False
         self._syncing = asyncio.Lock()
 
@@ -128,6 +131,47 @@ class OverlaySnapshotter:
             raise
         return _OverlayLayerWriter(self, number)
 
+    async def begin_step(self, parent: ChainId | None) -> StepWriter:
+        """Begin a layer on top of another one; see `model.snapshot.StepSnapshotter`."""
+        lower = list(self._chain(parent)) if parent is None or self._find(parent) else None
+        if lower is None:
+            raise NotFound(f"layer {parent} does not exist")
+        uses = self._uses.begin([layer.number for layer in lower])
+        try:
+            number = await self._next_number()
+            self._filling.add(number)
+            # What a cancelled thread makes stays until the next start.
+            await asyncio.to_thread(self._make_writable, number, lower[0] if lower else None)
+        except BaseException:
+            self._uses.end(uses)
+            raise
+        return OverlayStepWriter(self, number, parent=parent, lower=uses)
+
+    async def mount_step(self, number: int, lower: Sequence[int], *, remapped: bool) -> int:
+        """Mount a step's layer on top of others; for `OverlayStepWriter`."""
+        below = [f"{other}/diff" for other in lower] or [EMPTY]
+        stack = Stack(lower=below, upper=f"{number}/diff", work=f"{number}/work")
+        return await self._choose(remapped).mount(stack)
+
+    async def seal_step(self, record: LayerRecord) -> None:
+        """Let others stand on a step's layer before its commit; for `OverlayStepWriter`."""
+        self._sealed[record.chain_id] = record
+        await asyncio.to_thread(self._trash.throw, self._path(record.number, "work"))
+
+    def end_step(self, lower: Sequence[int], sealed: ChainId, kept: LayerRecord | None) -> None:
+        """A step stands on its lower layers no more; for `OverlayStepWriter`.
+
+        Args:
+            lower: those.
+            sealed: its provisional name, "" for none.
+            kept: what it stands for from now on; None for nothing.
+        """
+        self._uses.end(lower)
+        if kept is not None and sealed:
+            self._sealed[sealed] = kept
+        else:
+            self._sealed.pop(sealed, None)
+
     async def remove_layer(self, chain_id: ChainId) -> None:
         """Delete a layer nothing refers to; idempotent.
 
@@ -154,7 +198,8 @@ class OverlaySnapshotter:
             raise NotFound(f"layer {parent} does not exist")
         self._snapshots[key] = (number, parent)
         try:
-            await asyncio.to_thread(self._make_writable, number, parent)
+            top = None if parent is None else self._layers.get(parent)
+            await asyncio.to_thread(self._make_writable, number, top)
             if limit:
                 await asyncio.to_thread(self._limit, number, limit)
             await self._store.write(lambda tx: tx.snapshots.put_snapshot(key, number, parent))
@@ -166,18 +211,29 @@ class OverlaySnapshotter:
             raise
 
     async def mount(
-        self, key: SnapshotKey, *, read_only: bool = False, remapped: bool = False
+        self,
+        key: SnapshotKey,
+        *,
+        read_only: bool = False,
+        remapped: bool = False,
+        label: str = "",
     ) -> int:
         """Mount a writable snapshot, detached; returns a descriptor the caller closes."""
         number, parent = self._get(key)
         lower = [f"{layer.number}/diff" for layer in self._chain(parent)] or [EMPTY]
         return await self._choose(remapped).mount(
-            Stack(lower=lower, upper=f"{number}/diff", work=f"{number}/work", read_only=read_only)
+            Stack(
+                lower=lower,
+                upper=f"{number}/diff",
+                work=f"{number}/work",
+                read_only=read_only,
+                label=label,
+            )
         )
 
     async def view(self, chain_id: ChainId, *, remapped: bool = False) -> int:
         """Mount the layers of an image read-only, detached; the caller closes the descriptor."""
-        if chain_id not in self._layers:
+        if self._find(chain_id) is None:
             raise NotFound(f"layer {chain_id} does not exist")
         lower = [f"{layer.number}/diff" for layer in self._chain(chain_id)]
         # Overlay wants two layers where there is no writable one.
@@ -295,8 +351,9 @@ class OverlaySnapshotter:
         await asyncio.to_thread(self._trash.throw, self._path(damaged.number))
 
     async def drop_layer(self, number: int) -> None:
-        """Delete a directory that did not become a layer; for `_OverlayLayerWriter`."""
-        await asyncio.to_thread(self._throw_filling, number)
+        """Delete a directory that did not become a layer, once no step stands on it."""
+        if not self._uses.doom(number):
+            await asyncio.to_thread(self._throw_filling, number)
 
     def _throw_filling(self, number: int) -> None:
         self._filling.discard(number)
@@ -311,11 +368,14 @@ class OverlaySnapshotter:
     def _chain(self, top: ChainId | None) -> Iterator[LayerRecord]:
         """A layer and those below, top first."""
         while top is not None:
-            layer = self._layers.get(top)
+            layer = self._find(top)
             if layer is None:
                 raise Internal(f"layer {top} is missing: load or pull the image again")
             yield layer
             top = layer.parent
+
+    def _find(self, chain_id: ChainId) -> LayerRecord | None:
+        return self._layers.get(chain_id) or self._sealed.get(chain_id)
 
     def _is_parent(self, chain_id: ChainId) -> bool:
         return any(layer.parent == chain_id for layer in self._layers.values()) or any(
@@ -341,10 +401,10 @@ class OverlaySnapshotter:
         os.mkdir(self._path(number), mode=0o710)
         _make_root(self._path(number, "diff"))
 
-    def _make_writable(self, number: int, parent: ChainId | None) -> None:
+    def _make_writable(self, number: int, layer: LayerRecord | None) -> None:
+        """Make a directory that looks like the layer below it, if there is one."""
         self._make_layer(number)
         os.mkdir(self._path(number, "work"), mode=0o700)
-        layer = None if parent is None else self._layers.get(parent)
         if layer is not None:
             # The merged root directory looks like the topmost one.
             status = os.stat(self.layer_directory(layer))

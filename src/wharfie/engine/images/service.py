@@ -18,6 +18,7 @@ from wharfie.engine.images.distribution.pushing import Pusher, PushPorts, PushRe
 from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.images.distribution.unreachable import NoRegistries
 from wharfie.engine.images.layers import LayerStore, Unpacker
+from wharfie.engine.images.making.building import BuildImages
 from wharfie.engine.images.making.committing import Committer, LayerCommit
 from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.progress import Progress
@@ -101,6 +102,7 @@ class Images:
         self._uses: Callable[[], Mapping[ImageId, Sequence[ImageUse]]] = dict
         self._pruning = False
         self._noted: set[ImageId] = set()
+        self._builds = BuildImages(self._catalog, snapshotter, self._leases, self._registrar)
         unpacker = Unpacker(content, snapshotter, archiver)
         self._loader = Loader(
             catalog=self._catalog,
@@ -176,6 +178,11 @@ class Images:
             self._catalog.put(image)
         await self._content.expire_partials(older_than=_PARTIAL_LIFE)
         await self._leases.collect_all()
+
+    @property
+    def builds(self) -> BuildImages:
+        """What builds need of images."""
+        return self._builds
 
     @property
     def count(self) -> int:

@@ -244,9 +244,14 @@ class _Lexer:
             return self._replaced(name)
         if operator == ":":
             operator += self._next()
-        if operator[-1:] not in tuple("+-?#%"):
-            raise DockerfileProblem(f"unsupported modifier ({operator}) in substitution")
+        elif operator not in tuple("+-?#%"):
+            # The end of the text is what Go's scanner makes of it.
+            raise DockerfileProblem(
+                f"unsupported modifier ({operator or chr(0xFFFD)}) in substitution"
+            )
         word = self._operand("}", raw_escapes=operator[-1] in "#%")
+        if operator[-1] not in "+-?#%":
+            raise DockerfileProblem(f"unsupported modifier ({operator}) in substitution")
         value = self._value(name)
         if value is None and Keep.UNSET in self._keep:
             return f"${{{name}{operator}{word}}}"

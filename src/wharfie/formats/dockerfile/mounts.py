@@ -75,31 +75,31 @@ class Mount(Struct, frozen=True, kw_only=True):
     gid: int | None = None
 
 
-def _same(text: str) -> str:
-    return text
-
-
 def parse_mount(text: str, expand: Callable[[str], str] | None = None) -> Mount:
     """Read a mount; without `expand` values with variables in them are not looked at.
 
     Raises:
         DockerfileProblem: unknown keys, or values they cannot have.
     """
-    fields = _fields(text)
-    checked = expand is not None
     values: dict[str, str] = {}
-    for key, value in fields:
-        values[key] = value if key in ("from", "type") or expand is None else expand(value)
+    for key, value in _fields(text):
+        if expand is not None and key not in ("from", "type"):
+            values[key] = expand(value)
+        elif expand is not None or "$" not in value or key == "from":
+            values[key] = value
     kind = values.pop("type", "bind")
     if kind not in _KINDS:
         raise DockerfileProblem(f'unsupported mount type "{kind[:80]}"{did_you_mean(kind, _KINDS)}')
     for key in values:
+        if key == "sharing" and kind != "cache":
+            raise DockerfileProblem(f"invalid cache sharing set for {kind} mount")
         if key not in _KEYS[kind]:
-            raise DockerfileProblem(_unexpected(key, kind))
-    if not checked:
-        values = {key: value for key, value in values.items() if "$" not in value}
-        fields = [(key, value) for key, value in fields if key == "target"]
-    _check_target(kind, values, is_given=any(key == "target" for key, _ in fields))
+            raise DockerfileProblem(f"unexpected key '{key}' for mount type '{kind}'")
+    sharing = values.get("sharing", "")
+    if sharing and sharing not in _SHARINGS:
+        raise DockerfileProblem(
+            f'unsupported sharing value "{sharing[:80]}"{did_you_mean(sharing, _SHARINGS)}'
+        )
     return _built(kind, values)
 
 
@@ -121,24 +121,6 @@ def _fields(text: str) -> list[tuple[str, str]]:
             value = "" if key == "env" else "true"
         pairs.append((key, value))
     return pairs
-
-
-def _unexpected(key: str, kind: str) -> str:
-    if key in ("readonly", "readwrite"):
-        return f"unexpected key '{key}' for mount type '{kind}'"
-    return f"unexpected key '{key}' for mount type '{kind}'"
-
-
-def _check_target(kind: str, values: dict[str, str], *, is_given: bool) -> None:
-    if kind in ("bind", "cache", "tmpfs") and not is_given:
-        raise DockerfileProblem(
-            f"target is required for type {kind}" if kind != "bind" else "target is required"
-        )
-    sharing = values.get("sharing", "")
-    if sharing and sharing not in _SHARINGS:
-        raise DockerfileProblem(
-            f'unsupported sharing value "{sharing[:80]}"{did_you_mean(sharing, _SHARINGS)}'
-        )
 
 
 def _built(kind: str, values: dict[str, str]) -> Mount:

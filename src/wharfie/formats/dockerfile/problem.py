@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_AROUND = 2
+_LEAD, _SHORT_LEAD = 4, 2
 _RULE = "--------------------"
 MAX_EXCERPT_LINE = 1000
 
@@ -33,7 +33,7 @@ class DockerfileProblem(ValueError):
 
 
 def excerpt(filename: str, lines: Sequence[str], start: int, end: int) -> str:
-    """The lines meant and two around, numbered and marked; "" where the file has none of them.
+    """The lines meant and a few around, numbered and marked; "" where the file has none of them.
 
         Dockerfile:2
         --------------------
@@ -45,12 +45,17 @@ def excerpt(filename: str, lines: Sequence[str], start: int, end: int) -> str:
     """
     if not 0 < start <= len(lines):
         return ""
-    end = min(end, len(lines))
-    where = f"{filename}:{start}" if end <= start else f"{filename}:{start}-{end}"
-    first, last = max(1, start - _AROUND), min(len(lines), end + _AROUND)
-    shown = [where, _RULE]
+    end = max(start, min(end, len(lines)))
+    first, last, lead = start, end, _LEAD if end == start else _SHORT_LEAD
+    while lead > 0 and (first > 1 or last < len(lines)):
+        if first > 1:
+            first, lead = first - 1, lead - 1
+        if last < len(lines):
+            last, lead = last + 1, lead - 1
+        lead -= 1
+    shown = [f"{filename}:{start}", _RULE]
     for number in range(first, last + 1):
         mark = ">>>" if start <= number <= end else "   "
-        text = lines[number - 1][:MAX_EXCERPT_LINE]
+        text = lines[number - 1].rstrip("\r")[:MAX_EXCERPT_LINE]
         shown.append(f" {number:3d} | {mark} {text}")
     return "\n".join([*shown, _RULE])

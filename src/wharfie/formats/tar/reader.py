@@ -4,7 +4,8 @@ The state is what the next bytes are: a header block, the body of a special memb
 GNU long names), more sparse map, content, padding, or whatever follows the end.
 
 What is tolerated follows Go's archive/tar, by which images are made and read: an archive may end
-without its two blocks of zeroes, sizes of members that hold no content are ignored, and so are
+without its two blocks of zeroes, even without the padding of its last file (docker build -f -
+sends such), sizes of members that hold no content are ignored, and so are
 global PAX records.
 """
 
@@ -64,6 +65,29 @@ class Reader:
         """The end-of-archive marker was read; what follows is ignored."""
         return self._state is _State.ENDED
 
+    @property
+    def ahead(self) -> int:
+        """Bytes of the current file's content that come next in one piece; 0 when others do."""
+        return self._left if self._state is _State.CONTENT and len(self._ranges) == 1 else 0
+
+    @property
+    def offset(self) -> int:
+        """Where in the file the bytes ahead belong."""
+        return self._offset
+
+    def skip(self, size: int) -> bool:
+        """Take it that the next `size` bytes, of those `ahead`, went into the file by themselves.
+
+        Returns:
+            True when they were its last: the End that no `feed` tells.
+        """
+        self._offset += size
+        self._left -= size
+        if self._left:
+            return False
+        self._end_content()
+        return True
+
     def feed(self, data: bytes | memoryview) -> Iterator[Event]:
         """Yield every event completed by `data`; exhaust it before feeding more.
 
@@ -111,7 +135,7 @@ class Reader:
         Raises:
             FormatError: the archive stops in the middle of something.
         """
-        if self._state is _State.ENDED:
+        if self._state in {_State.ENDED, _State.PADDING}:
             return
         pending = self._records or self._long_path is not None or self._long_link is not None
         if self._state is not _State.HEADER or self._buffer or pending:

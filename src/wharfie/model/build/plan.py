@@ -111,7 +111,8 @@ class Instruction(Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: as the classic builder prints it after "Step 1/3 : ".
-        vertex: what has to be done for it, None where only the config changes.
+        vertex: what has to be done for it (a FROM: what it stands on), None where only the config
+            changes.
         document: the config after it, without `rootfs` (the solver knows the layers).
         begins_stage: a FROM.
         is_global: an ARG before the first FROM: printed, and nothing more.
@@ -140,6 +141,8 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
             the export. A layer of the classic form that holds nothing (`RUN true`) is left out,
             and its entry marked empty, as the classic builder does; BuildKit keeps it.
         base: image it stands on, None for scratch.
+        is_base: nothing was done to the base: the classic builder then answers with its ID and
+            makes no new image.
         instructions: of all stages needed, for those who tell of steps one by one.
     """
 
@@ -147,6 +150,7 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
     root: Vertex | None
     document: ImageDocument
     base: BaseImage | None
+    is_base: bool = False
     instructions: list[Instruction]
 
 

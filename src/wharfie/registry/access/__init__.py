@@ -4,6 +4,6 @@ A request is identified (htpasswd, bearer token, client certificate, nobody), th
 token or the rules say what it may do to which repository. What is not allowed is refused.
 """
 
-from wharfie.registry.access.open import OpenAccess
+from wharfie.registry.access.open import OpenAccess, OpenedAccess, open_access
 
-__all__ = ["OpenAccess"]
+__all__ = ["OpenAccess", "OpenedAccess", "open_access"]

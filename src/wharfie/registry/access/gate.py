@@ -28,12 +28,10 @@ class Challenges(Struct, frozen=True, kw_only=True):
         realm: of Basic, or the URL of the token server; a path is completed with what the
             client called this server. "" where there is nothing to log in with.
         service: of tokens; "" for Basic.
-        is_open: some of it may be had without login.
     """
 
     realm: str = ""
     service: str = ""
-    is_open: bool = False
 
     def field(
         self, asks: Sequence[Ask], error: str = "", *, scheme: str, host: str

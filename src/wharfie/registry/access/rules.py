@@ -2,7 +2,7 @@
 
     users:        names of accounts, `@group`, `cert:COMMON NAME`, `*` (whoever has logged in),
                   `anonymous` (everybody, also without login)
-    repositories: patterns; `*` stops at slashes, `**` does not, `${user}` is the caller's name
+    repositories: patterns (`patterns.py`); `${user}` in them is the caller's name
     actions:      pull, push, delete
 
 Rules only grant: what none of them grants is refused. A pattern always covers whole names.
@@ -17,6 +17,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from wharfie.registry.config.access import Rule
+from wharfie.registry.patterns import repository_matcher
 from wharfie.registry.ports import Action, Identity
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
@@ -72,7 +73,7 @@ class Rules:
         self._rules = list(rules)
         self._members = {name: frozenset(members) for name, members in groups.items()}
         self._patterns = {
-            text: _compile(text)
+            text: repository_matcher(text)
             for rule in rules
             for text in rule.repositories
             if _USER not in text
@@ -113,8 +114,8 @@ class Rules:
                 # that could widen the pattern gets here.
                 if _COMPONENT.fullmatch(principal.name) is None:
                     continue
-                pattern = _compile(text.replace(_USER, principal.name))
-            if pattern.fullmatch(repository):
+                pattern = repository_matcher(text.replace(_USER, principal.name))
+            if pattern(repository):
                 return True
         return False
 
@@ -138,7 +139,9 @@ def _check(rule: Rule, groups: Mapping[str, Sequence[str]]) -> None:
     if Action.CATALOGUE in rule.actions:
         raise InvalidRule("the catalogue shows what may be pulled; there is no action for it")
     for text in rule.repositories:
-        if _PATTERN.fullmatch(text.replace(_USER, "user")) is None:
+        plain = text.removesuffix("**")
+        is_below = plain == text or not plain or plain.endswith("/")
+        if not is_below or "**" in plain or not _PATTERN.fullmatch(text.replace(_USER, "user")):
             raise InvalidRule(f"{text!r} is no pattern of repositories")
     is_open = "anonymous" in rule.users
     if is_open and any(_USER in text for text in rule.repositories):
@@ -151,12 +154,6 @@ def _is_user(text: str, groups: Mapping[str, Sequence[str]]) -> bool:
     if text.startswith("cert:"):
         return text != "cert:"
     return text in ("*", "anonymous") or _NAME.fullmatch(text) is not None
-
-
-def _compile(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*|\?)", pattern)
-    words = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(words.get(part) or re.escape(part) for part in parts), re.DOTALL)
 
 
 __all__ = [

@@ -74,6 +74,11 @@ class Verifier:
         self._clock = clock
         self._verified: OrderedDict[bytes, Claims] = OrderedDict()
 
+    def adopt(self, keys: KeyRing) -> None:
+        """Take other keys from now on."""
+        self._keys = keys
+        self._verified.clear()
+
     def verify(self, text: str) -> Claims:
         """The claims of a token.
 

@@ -5,6 +5,14 @@ sizes, digests, lengths, redirects and realms are checked before they are acted 
 """
 
 from wharfie.registry.client.registries import RemoteRegistries
+from wharfie.registry.client.repository import RemoteBlob, RemoteRepository
 from wharfie.registry.client.settings import InvalidSetting, RegistrySettings, settings_of
 
-__all__ = ["InvalidSetting", "RegistrySettings", "RemoteRegistries", "settings_of"]
+__all__ = [
+    "InvalidSetting",
+    "RegistrySettings",
+    "RemoteBlob",
+    "RemoteRegistries",
+    "RemoteRepository",
+    "settings_of",
+]

@@ -53,6 +53,13 @@ class Endpoints:
 
     async def of(self, domain: str) -> AsyncIterator[Endpoint]:
         """Endpoints of a registry itself; the next one is asked for when one cannot connect."""
+        only = self._settings.only.get(domain)
+        if only is not None:
+            verify = not self._settings.is_listed(only.host, only.port)
+            secure = only.scheme == "https"
+            context = await self._trust.context(only.authority, verify=verify) if secure else None
+            yield Endpoint(only, context)
+            return
         host, port = split_host(domain)
         async for endpoint in self._candidates(host, port):
             yield endpoint

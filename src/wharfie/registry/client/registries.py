@@ -9,15 +9,17 @@ from msgspec import Struct, field
 
 from wharfie.formats.oci.document import MAX_DOCUMENT, DocumentError, decode
 from wharfie.formats.reference import DEFAULT_DOMAIN, Reference
-from wharfie.model.errors import EngineError, Internal, InvalidArgument, Unauthorized
+from wharfie.model.errors import EngineError, Internal, InvalidArgument, NotSupported, Unauthorized
 from wharfie.model.registry import (
+    AccessRefused,
     Credentials,
     Login,
     RegistryMisbehaves,
-    Repository,
+    RegistryUnreachable,
     SearchResult,
 )
 from wharfie.registry.client.asking import Asker
+from wharfie.registry.client.catalogue import SCOPE, list_repositories
 from wharfie.registry.client.endpoints import Endpoints
 from wharfie.registry.client.refusals import Refused
 from wharfie.registry.client.repository import RemoteRepository
@@ -55,7 +57,7 @@ class RemoteRegistries:
 
     def repository(
         self, reference: Reference, credentials: Credentials, *, push: bool = False
-    ) -> Repository:
+    ) -> RemoteRepository:
         """A repository to pull from or to push to."""
         asker = self._asker(reference.domain, credentials, mirrors=not push)
         return RemoteRepository(asker, self._settings, reference=reference, push=push)
@@ -81,6 +83,26 @@ class RemoteRegistries:
             return Login("Login Succeeded", await session.identity_token())
 
         return await asker.ask(check)
+
+    async def catalogue(self, domain: str, credentials: Credentials) -> Sequence[str]:
+        """Every repository a registry tells of.
+
+        Raises:
+            AccessRefused: it does not tell this user.
+            NotSupported: it tells nobody.
+            RegistryUnreachable: it does not answer.
+        """
+        asker = self._asker(domain, credentials, mirrors=False)
+        try:
+            return await asker.ask(list_repositories, (SCOPE,))
+        except Unauthorized as error:
+            raise AccessRefused(str(error)) from None
+        except Refused as error:
+            if error.status in (401, 403):
+                raise AccessRefused(str(error)) from None
+            if error.is_passing:
+                raise RegistryUnreachable(str(error)) from None
+            raise NotSupported(f"{domain} does not list its repositories: {error}") from None
 
     async def search(
         self, term: str, credentials: Credentials, *, limit: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from wharfie.model.registry import (
     RemoteManifest,
 )
 from wharfie.registry.client.asking import Asker
+from wharfie.registry.client.catalogue import next_target
 from wharfie.registry.client.download import Download
 from wharfie.registry.client.endpoints import may_go_on
 from wharfie.registry.client.refusals import Refused
@@ -41,6 +43,20 @@ _MAX_PAGES = 1000
 
 class _Tags(Struct, frozen=True):
     tags: list[str] = field(default_factory=list)
+
+
+class RemoteBlob(Struct, frozen=True):
+    """A blob on its way.
+
+    Attributes:
+        start: where the bytes begin: 0 where the registry does not serve ranges.
+        length: bytes that are announced, None where it is not said.
+        chunks: the bytes.
+    """
+
+    start: int
+    length: int | None
+    chunks: AsyncIterator[bytes]
 
 
 class RemoteRepository:
@@ -64,6 +80,73 @@ class RemoteRepository:
 
         async def get(session: Session) -> RemoteManifest:
             return await self._get_manifest(session, ref)
+
+        return await self._ask(get)
+
+    async def resolve(self, ref: str) -> Digest | None:
+        """The digest a tag or digest has there, as the registry says; None where it is silent."""
+
+        async def head(session: Session) -> Digest | None:
+            url = session.url(f"/v2/{self._reference.path}/manifests/{quote(ref, safe=':')}")
+            async with session.exchange("HEAD", url, headers={"Accept": ACCEPT}) as (reply, final):
+                if reply.status != 200:
+                    raise await session.refuse(reply, final)
+                announced = reply.headers.get("docker-content-digest", "")
+            try:
+                return parse_digest(announced)
+            except DigestError:
+                return None
+
+        return await self._ask(head)
+
+    @asynccontextmanager
+    async def open_blob(self, digest: Digest, start: int = 0) -> AsyncIterator[RemoteBlob]:
+        """A blob's bytes from `start` on, as they come; nothing of them is verified."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        async with AsyncExitStack() as stack:
+
+            async def get(session: Session) -> RemoteBlob:
+                url = self._blob(session, digest)
+                exchange = session.exchange("GET", url, headers=headers)
+                reply, final = await stack.enter_async_context(exchange)
+                if reply.status not in (200, 206):
+                    raise await session.refuse(reply, final)
+                if reply.headers.get("content-encoding", "identity").lower() not in (
+                    "", "identity",
+                ):  # fmt: skip
+                    raise RegistryMisbehaves("a blob with a content encoding is not accepted")
+                at = start if reply.status == 206 else 0
+                if reply.status == 206 and not reply.headers.get("content-range", "").startswith(
+                    f"bytes {start}-"
+                ):
+                    raise RegistryMisbehaves("another range was sent than was asked for")
+                return RemoteBlob(at, reply.length, reply.chunks())
+
+            yield await self._ask(get)
+
+    async def blob_size(self, digest: Digest) -> int | None:
+        """Bytes of a blob, as the registry says; None where it is silent."""
+
+        async def head(session: Session) -> int | None:
+            url = self._blob(session, digest)
+            async with session.exchange("HEAD", url) as (reply, final):
+                if reply.status != 200:
+                    raise await session.refuse(reply, final)
+                return reply.length
+
+        return await self._ask(head)
+
+    async def referrers(self, digest: Digest) -> bytes:
+        """The list of what refers to a manifest, as an index; b"" where the registry has none."""
+
+        async def get(session: Session) -> bytes:
+            url = session.url(f"/v2/{self._reference.path}/referrers/{digest}")
+            async with session.exchange("GET", url) as (reply, final):
+                if reply.status in (404, 405, 400, 501):
+                    return b""
+                if reply.status != 200:
+                    raise await session.refuse(reply, final)
+                return await reply.read(MAX_DOCUMENT)
 
         return await self._ask(get)
 
@@ -237,7 +320,7 @@ class RemoteRepository:
             except DocumentError as error:
                 raise RegistryMisbehaves(str(error)) from None
             tags.update(dict.fromkeys(tag for tag in page.tags if is_tag(tag)))
-            target = _next(link)
+            target = next_target(link)
             if not target or not page.tags or len(tags) > _MAX_TAGS:
                 break
             following = await session.resolve(target, url)
@@ -245,13 +328,6 @@ class RemoteRepository:
                 raise RegistryMisbehaves("the list of tags goes on at another host: refused")
             url = following
         return list(tags)
-
-
-def _next(link: str) -> str:
-    """The URL of `Link: <…>; rel="next"`."""
-    if 'rel="next"' not in link.replace("rel=next", 'rel="next"'):
-        return ""
-    return link.partition("<")[2].partition(">")[0]
 
 
 def _is_sha256(text: str) -> bool:

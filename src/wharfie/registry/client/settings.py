@@ -34,6 +34,7 @@ class RegistrySettings(Struct, frozen=True, kw_only=True):
         insecure: host, host:port or CIDR of registries that may lack (proper) TLS.
         trusted_hosts: host or CIDR where redirects and auth realms may lead although private.
         certs: directory with one folder a host:port: ca.crt, *.cert with its *.key.
+        only: domain → the one URL that registry is asked at, whatever else would be tried.
         proxies: for all requests.
         attempts: times a download is tried without getting a byte further.
         connections: ranges of one blob fetched at the same time.
@@ -45,6 +46,7 @@ class RegistrySettings(Struct, frozen=True, kw_only=True):
     insecure: Sequence[str] = ()
     trusted_hosts: Sequence[str] = ()
     certs: Sequence[str] = ("/etc/docker/certs.d",)
+    only: Mapping[str, Url] = field(default_factory=dict)
     proxies: Proxies = Proxies()
     attempts: int = 5
     connections: int = 4
@@ -66,13 +68,15 @@ class RegistrySettings(Struct, frozen=True, kw_only=True):
         parsed = [ipaddress.ip_address(text.partition("%")[0]) for text in addresses]
         if parsed and all(address.is_loopback for address in parsed):
             return True
-        bracketed = f"[{host}]" if ":" in host else host
-        names = {host, bracketed, f"{bracketed}:{port}"}
-        return any(
-            entry in names
-            or ((network := parse_network(entry)) and any(one in network for one in parsed))
+        return self.is_listed(host, port) or any(
+            (network := parse_network(entry)) and any(one in network for one in parsed)
             for entry in self.insecure
         )
+
+    def is_listed(self, host: str, port: int) -> bool:
+        """Tell whether the operator lists a host, by name, as insecure."""
+        bracketed = f"[{host}]" if ":" in host else host
+        return not {host, bracketed, f"{bracketed}:{port}"}.isdisjoint(self.insecure)
 
     def is_trusted(self, host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         """Tell whether the operator lets redirects and realms lead there."""

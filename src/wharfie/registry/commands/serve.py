@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import uvloop
 
 from wharfie.formats import pflag
+from wharfie.model.nursery import Nursery
 from wharfie.registry.config import Config, ConfigError, load
 from wharfie.registry.storage.local import RootInUse
+from wharfie.registry.watching.logs import set_up
 from wharfie.registry.wiring import open_registry
 from wharfie.web.errors import ListenError
 
@@ -41,14 +43,14 @@ def run(words: Sequence[str]) -> int:
     except (pflag.UsageProblem, ConfigError) as error:
         sys.stderr.write(f"wharfie-registry: {error}\n")
         return 1
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    set_up(config.watching.log)
+    # A reload asked for too early is one too many, not a reason to die.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for warning in config.warnings:
         _log.warning("%s", warning)
     try:
         return uvloop.run(_serve(config))
-    except (ListenError, RootInUse, OSError) as error:
+    except (ConfigError, ListenError, RootInUse, OSError) as error:
         sys.stderr.write(f"wharfie-registry: {error}\n")
         return 1
 
@@ -78,7 +80,10 @@ async def _serve(config: Config) -> int:
         loop.add_signal_handler(number, on_signal, number)
     registry = await open_registry(config)
     await registry.listen()
+    background = Nursery()
+    loop.add_signal_handler(signal.SIGHUP, lambda: background.start(registry.reload(), "reloading"))
     _log.info("listening on %s, root %s", ", ".join(registry.addresses), config.storage.root)
     await stop.wait()
+    await background.close(grace=0)
     await registry.close()
     return 0

@@ -63,8 +63,12 @@ class Staging(Protocol):
     def size(self) -> int:
         """Bytes that are there."""
 
-    async def append(self, data: bytes) -> None:
-        """Add bytes."""
+    @property
+    def is_live(self) -> bool:
+        """True where what was appended can be read at once, and as often as one likes."""
+
+    async def append(self, *pieces: bytes) -> None:
+        """Add bytes; all of them are there when it returns, or none if it fails."""
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes that are there, e.g. to hash them after a restart."""

@@ -42,5 +42,8 @@ class Upstream(Protocol):
     async def want_blob(self, identity: Identity, repository: str, digest: str) -> Arriving | None:
         """As `want_manifest`, for a blob; may hand it out while it arrives (None: read storage)."""
 
+    async def blob_size(self, identity: Identity, repository: str, digest: str) -> int | None:
+        """For HEAD: bytes of a blob that is not here yet; None to look in storage."""
+
     async def tags(self, identity: Identity, repository: str) -> list[str] | None:
         """All tags upstream, None to list those in storage."""

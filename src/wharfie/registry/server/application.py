@@ -16,7 +16,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from wharfie.registry.errors import Code, Refused
-from wharfie.registry.ports.access import Access, Action, Ask, Asking
+from wharfie.registry.ports.access import ANONYMOUS, Access, Action, Ask, Asking
 from wharfie.registry.ports.pages import Page
 from wharfie.registry.ports.watching import Observer, Outcome
 from wharfie.registry.server.exchange import Exchange
@@ -24,7 +24,7 @@ from wharfie.registry.server.refusals import refusal_reply
 from wharfie.registry.server.routes import base, blobs, manifests, referrers, tags, uploads
 from wharfie.registry.server.services import Services
 from wharfie.registry.server.target import Route, Target, parse_target
-from wharfie.web.errors import HttpError
+from wharfie.web.errors import ClientGone, HttpError
 from wharfie.web.reply import FilePart, Hijack, Reply, Response, encode_fields
 from wharfie.web.request import Request
 
@@ -120,8 +120,12 @@ class Application:
         except Refused as refused:
             code = str(refused.code)
             reply = refusal_reply(refused, self._headers)
+        except ClientGone as gone:
+            # Half of it may still be there, and read the answer.
+            code = str(Code.BLOB_UPLOAD_INVALID)
+            reply = refusal_reply(Refused(Code.BLOB_UPLOAD_INVALID, str(gone)), self._headers)
         except HttpError as error:
-            # The client is gone, or its body is malformed: the connection's business.
+            # A malformed body: the connection's business.
             self._tell(request, exchange, status=error.status, begun=begun)
             raise
         except OSError as error:
@@ -176,11 +180,11 @@ class Application:
         length = request.body.length
         outcome = Outcome(
             caller=request.caller,
-            identity=exchange.identity if exchange else Outcome.identity,
+            identity=exchange.identity if exchange else ANONYMOUS,
             method=request.method,
             path=request.path,
             query=request.query,
-            route=str(exchange.target.route) if exchange else "",
+            route=str(exchange.target.route) if exchange else "page",
             repository=exchange.repository if exchange else "",
             status=status,
             code=code,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
-_INLINE = 64 * 1024
+_INLINE = 16 * 1024
 
 
 class Hasher(Protocol):
@@ -30,14 +31,19 @@ class Hashing:
         self._hasher = hasher
         self.size = 0
 
-    async def add(self, data: bytes) -> None:
+    async def add(self, *pieces: bytes) -> None:
         """Take bytes; many of them in a thread, for hashing lets others run."""
-        if len(data) <= _INLINE:
-            self._hasher.update(data)
+        size = sum(map(len, pieces))
+        if size <= _INLINE:
+            self._update(pieces)
         else:
-            await asyncio.to_thread(self._hasher.update, data)
+            await asyncio.get_running_loop().run_in_executor(None, self._update, pieces)
         if self.size >= 0:
-            self.size += len(data)
+            self.size += size
+
+    def _update(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            self._hasher.update(piece)
 
     def spoil(self) -> None:
         """What was taken is not known any more; `size` is negative from here on."""

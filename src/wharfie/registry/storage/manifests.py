@@ -76,7 +76,13 @@ class Manifests:
         return _document(found)
 
     async def put(
-        self, repository: str, data: bytes, media_type: str, reference: str
+        self,
+        repository: str,
+        data: bytes,
+        media_type: str,
+        reference: str,
+        *,
+        is_partial: bool = False,
     ) -> tuple[Manifest, Document]:
         """Store a manifest, and set its tag where it is put by tag.
 
@@ -85,6 +91,7 @@ class Manifests:
             data: the document.
             media_type: what the client calls it, "" for nothing.
             reference: a checked tag or digest.
+            is_partial: what it names may come later, from elsewhere.
 
         Raises:
             Refused: malformed, of another digest, or something it names is not here.
@@ -92,7 +99,8 @@ class Manifests:
         digest = _digest_of(data, reference)
         document = read_document(data, media_type, self._limits.references)
         async with self._pins.hold(digest, *document.digests), self._lock(repository):
-            await self._check_references(repository, document)
+            if not is_partial:
+                await self._check_references(repository, document)
             writes = self._writes(repository, digest, document, data)
             tag = "" if ":" in reference else reference
             if tag:

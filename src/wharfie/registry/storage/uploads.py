@@ -12,10 +12,11 @@ import contextlib
 import hashlib
 import logging
 import re
+import sys
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
 from wharfie.formats.digest import Digest
 from wharfie.registry.config.values import Limits
@@ -31,9 +32,10 @@ from wharfie.registry.storage.usage import Usage
 _log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REMEMBERED = 10_000
+_BATCH = 256 * 1024
+"""Bytes collected while others are written; each client may cost this much three times."""
 _PATIENCE = 5.0
 """Seconds another request may still be adding: its client may have gone without a word."""
-_QUOTA_STEP = 8 << 20
 
 
 class Progress:
@@ -161,12 +163,13 @@ class Uploads:
 
     # For an open upload
 
-    async def check_room(self, repository: str, size: int) -> None:
-        """Refuse what is too large for a blob or for the repository."""
+    async def check_room(self, repository: str, size: int) -> int:
+        """Refuse what is too large for a blob or for the repository; returns what is not."""
         limit = self._limits.blob
         if limit and size > limit:
             raise Refused(Code.TOO_LARGE, f"blob too large: more than {limit} bytes")
         await self._usage.check(repository, size)
+        return min(limit or sys.maxsize, await self._usage.room(repository))
 
     async def publish(self, upload: OpenUpload, digest: Digest) -> None:
         """Make an upload a blob of its repository."""
@@ -222,13 +225,17 @@ class OpenUpload:
         Raises:
             Refused: TOO_LARGE, or DENIED by a quota.
         """
-        checked = self.size + (announced or 0)
-        await self._uploads.check_room(self.repository, checked)
-        async for chunk in chunks:
-            if self.size + len(chunk) > checked:
-                checked = self.size + len(chunk) + _QUOTA_STEP
-                await self._uploads.check_room(self.repository, self.size + len(chunk))
-            await self._add(chunk)
+        room = await self._uploads.check_room(self.repository, self.size + (announced or 0))
+        batch = _Batch(self._add)
+        size = self.size
+        try:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > room:
+                    room = await self._uploads.check_room(self.repository, size)
+                await batch.take(chunk)
+        finally:
+            await batch.finish()
 
     async def finish(self, digest: Digest) -> None:
         """Verify the whole, and make it a blob.
@@ -246,18 +253,18 @@ class OpenUpload:
             )
         await self._uploads.publish(self, digest)
 
-    async def _add(self, chunk: bytes) -> None:
+    async def _add(self, pieces: Sequence[bytes]) -> None:
         hashing = self._hashing
         if hashing.size != self.size:
             # It did not see what came before a restart: no use in going on.
-            await self.staging.append(chunk)
+            await self.staging.append(*pieces)
             return
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.staging.append(chunk))
-                group.create_task(hashing.add(chunk))
+                group.create_task(self.staging.append(*pieces))
+                group.create_task(hashing.add(*pieces))
         except BaseException:
-            # Which of the two have the chunk, nobody knows.
+            # Which of the two have the pieces, nobody knows.
             hashing.spoil()
             raise
 
@@ -268,6 +275,45 @@ class OpenUpload:
             async for chunk in self.staging.read(0, self.size):
                 await hashing.add(chunk)
         return f"{algorithm}:{hashing.hexdigest()}"
+
+
+class _Batch:
+    """Pieces on their way to the disk: while some are written, more are collected.
+
+    So pieces are the larger the slower the disk is, within a bound, and none waits without need.
+    """
+
+    def __init__(self, add: Callable[[Sequence[bytes]], Coroutine[object, object, None]]) -> None:
+        self._add = add
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._writing: asyncio.Task[None] | None = None
+
+    async def take(self, piece: bytes) -> None:
+        """Collect a piece; waits while the disk is behind."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._writing is not None and (self._writing.done() or self._size >= _BATCH):
+            await self._settle()
+        if self._writing is None:
+            self._write()
+
+    async def finish(self) -> None:
+        """Return when everything that was taken is written; raises what went wrong."""
+        await self._settle()
+        if self._pieces:
+            self._write()
+            await self._settle()
+
+    def _write(self) -> None:
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        # Held here, and waited for by `finish`.
+        self._writing = asyncio.get_running_loop().create_task(self._add(pieces))
+
+    async def _settle(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
 
 
 def _data(repository: str, upload_id: str) -> str:

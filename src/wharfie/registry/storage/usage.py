@@ -7,6 +7,7 @@ It is added up when it is first asked for, and followed from there.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 from wharfie.formats.units import human_size
@@ -58,6 +59,11 @@ class Usage:
                 f"{human_size(quota)}, {human_size(more)} more do not fit",
                 detail={"quota": quota, "used": size, "wanted": more},
             )
+
+    async def room(self, repository: str) -> int:
+        """Bytes that still fit."""
+        quota = self.quota(repository)
+        return sys.maxsize if quota is None else max(0, quota - await self.size(repository))
 
     def add(self, repository: str, size: int) -> None:
         """A blob came (or, negative, went)."""

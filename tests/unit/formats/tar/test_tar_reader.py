@@ -150,3 +150,18 @@ def test_signed_checksums_of_old_tars_are_accepted() -> None:
     signed = sum(byte - 256 if byte >= 0x80 else byte for byte in header)
     header[148:156] = b"%06o\0 " % signed
     assert read(bytes(header))[0][0].path.startswith(b"\xc3\xa9")
+
+
+def test_content_that_goes_into_its_file_by_itself() -> None:
+    member = Member(path=b"f", kind=Kind.FILE, size=1300)
+    archive = write([(member, b"x" * 1300)])
+    reader = Reader()
+    events = [*reader.feed(archive[:812])]  # the header and 300 bytes
+    assert (len(events), reader.ahead, reader.offset) == (2, 1000, 300)
+    assert not reader.skip(400)
+    assert (reader.ahead, reader.offset) == (600, 700)
+    assert reader.skip(600)
+    assert reader.ahead == 0
+    assert list(reader.feed(archive[812 + 1000 :])) == []
+    reader.close()
+    assert reader.ended

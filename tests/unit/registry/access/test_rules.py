@@ -69,6 +69,8 @@ def test_the_rules_of_a_registry_without_any() -> None:
         Rule([], ["a"], [PULL]), Rule(["a"], [], [PULL]), Rule(["a"], ["a"], []),
         Rule(["@none"], ["a"], [PULL]), Rule(["a b"], ["a"], [PULL]), Rule([""], ["a"], [PULL]),
         Rule(["a"], ["A"], [PULL]), Rule(["a"], ["a[b]"], [PULL]), Rule(["a"], [""], [PULL]),
+        Rule(["a"], ["a/**/b"], [PULL]), Rule(["a"], ["a**"], [PULL]),
+        Rule(["a"], ["**/**"], [PULL]),
         Rule(["anonymous"], ["home/${user}"], [PULL]), Rule(["a"], ["a"], [Action.CATALOGUE]),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from wharfie.engine.containers.lifecycle.ending import Endings
 from wharfie.engine.containers.lifecycle.recovery import Recovery
 from wharfie.engine.containers.lifecycle.removal import RemovalPorts, Remover
 from wharfie.engine.containers.lifecycle.starting import Starter, StartPorts
+from wharfie.engine.containers.lifecycle.steps import StepPorts, Steps
 from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.publishing import Publishing
 from wharfie.engine.containers.rootfs.directories import ContainerDirectories
@@ -64,6 +65,7 @@ class ContainerEngine(Struct, frozen=True, kw_only=True):
     attachments: ContainerNetworks
     volume_mounts: VolumeMounts
     publishing: Publishing
+    steps: Steps
 
 
 def assemble(ports: ContainerPorts) -> ContainerEngine:
@@ -166,6 +168,19 @@ def assemble(ports: ContainerPorts) -> ContainerEngine:
         defaults=defaults,
         volume_mounts=volume_mounts,
         publishing=Publishing(catalogue=catalogue, ledger=ledger, networks=ports.networks),
+        steps=Steps(
+            StepPorts(
+                catalogue=catalogue,
+                networks=ports.networks,
+                runtime=ports.runtime,
+                supervisor=ports.supervisor,
+                files=files,
+                directories=directories,
+                defaults=defaults,
+                nursery=ports.nursery,
+                remapping=ports.remapping,
+            )
+        ),
         attachments=ContainerNetworks(
             catalogue=catalogue, ledger=ledger, networks=ports.networks, files=files
         ),

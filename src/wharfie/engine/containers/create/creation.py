@@ -18,6 +18,7 @@ from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.create.abilities import fit_limits
 from wharfie.engine.containers.create.defaults import DefaultsHandle
 from wharfie.engine.containers.create.hardware_address import move_hardware_address
+from wharfie.engine.containers.create.labels import with_label_options
 from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import (
@@ -138,10 +139,15 @@ class Creator:
         networks = attachments(spec, container_id, name, ports.networks.get)
         check_joined(spec.host_config, ports.catalogue)
         links = Links(ports.catalogue).resolve(spec.host_config)
+        host = with_label_options(spec.host_config, self._process_label)
+        spec = structs.replace(spec, host_config=host)
         spec = structs.replace(spec, host_config=self._show_links(spec.host_config, links, name))
         # In a thread, as it looks whether sources are there: on a mount that may be dead.
         parsing = asyncio.to_thread(parse, spec, self._inherited(spec))
         wanted = await within(MOUNT_SECONDS, parsing, "the source of a bind mount")
+        process_label, mount_label = ports.runtime.labels_of(
+            spec.host_config, [handle.record.process_label for handle in ports.catalogue]
+        )
         entrypoint, cmd = spec.config.entrypoint or [], spec.config.cmd or []
         command = [*entrypoint, *cmd]
         await asyncio.gather(
@@ -179,9 +185,14 @@ class Creator:
             ],
             networks=networks,
             links=links,
+            process_label=process_label,
+            mount_label=mount_label,
             app_armor_profile=ports.runtime.profile_of(spec.host_config),
             log_path=ports.directories.log_path(container_id) if log.type == "json-file" else "",
         )
+
+    def _process_label(self, ref: str) -> str:
+        return self._ports.catalogue.find(ref).record.process_label
 
     def _inherited(self, spec: CreateSpec) -> list[Container]:
         refs = spec.host_config.volumes_from or []

@@ -3,7 +3,7 @@
     supervisor holds it, runs      adopt: running (a start under way is completed)
     supervisor holds it, ended     finish: the exit is recorded as if told live
     supervisor has never heard     the process is gone: exited, code 255, or back to created
-    task without a record          killed and settled: it belongs to a removed container
+    task without a record          killed and settled: of a removed container, or a build's step
 
 Source: ARCHITECTURE "The daemon may die at any instruction"; behaviours 62, 70.
 """
@@ -180,8 +180,12 @@ class Recovery:
         await self._ledger.save_connected(handle, record, None, durable=True)
 
     async def _end_stranger(self, task: TaskStatus) -> None:
-        if task.exit is None:
-            await self._supervisor.signal(task.id, _SIGKILL)
+        """A step of a build, or of a container that was removed; one that runs is settled later.
+
+        The supervisor settles no task before its end; whoever listens to exits does it then.
+        """
+        if task.exit is None and await self._supervisor.signal(task.id, _SIGKILL):
+            return
         await self._supervisor.settle(task.id)
 
     async def _start(self, handle: ContainerHandle) -> None:

@@ -184,7 +184,9 @@ class Starter:
 
     async def _mount_root(self, record: Container) -> int:
         remapped = self._sharing.is_remapped(record.host_config)
-        return await self._ports.snapshotter.mount(SnapshotKey(record.id), remapped=remapped)
+        return await self._ports.snapshotter.mount(
+            SnapshotKey(record.id), remapped=remapped, label=record.mount_label
+        )
 
     async def _join(self, record: Container) -> Connection | None:
         mode = parse_mode(record.host_config.network_mode)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 
 from wharfie.engine.containers.catalogue import Catalogue, ContainerHandle
 from wharfie.engine.containers.ledger import Ledger
 from wharfie.engine.containers.rootfs.engine_paths import without_engine_paths
+from wharfie.engine.containers.rootfs.held_open import hold_open
 from wharfie.formats import passwd
 from wharfie.kernel.openat2 import read_in_root
 from wharfie.model.archive import Archiver, PathStat, Root, RootMount
@@ -62,13 +62,13 @@ class ContainerFiles:
             await opened.aclose()
             raise
         self._ledger.publish(handle.record, "archive-path")
-        return stat, _closing(stream, opened)
+        return stat, hold_open(stream, opened)
 
     async def copy_in(
         self,
         ref: str,
         path: str,
-        source: AsyncIterator[bytes],
+        source: AsyncIterable[bytes],
         *,
         no_overwrite_dir_non_dir: bool = False,
         copy_uid_gid: bool = False,
@@ -101,7 +101,7 @@ class ContainerFiles:
         self._ledger.publish(record, "export")
         stack = contextlib.AsyncExitStack()
         stack.callback(os.close, descriptor)
-        return _closing(self._archiver.pack_tree(Root(descriptor=descriptor)), stack)
+        return hold_open(self._archiver.pack_tree(Root(descriptor=descriptor)), stack)
 
     def _find(self, ref: str, path: str) -> ContainerHandle:
         if not path:
@@ -176,23 +176,3 @@ def _naming(path: str, ref: str) -> Iterator[None]:
         yield
     except NotFound:
         raise NotFound(f"Could not find the file {path} in container {ref}") from None
-
-
-async def _closing(
-    stream: AsyncIterator[bytes], opened: contextlib.AsyncExitStack
-) -> AsyncIterator[bytes]:
-    async with opened:
-        try:
-            async for chunk in stream:
-                yield chunk
-        finally:
-            if isinstance(stream, AsyncClosable):
-                await stream.aclose()  # a client that leaves ends the worker at once
-
-
-@runtime_checkable
-class AsyncClosable(Protocol):
-    """A stream that can be given up early."""
-
-    async def aclose(self) -> None:
-        """Stop; what was not read is lost."""

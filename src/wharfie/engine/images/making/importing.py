@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -112,9 +112,14 @@ class Importer:
         return record.size
 
 
-def encode_document(document: ImageDocument) -> bytes:
-    """A new image config as bytes; the same document gives the same bytes."""
-    members = msgspec.to_builtins(document)
+def encode_document(document: ImageDocument, more: Mapping[str, object] | None = None) -> bytes:
+    """A new image config as bytes; the same document gives the same bytes.
+
+    Args:
+        document: what.
+        more: members that the document has no field for.
+    """
+    members = {**msgspec.to_builtins(document), **(more or {})}
     # Left out as a default, but required by every reader.
     members["rootfs"] = msgspec.to_builtins(document.rootfs)
     return msgspec.json.encode(members, order="sorted")

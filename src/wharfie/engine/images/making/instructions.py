@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec import structs
 
 from wharfie.formats.dockerfile import instructions as kinds
-from wharfie.formats.dockerfile.expansion import expand
+from wharfie.formats.dockerfile.expansion import Expanded, Keep, expand
 from wharfie.model.container import HealthConfig
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.image import ImageConfig
@@ -236,11 +236,22 @@ class Variables:
     def __init__(self, variables: Mapping[str, str], *, escape: str = "\\") -> None:
         self._variables = variables
         self._escape = escape
+        self.unmatched: set[str] = set()
+        """Names that were asked for and are not set."""
 
     def word(self, text: str) -> str:
         """The text expanded, spaces kept."""
-        return expand(text, self._variables, escape=self._escape).text
+        return self._expanded(text).text
 
     def words(self, text: str) -> list[str]:
         """The text expanded and split at unquoted spaces."""
-        return expand(text, self._variables, escape=self._escape).words
+        return self._expanded(text).words
+
+    def heredoc(self, text: str) -> str:
+        """The text expanded, quotes being text as well."""
+        return self._expanded(text, keep=Keep.LITERAL_QUOTES).text
+
+    def _expanded(self, text: str, *, keep: Keep = Keep.NOTHING) -> Expanded:
+        expanded = expand(text, self._variables, escape=self._escape, keep=keep)
+        self.unmatched |= expanded.unmatched
+        return expanded

@@ -92,6 +92,17 @@ class Leases:
             self.held_chains += Counter()
             await self.collect(lease.blobs, lease.chains)
 
+    def keep(self, chains: Iterable[ChainId]) -> None:
+        """Hold layers until `let_go`; for what is needed without being part of an image."""
+        self.held_chains.update(chains)
+
+    async def let_go(self, chains: Iterable[ChainId]) -> list[ChainId]:
+        """Hold layers no more, and delete those that nobody needs; returns these."""
+        let = list(chains)
+        self.held_chains.subtract(let)
+        self.held_chains += Counter()
+        return await self.collect((), reversed(let))
+
     async def collect(self, blobs: Iterable[Digest], chains: Iterable[ChainId]) -> list[ChainId]:
         """Delete those of the given that nobody needs.
 

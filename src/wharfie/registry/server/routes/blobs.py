@@ -21,9 +21,21 @@ async def get(services: Services, exchange: Exchange) -> Reply:
     """Serve a blob, or a part of it; HEAD tells that it is there."""
     digest = check_digest(exchange.target.word)
     upstream = services.upstream_of(exchange.repository)
-    if upstream is not None:
+    if upstream is not None and exchange.request.method == "HEAD":
+        size = await upstream.blob_size(exchange.identity, exchange.repository, digest)
+        if size is not None:
+            fields = encode_fields(("Docker-Content-Digest", digest))
+            return Stream(_nothing(), 200, _TYPE, fields, size)
+    elif upstream is not None:
         arriving = await upstream.want_blob(exchange.identity, exchange.repository, digest)
         if arriving is not None:
+            services.tell(
+                exchange,
+                EventKind.PULL,
+                digest=digest,
+                size=arriving.size,
+                path=exchange.request.path,
+            )
             fields = encode_fields(("Docker-Content-Digest", digest))
             return Stream(arriving.chunks, 200, _TYPE, fields, arriving.size)
     try:
@@ -71,6 +83,12 @@ def _answer(exchange: Exchange, opened: OpenObject, digest: str) -> Response | F
     if opened.descriptor >= 0:
         return FilePart(opened.descriptor, start, end - start, opened.close, status, _TYPE, headers)
     return Stream(_read(opened, start, end), status, _TYPE, headers, end - start)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """The body of an answer to HEAD."""
+    for chunk in list[bytes]():
+        yield chunk
 
 
 async def _read(opened: OpenObject, start: int, end: int) -> AsyncIterator[bytes]:

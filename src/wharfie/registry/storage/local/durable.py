@@ -135,7 +135,10 @@ def _prune(folder: str, top: str) -> str:
 
 
 def remove_tree(path: str, top: str) -> None:
-    """Remove a folder with everything in it, deepest first, then empty ones above it."""
+    """Remove a folder with everything in it, deepest first, then empty ones above it.
+
+    Not synced: what a power cut brings back is garbage once more.
+    """
     for folder, folders, files in os.walk(path, topdown=False):
         for name in files:
             with contextlib.suppress(FileNotFoundError):
@@ -143,4 +146,4 @@ def remove_tree(path: str, top: str) -> None:
         for name in folders:
             with contextlib.suppress(OSError):
                 os.rmdir(f"{folder}/{name}")
-    sync_folders([_prune(path, top)])
+    _prune(path, top)

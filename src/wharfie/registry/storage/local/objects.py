@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from wharfie.registry.storage.local.durable import place, sync_folders, write_all
 
@@ -19,6 +19,8 @@ _VERIFIED = "user.wharfie.verified"
 _PIECE = 1 << 20
 _WRITE_OUT = 8 << 20
 """Bytes after which the disk is told to begin: so the last fsync has little left to do."""
+_MOST_PIECES = 1024
+"""IOV_MAX."""
 _SYNC_FILE_RANGE_WRITE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -120,10 +122,15 @@ class LocalStaging:
         """Bytes that are there."""
         return self._size
 
-    async def append(self, data: bytes) -> None:
+    @property
+    def is_live(self) -> bool:
+        """A file is."""
+        return True
+
+    async def append(self, *pieces: bytes) -> None:
         """Add bytes; a cancelled caller leaves the write to finish before the file is closed."""
         loop = asyncio.get_running_loop()
-        self._busy = loop.run_in_executor(None, self._append, data)
+        self._busy = loop.run_in_executor(None, self._append, pieces)
         await asyncio.shield(self._busy)
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
@@ -147,14 +154,18 @@ class LocalStaging:
             with contextlib.suppress(OSError):
                 await asyncio.shield(self._busy)
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, pieces: Sequence[bytes]) -> None:
+        size = sum(map(len, pieces))
         try:
-            write_all(self._fd, data)
+            if len(pieces) > _MOST_PIECES or os.writev(self._fd, pieces) != size:
+                # Cut short by a signal or a full disk; which, the next write tells.
+                os.ftruncate(self._fd, self._size)
+                write_all(self._fd, b"".join(pieces))
         except OSError:
             # A full disk took a part of it: what was not acknowledged is not there.
             os.ftruncate(self._fd, self._size)
             raise
-        self._size += len(data)
+        self._size += size
         if self._size - self._written_out >= _WRITE_OUT:
             _libc.sync_file_range(
                 self._fd,

@@ -106,12 +106,15 @@ async def test_a_container_lost_with_its_host_has_exited(tmp_path: Path) -> None
     await second.close()
 
 
-async def test_a_task_nobody_knows_is_ended(tmp_path: Path) -> None:
+async def test_a_task_nobody_knows_is_ended_and_settled_no_sooner(tmp_path: Path) -> None:
     first = Bench(tmp_path)
     first.supervisor.begin("f" * 64)
     second = await reopened(first, tmp_path)
-    assert second.supervisor.held == {}
-    assert ("f" * 64, 9) in second.supervisor.signals
+    assert second.supervisor.signals == [("f" * 64, 9)]
+    assert second.supervisor.settled == []  # that is for who is told of its end
+    third = await reopened(second, tmp_path)
+    assert third.supervisor.held == {}
+    await third.close()
     await second.close()
 
 

@@ -1,0 +1,94 @@
+"""The TreeWorker port, carried out by jail workers of the archiver's zygote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from wharfie.drivers.archive.archiver import JailArchiver
+from wharfie.jail import protocol
+from wharfie.model.archive import Limits, Root, Unpacked
+from wharfie.model.build.files import CopyPlan, MountPoint, Selection
+from wharfie.model.ids import Digest
+
+_O_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class JailTrees:
+    """Works on trees, each call in a worker process.
+
+    Args:
+        archiver: whose zygote forks the workers.
+        limits: bounds of archives that are added.
+    """
+
+    def __init__(self, archiver: JailArchiver, limits: Limits | None = None) -> None:
+        self._archiver = archiver
+        self._limits = limits or Limits()
+        self._at_once = asyncio.Semaphore(2 * (os.cpu_count() or 1))
+
+    async def checksum(
+        self,
+        root: int,
+        selection: Selection,
+        *,
+        root_owned: bool = False,
+        known: Mapping[str, Digest] | None = None,
+    ) -> Digest:
+        """Sum up chosen files (see the port)."""
+        lines = [f"{digest} {path}\0" for path, digest in (known or {}).items()]
+        task = protocol.Checksum(selection=selection, root_owned=root_owned)
+        async with _file("".join(lines).encode(errors="surrogateescape")) as data:
+            return Digest((await self._run(task, root, data)).diff_id)
+
+    async def copy(self, source: int, target: int, plan: CopyPlan) -> None:
+        """Copy chosen files of one tree into another (see the port)."""
+        await self._run(protocol.CopyFiles(plan, self._limits), target, source)
+
+    async def make_directory(
+        self, root: int, path: str, *, mode: int, owner: tuple[int, int]
+    ) -> None:
+        """Make a directory (see the port)."""
+        await self._run(protocol.MakeDirectories(path=path, mode=mode, owner=owner), root)
+
+    async def write_file(
+        self, root: int, path: str, data: bytes, *, mode: str, owner: tuple[int, int]
+    ) -> None:
+        """Write a file (see the port)."""
+        async with _file(data) as file:
+            await self._run(protocol.WriteFile(path=path, mode=mode, owner=owner), root, file)
+
+    async def finish_layer(
+        self, directory: str, *, mount_points: Sequence[MountPoint] = (), epoch: int | None = None
+    ) -> Unpacked:
+        """Clean and hash a layer (see the port)."""
+        root = os.open(directory, _O_DIRECTORY)
+        try:
+            task = protocol.FinishLayer(mount_points=mount_points, epoch=epoch)
+            done = await self._run(task, root)
+        finally:
+            os.close(root)
+        return Unpacked(Digest(done.diff_id), done.size, done.entries, done.length)
+
+    async def _run(self, task: protocol.BuildTask, root: int, *data: int) -> protocol.Finished:
+        async with (
+            self._at_once,
+            self._archiver.job(task, Root(descriptor=root), *data) as job,
+        ):
+            job.stall = None  # silent by nature, and bounded by its processor time
+            return await job.finished()
+
+
+@asynccontextmanager
+async def _file(data: bytes) -> AsyncIterator[int]:
+    fd = os.memfd_create("build-data", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,476 @@
+"""Copying chosen files of one tree into another: COPY, and ADD of archives.
+
+The worker's root is the destination, an overlay mount; the source is a descriptor. What is there
+already: a directory merges with a directory, a file or link is replaced, anything else is an
+error. Owners, modes, times, attributes, hard links and holes are kept. Source: Dockerfile
+reference, COPY and ADD; BuildKit's `solver/llbsolver/file`, fsutil's `copy`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import structs
+
+from wharfie.formats.filemode import InvalidMode, ModeChange, parse_mode
+from wharfie.formats.tar import FormatError, Kind, Member, Reader
+from wharfie.jail import names
+from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, walk
+from wharfie.jail.errors import JobError, invalid, of_os_error, show
+from wharfie.jail.inflate import Source, chunks
+from wharfie.jail.pipeline import ReadAhead
+from wharfie.jail.tree import O_PATH_DIRECTORY, O_READ_DIRECTORY, Tree
+from wharfie.jail.unpack import Unpacker
+from wharfie.kernel import openat2
+from wharfie.kernel.xattr import read_portable
+from wharfie.model.archive import Limits
+from wharfie.model.build.files import CopyPlan
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PARENT_MODE = 0o755
+_SLICE = 1 << 30
+_MAX_LINKED = 1000
+"""Directories with first names of linked files that are kept open; further ones are copied."""
+_NO_COPY_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_NO_XATTRS = {errno.ENOTSUP, errno.EPERM}
+_READ = 1 << 20
+_PROBE = 1 << 16
+
+
+class Copier:
+    """Carries out one copy.
+
+    Args:
+        source: descriptor of the root of the tree copied from.
+        plan: what is copied, where to, and how.
+        limits: bounds of archives.
+    """
+
+    def __init__(self, source: int, plan: CopyPlan, limits: Limits) -> None:
+        self.entries = 0
+        self.size = 0
+        self._source = source
+        self._plan = plan
+        self._limits = limits
+        self._owner = plan.owner or ((0, 0) if plan.root_owned else None)
+        self._mode = _parse_mode(plan.mode)
+        self._filter = Filter(plan.selection)
+        self._root = os.open("/", O_PATH_DIRECTORY)
+        self._links: dict[tuple[int, int], tuple[int, bytes]] = {}
+        self._linked: dict[tuple[int, int], int] = {}
+
+    def run(self) -> None:
+        """Copy all.
+
+        Raises:
+            JobError: nothing is there, something is in the way, or the file system refuses.
+        """
+        found = find(self._source, self._plan.selection)
+        destination = os.fsencode(self._plan.destination)
+        is_directory = destination.endswith((b"/", b"/.")) or len(found) > 1
+        for one in found:
+            try:
+                self._copy(one, names.clean(b"/" + destination), is_directory=is_directory)
+            except OSError as error:
+                raise of_os_error(error, one.given) from error
+
+    def _copy(self, found: Found, destination: bytes, *, is_directory: bool) -> None:
+        status = status_of(self._source, found.path)
+        if self._plan.selection.parents:
+            parts = found.given.split(b"/")[found.pivot :]
+            destination = self._make_parents(found, parts, destination)
+            self._place(found, status, destination, parts[-1] if parts else b"")
+        elif stat.S_ISDIR(status.st_mode):
+            name = b"" if self._plan.contents else found.given.rpartition(b"/")[2]
+            self._place(found, status, destination, name)
+        elif self._plan.unpack and self._unpack(found, destination):
+            return
+        elif is_directory or self._is_directory(destination):
+            self._place(found, status, destination, found.given.rpartition(b"/")[2])
+        else:
+            above, _, name = destination.rpartition(b"/")
+            self._place(found, status, above or b"/", name)
+
+    def _place(self, found: Found, status: os.stat_result, directory: bytes, name: bytes) -> None:
+        """Put a file or a tree under a name into a directory; "" is the directory itself."""
+        if not stat.S_ISDIR(status.st_mode):
+            if not name:
+                raise invalid(f"{show(found.given)}: no name to copy it to")
+            if self._filter.leaves_out(found.given.rpartition(b"/")[2], found.given):
+                return
+            target = self._make_directory(directory)
+            with _opened_parent(self._source, found.path) as (above, last):
+                self._add(Entry(above, last, last, status), target, name)
+            os.close(target)
+            return
+        fresh = not self._exists(directory)
+        target = self._make_directory(directory)
+        if name:
+            target = self._enter(target, name, found, status)
+        elif fresh:
+            self._finish_directory(target, found.path, status)
+        self._copy_tree(found, target)
+
+    def _enter(self, above: int, name: bytes, found: Found, status: os.stat_result) -> int:
+        """A directory below another, made like the one it is copied from; closes the other."""
+        made = _make(above, name)
+        target = _open_below(above, name)
+        os.close(above)
+        if made or self._plan.selection.parents:
+            self._finish_directory(target, found.path, status)
+        return target
+
+    def _copy_tree(self, found: Found, target: int) -> None:
+        """Copy all that is in a directory into another, whose descriptor is closed here."""
+        stack: list[tuple[int, bytes, os.stat_result | None]] = [(target, b"", None)]
+        try:
+            for entry in walk(self._source, found.path, self._filter):
+                parent, _, name = entry.path.rpartition(b"/")
+                while not _is_below(parent, stack[-1][1]):
+                    self._leave(*stack.pop())
+                if stack[-1][1] != parent:
+                    self._make_missing(stack, parent)  # its own were excluded
+                if not stat.S_ISDIR(entry.status.st_mode):
+                    self._add(entry, stack[-1][0], name)
+                    continue
+                self.entries += 1
+                _make(stack[-1][0], name)
+                below = _open_below(stack[-1][0], name)
+                stack.append((below, entry.path, entry.status))
+                self._take_attributes(entry, below)
+        finally:
+            while stack:
+                self._leave(*stack.pop())
+
+    def _make_missing(
+        self, stack: list[tuple[int, bytes, os.stat_result | None]], path: bytes
+    ) -> None:
+        done = stack[-1][1]
+        rest = path[len(done) :].strip(b"/")
+        for name in rest.split(b"/"):
+            _make(stack[-1][0], name)
+            done = done + b"/" + name if done else name
+            stack.append((_open_below(stack[-1][0], name), done, None))
+
+    def _leave(self, directory: int, _path: bytes, status: os.stat_result | None) -> None:
+        """Nothing more is put into a directory: now its times stay."""
+        if status is not None:
+            self._set(directory, status)
+        os.close(directory)
+
+    def _take_attributes(self, entry: Entry, target: int) -> None:
+        fd = os.open(entry.name, O_READ_DIRECTORY, dir_fd=entry.directory)
+        try:
+            _set_xattrs(target, fd)
+        finally:
+            os.close(fd)
+
+    def _finish_directory(self, target: int, path: bytes, status: os.stat_result) -> None:
+        fd = openat2.open_in_root(self._source, path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _set_xattrs(target, fd)
+        finally:
+            os.close(fd)
+        self._set(target, status)
+
+    def _add(self, entry: Entry, target: int, name: bytes) -> None:
+        """Copy one file that is no directory, in the place of what has its name."""
+        kind = stat.S_IFMT(entry.status.st_mode)
+        if kind == stat.S_IFSOCK:
+            return
+        self.entries += 1
+        self._make_room(target, name)
+        if kind == stat.S_IFREG:
+            self._add_file(entry, target, name)
+            return
+        if kind == stat.S_IFLNK:
+            os.symlink(os.readlink(entry.name, dir_fd=entry.directory), name, dir_fd=target)
+        else:
+            os.mknod(name, kind | self._wanted(entry.status), entry.status.st_rdev, dir_fd=target)
+        uid, gid = self._owner or (entry.status.st_uid, entry.status.st_gid)
+        os.chown(name, uid, gid, dir_fd=target, follow_symlinks=False)
+        times = (entry.status.st_mtime_ns, entry.status.st_mtime_ns)
+        os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
+
+    def _add_file(self, entry: Entry, target: int, name: bytes) -> None:
+        fd = os.open(entry.name, _OPEN, dir_fd=entry.directory)
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise invalid(f"{show(entry.path)}: changed while it was read")
+            if self._plan.hard_links and status.st_nlink > 1 and self._link(status, target, name):
+                return
+            self.size += status.st_size
+            to = os.open(name, _CREATE, 0o600, dir_fd=target)
+            try:
+                _copy_bytes(fd, to, status)
+                _set_xattrs(to, fd)
+                self._set(to, status)
+            finally:
+                os.close(to)
+        finally:
+            os.close(fd)
+
+    def _link(self, status: os.stat_result, target: int, name: bytes) -> bool:
+        """Make a further name of a file that was copied before; False for the first."""
+        key = (status.st_dev, status.st_ino)
+        first = self._links.get(key)
+        if first is not None:
+            above, first_name = first
+            os.link(first_name, name, src_dir_fd=above, dst_dir_fd=target, follow_symlinks=False)
+            return True
+        directory = os.fstat(target)
+        above = self._linked.get((directory.st_dev, directory.st_ino), -1)
+        if above < 0 and len(self._linked) < _MAX_LINKED:
+            above = self._linked[directory.st_dev, directory.st_ino] = os.dup(target)
+        if above >= 0:
+            self._links[key] = (above, name)
+        return False
+
+    def _wanted(self, status: os.stat_result) -> int:
+        mode = stat.S_IMODE(status.st_mode)
+        if self._mode is None:
+            return mode
+        return self._mode(mode, stat.S_ISDIR(status.st_mode))
+
+    def _set(self, fd: int, status: os.stat_result) -> None:
+        uid, gid = self._owner or (status.st_uid, status.st_gid)
+        os.fchown(fd, uid, gid)
+        os.fchmod(fd, self._wanted(status))
+        os.utime(fd, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+    def _make_room(self, target: int, name: bytes) -> None:
+        try:
+            os.unlink(name, dir_fd=target)
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            raise invalid(f"cannot overwrite directory {show(name)} with non-directory") from None
+
+    def _is_directory(self, path: bytes) -> bool:
+        try:
+            os.close(openat2.open_in_root(self._root, path, O_PATH_DIRECTORY))
+        except OSError:
+            return False
+        return True
+
+    def _exists(self, path: bytes) -> bool:
+        try:
+            os.close(openat2.open_in_root(self._root, path, os.O_PATH))
+        except OSError:
+            return False
+        return True
+
+    def _make_directory(self, path: bytes) -> int:
+        """Open a directory of the destination; those that are missing belong to the new owner."""
+        return make_directories(self._root, path, _PARENT_MODE, self._owner or (0, 0))
+
+    def _make_parents(self, found: Found, parts: list[bytes], destination: bytes) -> bytes:
+        """With `--parents`: the directories above a file, as they are in the source."""
+        leading = found.given.split(b"/")[: found.pivot]
+        current = self._make_directory(destination)
+        for number, name in enumerate(parts[:-1]):
+            path = b"/".join([*leading, *parts[: number + 1]])
+            made = _make(current, name)
+            below = _open_below(current, name)
+            os.close(current)
+            current = below
+            destination = destination.rstrip(b"/") + b"/" + name
+            if made:
+                self._finish_directory(current, path, status_of(self._source, path))
+        os.close(current)
+        return destination
+
+    def _unpack(self, found: Found, destination: bytes) -> bool:
+        """Unpack a file that is an archive; False where it is none."""
+        fd = openat2.open_in_root(self._source, found.path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode) or not _is_archive(fd, self._limits):
+                return False
+            os.lseek(fd, 0, os.SEEK_SET)
+            os.close(self._make_directory(destination))
+            unpacker = _Adder(
+                Tree(destination),
+                self._limits,
+                owner=self._plan.owner,
+                no_overwrite_dir_non_dir=False,
+            )
+            unpacker.mode = self._mode
+            unpacker.run(ReadAhead(chunks(Source.of(fd), self._limits)))
+            self.entries += unpacker.entries
+            self.size += unpacker.size
+            return True
+        finally:
+            os.close(fd)
+
+
+class _Adder(Unpacker):
+    """Unpacks an archive that is added; `mode` changes those of its members."""
+
+    mode: ModeChange | None = None
+
+    def place(self, path: bytes, member: Member) -> None:
+        """Put one member at its path, its mode changed."""
+        if self.mode is not None:
+            mode = self.mode(member.mode, member.kind is Kind.DIRECTORY)
+            member = structs.replace(member, mode=mode)
+        super().place(path, member)
+
+
+def make_directories(root: int, path: bytes, mode: int, owner: tuple[int, int]) -> int:
+    """Open a directory below a root, making what is missing; links inside are followed.
+
+    Raises:
+        JobError: something that is no directory is in the way.
+    """
+    try:
+        return openat2.open_in_root(root, path.strip(b"/") or b".", os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        raise invalid(f"cannot copy to non-directory: {show(path)}") from None
+    above, _, name = path.rstrip(b"/").rpartition(b"/")
+    parent = make_directories(root, above, mode, owner)
+    try:
+        try:
+            os.mkdir(name, mode, dir_fd=parent)
+        except FileExistsError:
+            raise invalid(f"{show(path)}: a symlink that leads nowhere") from None
+        made = _open_below(parent, name)
+    finally:
+        os.close(parent)
+    os.fchown(made, *owner)
+    os.fchmod(made, mode)
+    return made
+
+
+def _make(above: int, name: bytes) -> bool:
+    """Make a directory unless it is there; tells whether it was made."""
+    try:
+        os.mkdir(name, _PARENT_MODE, dir_fd=above)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _open_below(above: int, name: bytes) -> int:
+    """Open a directory below one of the destination.
+
+    A link there is followed inside of the root, as Docker does: the kernel walks the path from
+    the worker's root, so that it cannot lead out.
+    """
+    try:
+        return os.open(name, O_READ_DIRECTORY, dir_fd=above)
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+    flags = O_READ_DIRECTORY & ~os.O_NOFOLLOW
+    try:
+        return openat2.openat2(above, name, flags, openat2.RESOLVE_NO_MAGICLINKS)
+    except OSError:
+        raise invalid(f"cannot copy to non-directory: {show(name)}") from None
+
+
+@contextmanager
+def _opened_parent(root: int, path: bytes) -> Iterator[tuple[int, bytes]]:
+    above, _, name = path.rpartition(b"/")
+    fd = openat2.open_in_root(root, above or b".", O_PATH_DIRECTORY)
+    try:
+        yield fd, name
+    finally:
+        os.close(fd)
+
+
+def _is_below(path: bytes, directory: bytes) -> bool:
+    return not directory or path == directory or path.startswith(directory + b"/")
+
+
+def _copy_bytes(source: int, target: int, status: os.stat_result) -> None:
+    size = status.st_size
+    if not size:
+        return
+    if status.st_blocks * 512 >= size:
+        _copy_range(source, target, 0, size)
+        return
+    position = 0
+    while position < size:
+        try:
+            start = os.lseek(source, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            break  # nothing but a hole up to the end
+        position = os.lseek(source, start, os.SEEK_HOLE)
+        os.lseek(target, start, os.SEEK_SET)
+        os.lseek(source, start, os.SEEK_SET)
+        _copy_range(source, target, start, position - start)
+    os.ftruncate(target, size)
+
+
+def _copy_range(source: int, target: int, start: int, left: int) -> None:
+    """Copy from where both descriptors stand."""
+    if left <= _PROBE:
+        data = os.read(source, left)
+        if len(data) == left:
+            _write(target, data)
+            return
+        os.lseek(source, start, os.SEEK_SET)
+    while left:
+        try:
+            done = os.copy_file_range(source, target, min(left, _SLICE))
+        except OSError as error:
+            if error.errno not in _NO_COPY_RANGE:
+                raise
+            data = os.read(source, min(left, _READ))
+            _write(target, data)
+            done = len(data)
+        if not done:
+            return  # it became shorter
+        left -= done
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _set_xattrs(target: int, source: int) -> None:
+    for name, value in read_portable(source).items():
+        try:
+            os.setxattr(target, name, value)
+        except OSError as error:
+            if error.errno not in _NO_XATTRS:
+                raise
+
+
+def _is_archive(fd: int, limits: Limits) -> bool:
+    """Tell whether a file is a tar, compressed or not, by its first member."""
+    try:
+        head = b"".join(_first(chunks(Source.of(fd), limits)))
+        return any(isinstance(event, Member) for event in Reader().feed(head))
+    except (JobError, FormatError, OSError, EOFError):
+        return False
+
+
+def _first(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        yield piece[:_PROBE]
+        size += len(piece)
+        if size >= 512:
+            return
+
+
+def _parse_mode(text: str) -> ModeChange | None:
+    if not text:
+        return None
+    try:
+        return parse_mode(text)
+    except InvalidMode as error:
+        raise invalid(str(error)) from None
