@@ -68,9 +68,9 @@ class BuildImages:
         document = new.document
         chains = chain_ids(document.rootfs.diff_ids)
         config = encode_document(document, new.members)
-        known = len(new.base)
-        own = zip(chains[known:], document.rootfs.diff_ids[known:], strict=True)
-        layers = [*new.base, *(self._descriptor(chain, diff_id) for chain, diff_id in own)]
+        base = new.base or self._known(chains)
+        own = zip(chains[len(base) :], document.rootfs.diff_ids[len(base) :], strict=True)
+        layers = [*base, *(self._descriptor(chain, diff_id) for chain, diff_id in own)]
         async with self._leases.take() as lease:
             for chain in chains:
                 lease.hold_chain(chain)
@@ -88,6 +88,22 @@ class BuildImages:
         for name in new.names:
             self._registrar.publish("tag", image, name.familiar())
         return image
+
+    def _known(self, chains: Sequence[ChainId]) -> Sequence[Descriptor]:
+        """The descriptors of the lowest layers, as the image that shares most of them has them.
+
+        A layer that was pulled or loaded may not pack to the same bytes again: its blob is kept.
+        """
+        best: Sequence[Descriptor] = ()
+        for image in self._catalog:
+            shared = 0
+            for have, wanted in zip(image.chain_ids, chains, strict=False):
+                if have != wanted:
+                    break
+                shared += 1
+            if shared > len(best) and len(image.layers) == len(image.chain_ids):
+                best = image.layers[:shared]
+        return best
 
     def _descriptor(self, chain: ChainId, diff_id: Digest) -> Descriptor:
         layer = self._snapshotter.layer(chain)
