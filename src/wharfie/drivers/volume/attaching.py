@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wharfie.drivers.volume.options import MountOptions
 from wharfie.kernel import mounts
@@ -19,6 +19,7 @@ from wharfie.kernel.openat2 import open_in_root
 from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound
 from wharfie.model.volume import Holder
 
+_ANY_DIRECTORY = "/proc"
 _NETWORK_TYPES = ("nfs", "nfs4", "cifs")
 
 
@@ -50,13 +51,23 @@ def mount_below(root: int, subpath: str) -> int:
     if subpath.startswith("/") or ".." in subpath.split("/"):
         raise InvalidArgument(f"subpath must be a relative path within the volume: {subpath!r}")
     try:
-        place = open_in_root(root, subpath, os.O_PATH | os.O_CLOEXEC)
+        try:
+            return _clone_below(root, subpath)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        # Before Linux 6.15 parts of detached mounts cannot be cloned.
+        return _in_thread(lambda: _clone_attached(root, subpath))
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise NotFound(f"cannot access path {subpath}: no such file or directory") from None
         if error.errno == errno.ELOOP:
             raise Forbidden(f"subpath {subpath} escapes the volume") from None
-        raise
+        raise Internal(f"cannot mount subpath {subpath}: {error.strerror or error}") from error
+
+
+def _clone_below(root: int, subpath: str) -> int:
+    place = open_in_root(root, subpath, os.O_PATH | os.O_CLOEXEC)
     try:
         flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
         cloned = mounts.open_tree(place, "", flags | mounts.AT_RECURSIVE)
@@ -66,6 +77,33 @@ def mount_below(root: int, subpath: str) -> int:
         cloned, flags=mounts.AT_EMPTY_PATH | mounts.AT_RECURSIVE, propagation=mounts.MS_PRIVATE
     )
     return cloned
+
+
+def _clone_attached(root: int, subpath: str) -> int:
+    """In a thread of its own: the mount is attached in a mount namespace that ends with it."""
+    mounts.unshare(mounts.CLONE_NEWNS)
+    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
+    mounts.move_mount(root, "", mounts.AT_FDCWD, _ANY_DIRECTORY)
+    return _clone_below(root, subpath)
+
+
+def _in_thread(action: Callable[[], int]) -> int:
+    """Run in a thread that ends afterwards, as it changes its namespaces."""
+    results: list[int] = []
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(action())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+
+    thread = threading.Thread(target=body, name="volume", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 def _bind(options: MountOptions) -> int:
@@ -134,37 +172,31 @@ def _shared(holders: Sequence[Holder]) -> int:
 
 def _clone_of(holder: Holder) -> int:
     """A clone of a mount in another mount namespace: a thread goes there."""
-    results: list[int] = []
-    failures: list[BaseException] = []
+    return _in_thread(lambda: _clone_there(holder))
 
-    def body() -> None:
-        try:
-            namespace = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                mounts.unshare(mounts.CLONE_FS)
-                mounts.setns(namespace, mounts.CLONE_NEWNS)
-            finally:
-                os.close(namespace)
-            root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                place = open_in_root(root, holder.destination, os.O_PATH | os.O_CLOEXEC)
-            finally:
-                os.close(root)
-            flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
-            try:
-                results.append(mounts.open_tree(place, "", flags))
-            finally:
-                os.close(place)
-            mounts.mount_setattr(results[0], attr_clear=mounts.MOUNT_ATTR_RDONLY,
-                                 propagation=mounts.MS_PRIVATE)  # fmt: skip
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failures.append(error)
 
-    thread = threading.Thread(target=body, name="volume", daemon=True)
-    thread.start()
-    thread.join()
-    if failures:
-        for descriptor in results:
-            os.close(descriptor)
-        raise failures[0]
-    return results[0]
+def _clone_there(holder: Holder) -> int:
+    namespace = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        mounts.unshare(mounts.CLONE_FS)
+        mounts.setns(namespace, mounts.CLONE_NEWNS)
+    finally:
+        os.close(namespace)
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        place = open_in_root(root, holder.destination, os.O_PATH | os.O_CLOEXEC)
+    finally:
+        os.close(root)
+    flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
+    try:
+        cloned = mounts.open_tree(place, "", flags)
+    finally:
+        os.close(place)
+    try:
+        mounts.mount_setattr(
+            cloned, attr_clear=mounts.MOUNT_ATTR_RDONLY, propagation=mounts.MS_PRIVATE
+        )
+    except OSError:
+        os.close(cloned)
+        raise
+    return cloned
