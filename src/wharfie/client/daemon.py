@@ -217,7 +217,14 @@ class Client:
             raise self._failed(method, full, error) from None
         return self._checked(response, method, full)
 
-    def hijack(self, path: str, *, query: Query | None = None, body: object = None) -> Hijacked:
+    def hijack(
+        self,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Hijacked:
         """Have the daemon hand over a connection.
 
         Raises:
@@ -231,6 +238,7 @@ class Client:
             "Connection": "Upgrade",
             "Upgrade": "tcp",
             "Content-Type": kind,
+            **(headers or {}),
         }
         connection = self._connect("POST", full, tunnel=True)
         try:
