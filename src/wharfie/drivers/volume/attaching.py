@@ -11,15 +11,15 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from wharfie.drivers.volume.options import MountOptions
 from wharfie.kernel import mounts
+from wharfie.kernel.mount_clones import clone_below, clone_open
 from wharfie.kernel.openat2 import open_in_root
 from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound
 from wharfie.model.volume import Holder
 
-_ANY_DIRECTORY = "/proc"
 _NETWORK_TYPES = ("nfs", "nfs4", "cifs")
 
 
@@ -51,59 +51,29 @@ def mount_below(root: int, subpath: str) -> int:
     if subpath.startswith("/") or ".." in subpath.split("/"):
         raise InvalidArgument(f"subpath must be a relative path within the volume: {subpath!r}")
     try:
-        try:
-            return _clone_below(root, subpath)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-        # Before Linux 6.15 parts of detached mounts cannot be cloned.
-        return _in_thread(lambda: _clone_attached(root, subpath))
+        cloned = _clone_below(root, subpath)
+        mounts.mount_setattr(
+            cloned, flags=mounts.AT_EMPTY_PATH | mounts.AT_RECURSIVE, propagation=mounts.MS_PRIVATE
+        )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise NotFound(f"cannot access path {subpath}: no such file or directory") from None
         if error.errno == errno.ELOOP:
             raise Forbidden(f"subpath {subpath} escapes the volume") from None
         raise Internal(f"cannot mount subpath {subpath}: {error.strerror or error}") from error
+    return cloned
 
 
 def _clone_below(root: int, subpath: str) -> int:
     place = open_in_root(root, subpath, os.O_PATH | os.O_CLOEXEC)
     try:
-        flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
-        cloned = mounts.open_tree(place, "", flags | mounts.AT_RECURSIVE)
+        return clone_open(place)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return clone_below(root, place)  # before Linux 6.15
     finally:
         os.close(place)
-    mounts.mount_setattr(
-        cloned, flags=mounts.AT_EMPTY_PATH | mounts.AT_RECURSIVE, propagation=mounts.MS_PRIVATE
-    )
-    return cloned
-
-
-def _clone_attached(root: int, subpath: str) -> int:
-    """In a thread of its own: the mount is attached in a mount namespace that ends with it."""
-    mounts.unshare(mounts.CLONE_NEWNS)
-    mounts.mount(None, "/", None, mounts.MS_REC | mounts.MS_PRIVATE)
-    mounts.move_mount(root, "", mounts.AT_FDCWD, _ANY_DIRECTORY)
-    return _clone_below(root, subpath)
-
-
-def _in_thread(action: Callable[[], int]) -> int:
-    """Run in a thread that ends afterwards, as it changes its namespaces."""
-    results: list[int] = []
-    failures: list[BaseException] = []
-
-    def body() -> None:
-        try:
-            results.append(action())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failures.append(error)
-
-    thread = threading.Thread(target=body, name="volume", daemon=True)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return results[0]
 
 
 def _bind(options: MountOptions) -> int:
@@ -172,7 +142,21 @@ def _shared(holders: Sequence[Holder]) -> int:
 
 def _clone_of(holder: Holder) -> int:
     """A clone of a mount in another mount namespace: a thread goes there."""
-    return _in_thread(lambda: _clone_there(holder))
+    results: list[int] = []
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(_clone_there(holder))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+
+    thread = threading.Thread(target=body, name="volume", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 def _clone_there(holder: Holder) -> int:
