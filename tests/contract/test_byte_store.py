@@ -1,165 +1,199 @@
-"""What every byte store of the registry must do."""
+"""What every storage driver of the registry must do, on a directory and on an object store."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from collections.abc import AsyncIterator
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from wharfie.registry.ports.storage import ByteStore, NoSuchKey
-from wharfie.registry.storage.local import RootInUse, open_local
+from support.s3_server import BUCKET, KEY, REGION, SECRET, S3Server
+from wharfie.registry.config.elsewhere import S3Config
+from wharfie.registry.ports import ByteStore, NoSuchKey
+from wharfie.registry.storage.local import open_local
+from wharfie.registry.storage.s3 import open_s3
 
-DIGEST = f"sha256:{hashlib.sha256(b'data').hexdigest()}"
-
-
-@pytest.fixture(params=["local"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ByteStore]:
-    made = open_local(str(tmp_path))
-    yield made
-    await made.close()
+UPLOAD = "docker/registry/v2/repositories/a/_uploads/1/data"
+MIB = 1 << 20
 
 
-async def gather(chunks: AsyncIterator[bytes]) -> bytes:
+@pytest.fixture(params=["local", "s3", "s3-prefix"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[object]:
+    """Opens the same store again and again."""
+    if request.param == "local":
+        yield lambda: open_local(str(tmp_path / "root"))
+        return
+    with S3Server() as server:
+        config = S3Config(
+            bucket=BUCKET,
+            region=REGION,
+            endpoint=server.url,
+            access_key=KEY,
+            secret_key=SECRET,
+            prefix="some/where" if request.param == "s3-prefix" else "",
+            chunk=5 * MIB,
+        )
+        yield lambda: open_s3(config)
+
+
+@pytest.fixture
+async def store(places) -> AsyncIterator[ByteStore]:
+    found = places()
+    yield found
+    await found.close()
+
+
+async def whole(chunks: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in chunks])
 
 
-async def test_what_is_written_is_read(store: ByteStore) -> None:
-    await store.write(("a/b/link", b"one"), ("a/c/link", b"two"))
-    assert await store.read("a/b/link", 100) == b"one"
-    assert await store.read("a/b/link", 2) == b"on"
-    assert (await store.state("a/c/link")).size == 3
-    await store.write(("a/b/link", b"three"))
-    assert await store.read("a/b/link", 100) == b"three"
-
-
-async def test_what_is_not_there_is_told(store: ByteStore) -> None:
-    await store.write(("a/file", b""))
-    for key in ("none", "a/none", "a/file/below"):
+async def test_small_objects(store: ByteStore) -> None:
+    await store.write(("a/b", b"one"), ("a/c", b""), ("a/b", b"two"))
+    assert await store.read("a/b", 100) == b"two"
+    assert await store.read("a/b", 2) == b"tw"
+    assert await store.read("a/c", 100) == b""
+    state = await store.state("a/b")
+    assert state.size == 3
+    assert abs(state.modified - time.time()) < 60
+    await store.delete("a/b", "a/none")
+    for verb in (store.state("a/b"), store.read("a/b", 1), store.open("a/b")):
         with pytest.raises(NoSuchKey):
-            await store.read(key, 10)
+            await verb
+
+
+async def test_names_and_folders(store: ByteStore) -> None:
+    await store.write(("r/x/1", b""), ("r/x/2/3", b""), ("r/xy/1", b""), ("r/x-1", b""))
+    assert await store.names("r") == ["x", "x-1", "xy"]
+    assert await store.names("r/x") == ["1", "2"]
+    assert await store.names("r/none") == []
+    await store.delete_below("r/x")
+    assert await store.names("r") == ["x-1", "xy"]
+    await store.delete_below("r/none")
+
+
+async def test_many_names_come_in_pages(store: ByteStore) -> None:
+    names = [f"n{number:04d}" for number in range(250)]
+    await store.write(*((f"many/{name}/link", b"x") for name in names))
+    assert await store.names("many") == names
+    await store.delete_below("many")
+    assert await store.names("many") == []
+
+
+async def test_what_holds_a_name(store: ByteStore) -> None:
+    for name in ("a", "a/b", "c/d/e", "_x/y"):
+        await store.write((f"top/{name}/_manifests/x/_manifests/y", b""))
+    await store.write(("top/f/_layers/x", b""))
+    assert await store.holding("top", "_manifests") == ["a", "a/b", "c/d/e"]
+    assert await store.holding("none", "_manifests") == []
+
+
+async def test_touching_and_moving(store: ByteStore) -> None:
+    await store.write(("a/b", b"data"))
+    before = await store.state("a/b")
+    await store.touch("a/b")
+    await store.touch("a/none")
+    after = await store.state("a/b")
+    assert (after.size, after.modified >= before.modified) == (4, True)
+    await store.move("a/b", "c/d/e")
+    assert await store.read("c/d/e", 10) == b"data"
+    for verb in (store.state("a/b"), store.state("a/none"), store.move("a/b", "x")):
         with pytest.raises(NoSuchKey):
-            await store.state(key)
-        with pytest.raises(NoSuchKey):
-            await store.open(key)
-        with pytest.raises(NoSuchKey):
-            await store.move(key, "elsewhere")
-        with pytest.raises(NoSuchKey):
-            await store.staging(key, fresh=False)
-        await store.delete(key)
-        await store.touch(key)
-    await store.delete_below("none")
-    assert list(await store.names("none")) == []
-    assert list(await store.holding("none", "_x")) == []
+            await verb
 
 
-async def test_names_are_those_directly_below_and_sorted(store: ByteStore) -> None:
-    await store.write(*((f"top/{name}/x", b"") for name in ("b", "a", "C", "a-b")))
-    assert list(await store.names("top")) == ["C", "a", "a-b", "b"]
-    await store.delete("top/a/x")
-    assert list(await store.names("top")) == ["C", "a-b", "b"]
-
-
-async def test_holding_finds_what_holds_a_name(store: ByteStore) -> None:
-    await store.write(
-        ("r/b/_m/x", b""), ("r/a/_m/x", b""), ("r/a/deep/er/_m/y/z", b""), ("r/c/_other/_m/x", b"")
-    )
-    assert list(await store.holding("r", "_m")) == ["a", "a/deep/er", "b"]
-
-
-async def test_deleting_below_takes_all_and_nothing_else(store: ByteStore) -> None:
-    await store.write(("t/a/1", b""), ("t/a/2/3", b""), ("t/ab/1", b""))
-    await store.delete_below("t/a")
-    assert list(await store.names("t")) == ["ab"]
-
-
-async def test_an_object_is_read_in_parts(store: ByteStore) -> None:
-    data = bytes(range(256)) * 10_000
-    await store.write(("a", data))
-    opened = await store.open("a")
+async def test_an_object_is_read_in_ranges(store: ByteStore) -> None:
+    data = os.urandom(3 * MIB + 17)
+    await store.write(("blob", data))
+    opened = await store.open("blob")
     try:
         assert opened.size == len(data)
-        assert await gather(opened.read(0, opened.size)) == data
-        assert await gather(opened.read(1000, 2_000_000)) == data[1000:2_000_000]
-        assert await gather(opened.read(7, 7)) == b""
-        # It stays readable when its key goes.
-        await store.delete("a")
-        assert await gather(opened.read(5, 10)) == data[5:10]
+        assert await whole(opened.read(0, len(data))) == data
+        assert await whole(opened.read(5, 6)) == data[5:6]
+        assert await whole(opened.read(MIB, 2 * MIB + 1)) == data[MIB : 2 * MIB + 1]
+        assert await whole(opened.read(7, 7)) == b""
     finally:
         opened.close()
 
 
-async def test_staging_grows_survives_and_becomes_an_object(store: ByteStore) -> None:
-    staging = await store.staging("up/1/data", fresh=True)
-    await staging.append(b"da")
-    await staging.close()
-    assert (await store.state("up/1/data")).size == 2
-    staging = await store.staging("up/1/data", fresh=False)
-    assert staging.size == 2
-    await staging.append(b"t", b"a")
-    assert staging.size == 4
-    assert await gather(staging.read(1, 4)) == b"ata"
-    await staging.publish("blobs/x", DIGEST)
-    await staging.close()
-    assert await store.read("blobs/x", 10) == b"data"
+@pytest.mark.parametrize("sizes", [[], [0], [10], [6 * MIB], [11 * MIB + 1, 5]])
+async def test_a_staging_becomes_an_object(store: ByteStore, sizes: list[int]) -> None:
+    pieces = [os.urandom(size) for size in sizes]
+    staging = await store.staging(UPLOAD, fresh=True)
+    for piece in pieces:
+        await staging.append(piece)
+    assert staging.size == sum(sizes)
+    await staging.publish("blobs/x/data", "sha256:" + "0" * 64)
+    opened = await store.open("blobs/x/data")
+    assert await whole(opened.read(0, opened.size)) == b"".join(pieces)
+    opened.close()
     with pytest.raises(NoSuchKey):
-        await store.state("up/1/data")
-    opened = await store.open("blobs/x")
-    assert opened.is_sound(DIGEST)
-    opened.close()
+        await store.staging(UPLOAD, fresh=False)
 
 
-async def test_many_pieces_at_once(store: ByteStore) -> None:
-    staging = await store.staging("up/2/data", fresh=True)
-    pieces = [bytes([n % 256]) * (n % 7) for n in range(3000)]
-    await staging.append(*pieces)
-    assert await gather(staging.read(0, staging.size)) == b"".join(pieces)
+async def test_a_staging_outlives_its_process(places) -> None:
+    parts = [os.urandom(size) for size in (6 * MIB, 3, 7 * MIB)]
+    whole_data = b"".join(parts)
+    size = 0
+    for number, part in enumerate(parts):
+        store = places()
+        staging = await store.staging(UPLOAD, fresh=number == 0)
+        assert staging.size == size
+        await staging.append(part)
+        size += len(part)
+        await staging.close()
+        assert (await store.state(UPLOAD)).size == size
+        await store.close()
+    store = places()
+    staging = await store.staging(UPLOAD, fresh=False)
+    assert await whole(staging.read(0, size)) == whole_data
+    assert await whole(staging.read(6 * MIB - 1, 6 * MIB + 5)) == whole_data[6 * MIB - 1 :][:6]
+    await staging.publish("blobs/y/data", "sha256:" + "0" * 64)
     await staging.close()
-
-
-async def test_an_object_replaces_another(store: ByteStore) -> None:
-    await store.write(("blobs/x", b"old"))
-    staging = await store.staging("up/3/data", fresh=True)
-    await staging.append(b"data")
-    await staging.publish("blobs/x", DIGEST)
-    assert await store.read("blobs/x", 10) == b"data"
-    await store.move("blobs/x", "aside/x")
-    assert await store.read("aside/x", 10) == b"data"
-
-
-async def test_vouching_is_for_these_bytes(store: ByteStore) -> None:
-    await store.write(("a", b"data"))
-    opened = await store.open("a")
-    opened.vouch(DIGEST)
-    assert opened.is_sound(DIGEST)
-    opened.doubt()
+    opened = await store.open("blobs/y/data")
+    assert await whole(opened.read(0, size)) == whole_data
     opened.close()
+    await store.close()
 
 
-async def test_many_write_below_one_folder_while_it_is_emptied(store: ByteStore) -> None:
-    """Folders come and go under the hands of those that write into them."""
-
-    async def churn(number: int) -> None:
-        for turn in range(30):
-            key = f"hot/a/b/{number % 3}/{number}-{turn}"
-            await store.write((key, b"x"))
-            assert await store.read(key, 10) == b"x"
-            await store.delete(key)
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(8):
-            group.create_task(churn(number))
-    assert list(await store.names("hot")) == []
+async def test_a_staging_is_read_and_goes_on(store: ByteStore) -> None:
+    staging = await store.staging(UPLOAD, fresh=True)
+    await staging.append(b"abc")
+    assert await whole(staging.read(0, 3)) == b"abc"
+    await staging.append(b"def")
+    assert await whole(staging.read(1, 5)) == b"bcde"
+    await staging.close()
+    assert (await store.state(UPLOAD)).size == 6
 
 
-async def test_a_local_root_has_one_owner(tmp_path: Path) -> None:
-    first = open_local(str(tmp_path))
-    (tmp_path / "wharfie/tmp/left over").write_bytes(b"of a crash")
-    with pytest.raises(RootInUse):
-        open_local(str(tmp_path))
-    await first.close()
-    second = open_local(str(tmp_path))
-    assert not list((tmp_path / "wharfie/tmp").iterdir())
-    await second.close()
+async def test_a_staging_is_forgotten(store: ByteStore) -> None:
+    staging = await store.staging(UPLOAD, fresh=True)
+    await staging.append(b"abc")
+    await staging.close()
+    folder = UPLOAD.rpartition("/")[0]
+    assert await store.names(folder.rpartition("/")[0]) == ["1"]
+    await store.delete_below(folder)
+    with pytest.raises(NoSuchKey):
+        await store.staging(UPLOAD, fresh=False)
+    assert await store.names(folder.rpartition("/")[0]) == []
+
+
+async def test_broken_bytes_are_doubted_until_they_are_replaced(store: ByteStore) -> None:
+    digest = "sha256:" + "0" * 64
+    await store.write(("blobs/z/data", b"broken"))
+    opened = await store.open("blobs/z/data")
+    opened.vouch(digest)
+    assert opened.is_sound(digest)
+    opened.doubt()
+    assert not opened.is_sound(digest)
+    opened.close()
+    again = await store.open("blobs/z/data")
+    assert not again.is_sound(digest)
+    again.close()
+    staging = await store.staging(UPLOAD, fresh=True)
+    await staging.append(b"wh", b"ole")
+    await staging.publish("blobs/z/data", digest)
+    healed = await store.open("blobs/z/data")
+    assert healed.is_sound(digest)
+    healed.close()
