@@ -80,7 +80,8 @@ def test_noise_gives_format_errors_only(noise, seed) -> None:
 @given(st.sampled_from(SAMPLES), st.integers(min_value=1, max_value=4000))
 def test_a_cut_archive_is_told(archive, kept) -> None:
     cut = archive[: min(kept, len(archive) - 1024)]
-    if len(cut) % 512:
+    # Of the padding behind a file nothing need be there, as in Go.
+    if len(cut) % 512 and archive[len(cut) : len(cut) + -len(cut) % 512].strip(b"\0"):
         with pytest.raises(FormatError):
             read(cut)
 

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.daemon import Daemon
+from support.project_quota import KINDS, make_file_system
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
-_MIB = 1 << 20
 
 
-def make_file_system(daemon: Daemon, image: Path) -> bool:
-    """A loop-mounted file system with project quotas as the daemon's data root."""
-    with image.open("wb") as file:
-        file.truncate(400 * _MIB)
-    commands = (
-        ["mkfs.xfs", "-q", "-f", str(image)],
-        ["mkfs.ext4", "-q", "-F", "-O", "project,quota", "-E", "quotatype=prjquota", str(image)],
-    )
-    daemon.data_root.mkdir(parents=True)
-    mount = ["mount", "-o", "loop,prjquota", str(image), str(daemon.data_root)]
-    for command in commands:
-        made = bool(shutil.which(command[0])) and not daemon.namespaces.run(*command).returncode
-        if made and daemon.namespaces.run(*mount).returncode == 0:
-            return True
-    return False
-
-
-@pytest.fixture
-def counting(tmp_path: Path) -> Iterator[Daemon]:
+@pytest.fixture(scope="module", params=KINDS)
+def counting(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Daemon]:
+    image = tmp_path_factory.mktemp("quota") / "image"
     with Daemon() as daemon:
-        if not make_file_system(daemon, tmp_path / "image"):
-            pytest.skip("this kernel mounts no file system with project quotas")
+        if not make_file_system(daemon, image, request.param):
+            pytest.skip(f"no {request.param} with project quotas here")
         daemon.start()
         daemon.load_busybox()
         yield daemon
@@ -50,6 +34,29 @@ def test_a_container_cannot_write_more_than_its_size(counting: Daemon) -> None:
     assert roomy.returncode == 0, roomy.stderr
     free = counting.docker("run", "--rm", *fill)
     assert free.returncode == 0, free.stderr
+
+
+def test_a_volume_cannot_hold_more_than_its_size(counting: Daemon) -> None:
+    fill = ("busybox", "dd", "if=/dev/zero", "of=/d/big", "bs=1M", "count=40")
+    for name, flags in (("small", ("-o", "size=20m")), ("other", ("-o", "size=60m")), ("free", ())):
+        made = counting.docker("volume", "create", *flags, name)
+        assert made.returncode == 0, made.stderr
+    full = counting.docker("run", "--rm", "-v", "small:/d", *fill)
+    assert full.returncode != 0
+    assert "No space left on device" in full.stderr or "quota exceeded" in full.stderr.lower()
+    for name in ("other", "free"):
+        done = counting.docker("run", "--rm", "-v", f"{name}:/d", *fill)
+        assert done.returncode == 0, done.stderr
+    counting.restart()
+    # Numbers are not given twice, and a copy is limited like its original.
+    assert counting.docker("volume", "create", "-o", "size=60m", "later").returncode == 0
+    assert counting.docker("run", "--rm", "-v", "later:/d", *fill).returncode == 0
+    assert counting.docker("volume", "rm", "small").returncode == 0
+    assert counting.docker("volume", "create", "-o", "size=20m", "small").returncode == 0
+    cloned = counting.wharfie("volume", "clone", "small", "copy")
+    assert cloned.returncode == 0, cloned.stderr
+    assert counting.docker("run", "--rm", "-v", "copy:/d", *fill).returncode != 0
+    counting.docker("volume", "rm", "small", "other", "free", "later", "copy")
 
 
 def test_a_file_system_that_does_not_count_refuses(shared_daemon: Daemon) -> None:

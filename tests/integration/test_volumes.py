@@ -89,6 +89,8 @@ def test_a_directory_of_the_host(daemon: Daemon, tmp_path: Path) -> None:
         ({"type": "tmpfs"}, "missing required option"),
         ({"device": "tmpfs"}, "missing required option"),
         ({"size": "10g"}, "quota size requested but no quota support"),
+        ({"size": "much"}, "invalid size: 'much'"),
+        ({"type": "tmpfs", "device": "tmpfs", "size": "1m"}, "give it to the file system in o"),
         ({"type": "none", "o": "bind", "device": "relative"}, "absolute"),
         ({"mode": "9"}, "invalid value for mode"),
     ],

@@ -447,6 +447,7 @@ class Bench:
             commits=fakes.commits,
             execs=fakes.execs,
             images=fakes.images,
+            builds=nobody,
             registries=nobody,
             networks=nobody,
             attachments=nobody,

@@ -39,6 +39,7 @@ from wharfie.api.query import Query
 from wharfie.api.routes import ALL
 from wharfie.api.services import ApiRules, Context, Gate, Graph, NoGraph, Services, admit
 from wharfie.api.versions import CEILING, FLOOR, Version, parse_version, spell
+from wharfie.formats import session
 from wharfie.model.caller import Call
 from wharfie.model.errors import EngineError, InvalidArgument, NotModified
 from wharfie.model.measures import Measures
@@ -306,6 +307,7 @@ _PING_HEADERS = encode_fields(
     ("Cache-Control", "no-cache, no-store, must-revalidate"),
     ("Pragma", "no-cache"),
     ("Swarm", "inactive"),
+    (session.HEADER, session.VERSION),
 )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from wharfie.api.query import Query
 from wharfie.api.times import parse_time
+from wharfie.model.build.solver import PruneRequest
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.filters import (
     ContainerFilters,
@@ -24,6 +25,17 @@ from wharfie.model.filters import (
 )
 
 _DECODER = msgspec.json.Decoder()
+_CACHE_FILTERS = (
+    "until",
+    "unused-for",
+    "id",
+    "parent",
+    "type",
+    "description",
+    "inuse",
+    "shared",
+    "private",
+)
 _TRUE = frozenset({"1", "t", "true", "T", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "false", "F", "FALSE", "False"})
 
@@ -210,6 +222,31 @@ def prune_filters(query: Query, allowed: Collection[str], *, now: int) -> PruneF
         not_labels=given.labels("label!"),
         dangling=given.boolean("dangling"),
         all=given.boolean("all") or False,
+    )
+
+
+def cache_prune(query: Query, *, now: int) -> PruneRequest:
+    """`POST /build/prune`: filters and bounds, the older name of one bound included."""
+    given = FilterMap(query, _CACHE_FILTERS)
+    until = [*given.texts("until"), *given.texts("unused-for")]
+    if len(until) > 1:
+        raise InvalidArgument("filters expect only one value")
+    before = None
+    if until:
+        try:
+            before = parse_time(until[0], now=now)
+        except InvalidArgument:
+            raise InvalidArgument(
+                "\"until\" filter expects a duration (e.g., '24h') or a timestamp: failed to "
+                f'parse value as time or duration: "{until[0]}"'
+            ) from None
+    return PruneRequest(
+        all=query.flag("all"),
+        reserved=query.integer("reserved-space") or query.integer("keep-storage") or 0,
+        maximum=query.integer("max-used-space") or 0,
+        minimum_free=query.integer("min-free-space") or 0,
+        filters={name: given.texts(name) for name in _CACHE_FILTERS if given.texts(name)},
+        before=before,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Self
 
 import msgspec
 
@@ -17,26 +18,55 @@ async def progress_stream(messages: AsyncIterator[Progress]) -> Outcome:
 
     Source: behaviours 130: the head is not written before the first message.
     """
-    first = await anext(messages, None)
-    return Stream(_spell(first, messages), 200, JSON)
+    return await begun(_spell(messages))
 
 
 def report_stream(messages: AsyncIterator[Progress]) -> Outcome:
     """Answer 200 at once; every error is in the stream, as Docker's load has it."""
-    return Stream(_spell(None, messages), 200, JSON)
+    return Stream(_spell(messages, began=True), 200, JSON)
 
 
-async def _spell(first: Progress | None, others: AsyncIterator[Progress]) -> AsyncIterator[bytes]:
+async def begun(chunks: AsyncIterator[bytes]) -> Outcome:
+    """Answer with a stream once its first chunk is there."""
+    return Stream(_Begun(await anext(chunks, b""), chunks), 200, JSON)
+
+
+class _Begun:
+    """A stream whose first chunk was taken; closed before it is read it ends the others, too.
+
+    A generator that was never begun would not: what it is to close would go on.
+    """
+
+    def __init__(self, first: bytes, others: AsyncIterator[bytes]) -> None:
+        self._first = first
+        self._others = others
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        first, self._first = self._first, b""
+        return first or await anext(self._others)
+
+    async def aclose(self) -> None:
+        """End it."""
+        close = getattr(self._others, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _spell(messages: AsyncIterator[Progress], *, began: bool = False) -> AsyncIterator[bytes]:
     try:
-        if first is not None:
-            yield _line(first)
-        async for message in others:
+        async for message in messages:
+            began = True
             yield _line(message)
     except EngineError as error:
+        if not began:
+            raise
         yield _line({"errorDetail": {"message": error.message}, "error": error.message})
     finally:
         # The client is gone: what makes the messages is to end now, not when it is collected.
-        close = getattr(others, "aclose", None)
+        close = getattr(messages, "aclose", None)
         if close is not None:
             await close()
 

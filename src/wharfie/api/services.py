@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from wharfie.api.listing import ContainerListing
 from wharfie.api.versions import FLOOR, Version
+from wharfie.build.service import Builds
 from wharfie.engine.containers import (
     ContainerCommits,
     ContainerFiles,
@@ -46,6 +47,7 @@ class Services(Struct, frozen=True, kw_only=True):
     commits: ContainerCommits
     execs: Execs
     images: Images
+    builds: Builds
     registries: RemoteImages
     networks: Networks
     attachments: ContainerNetworks

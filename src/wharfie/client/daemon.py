@@ -217,7 +217,14 @@ class Client:
             raise self._failed(method, full, error) from None
         return self._checked(response, method, full)
 
-    def hijack(self, path: str, *, query: Query | None = None, body: object = None) -> Hijacked:
+    def hijack(
+        self,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Hijacked:
         """Have the daemon hand over a connection.
 
         Raises:
@@ -231,8 +238,9 @@ class Client:
             "Connection": "Upgrade",
             "Upgrade": "tcp",
             "Content-Type": kind,
+            **(headers or {}),
         }
-        connection = self._connect("POST", full)
+        connection = self._connect("POST", full, tunnel=True)
         try:
             connection.request(self._head("POST", full, data, extra), data)
             response = connection.response(method="POST")
@@ -261,9 +269,9 @@ class Client:
         lines.append("\r\n")
         return "".join(lines).encode("latin-1", "replace")
 
-    def _connect(self, method: str, full: str) -> Connection:
+    def _connect(self, method: str, full: str, *, tunnel: bool = False) -> Connection:
         try:
-            return Connection(dial(self.endpoint))
+            return Connection(dial(self.endpoint, tunnel=tunnel))
         except TransportError as error:
             raise self._failed(method, full, error) from None
 

@@ -13,7 +13,12 @@ import os
 from wharfie.client.endpoint import Endpoint
 from wharfie.client.errors import Cause, TransportError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wharfie.client.proxies import Proxy
+
 RECEIVE = 64 * 1024
+_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 _CAUSES = {
     errno.ECONNREFUSED: Cause.REFUSED,
     errno.ENOENT: Cause.NO_SOCKET,
@@ -89,8 +94,26 @@ class Stream:
         return self._sock.fileno()
 
 
-def dial(endpoint: Endpoint) -> Stream:
+class ProxiedStream(Stream):
+    """At its other end is a proxy, which is told of each request where it is to go.
+
+    Attributes:
+        base_url: what comes before each path.
+        lines: further lines of each head.
+    """
+
+    def __init__(self, sock: _socket.socket, base_url: str, lines: str) -> None:
+        super().__init__(sock)
+        self.base_url = base_url
+        self.lines = lines
+
+
+def dial(endpoint: Endpoint, *, tunnel: bool = False) -> Stream:
     """Connect.
+
+    Args:
+        endpoint: to what.
+        tunnel: if there is a proxy, it must not see what is said.
 
     Raises:
         TransportError: refused, unreachable, or the TLS handshake failed.
@@ -101,9 +124,9 @@ def dial(endpoint: Endpoint) -> Stream:
         from wharfie.client.ssh import dial_ssh
 
         return dial_ssh(endpoint)
-    sock = dial_tcp(endpoint)
     if endpoint.tls is None:
-        return Stream(sock)
+        return _dial_plain(endpoint, tunnel=tunnel)
+    sock = dial_tcp(endpoint)
     from wharfie.client.tls import secure
 
     return secure(sock, endpoint, endpoint.tls)
@@ -125,8 +148,42 @@ def _dial_unix(path: str) -> _socket.socket:
 
 
 def dial_tcp(endpoint: Endpoint) -> _socket.socket:
-    """Connect a TCP socket to the endpoint's host and port."""
-    host, port = endpoint.host, endpoint.port
+    """Connect a TCP socket to the endpoint's host and port, through a proxy if there is one."""
+    proxy = _proxy(endpoint)
+    return connect_tcp(endpoint.host, endpoint.port) if proxy is None else proxy.tunnel(endpoint)
+
+
+def _dial_plain(endpoint: Endpoint, *, tunnel: bool) -> Stream:
+    proxy = _proxy(endpoint)
+    if proxy is None:
+        return Stream(connect_tcp(endpoint.host, endpoint.port))
+    if proxy.scheme == "http" and not tunnel:
+        return ProxiedStream(proxy.connect(), endpoint.base_url, proxy.authorization)
+    from wharfie.client.proxies import TunnelRefused
+
+    try:
+        return Stream(proxy.tunnel(endpoint))
+    except TunnelRefused:
+        if not tunnel:
+            raise
+        return Stream(connect_tcp(endpoint.host, endpoint.port))
+
+
+def _proxy(endpoint: Endpoint) -> Proxy | None:
+    """The proxy the environment names; nothing is loaded where it names none."""
+    if not any(os.environ.get(name) for name in _PROXIES):
+        return None
+    from wharfie.client.proxies import find_proxy
+
+    return find_proxy(endpoint, os.environ)
+
+
+def connect_tcp(host: str, port: int) -> _socket.socket:
+    """Connect a TCP socket.
+
+    Raises:
+        TransportError: no such name, or nobody there.
+    """
     try:
         found = _socket.getaddrinfo(host, port, 0, _socket.SOCK_STREAM)
     except _socket.gaierror:

@@ -6,7 +6,7 @@ belongs to the caller. Limits: a head of 1 MiB.
 
 from __future__ import annotations
 
-from wharfie.client.dialing import RECEIVE, Stream
+from wharfie.client.dialing import RECEIVE, ProxiedStream, Stream
 from wharfie.client.errors import Cause, TransportError
 
 TYPE_CHECKING = False
@@ -70,6 +70,11 @@ class Connection:
         `response` finds the reason, or fails in its turn.
         """
         self.reusable = False
+        if isinstance(self.stream, ProxiedStream):
+            method, _, rest = head.partition(b" ")
+            target, _, rest = rest.partition(b"\r\n")
+            place, lines = self.stream.base_url.encode(), self.stream.lines.encode()
+            head = b"%b %b%b\r\n%b%b" % (method, place, target, lines, rest)
         try:
             if body is None or isinstance(body, bytes):
                 self.stream.send(head + (body or b""))

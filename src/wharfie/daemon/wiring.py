@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import platform
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -18,10 +16,12 @@ from wharfie import __version__
 from wharfie.api import ApiRules, Services, application
 from wharfie.api.services import Graph, NoGraph
 from wharfie.api.versions import parse_version
+from wharfie.build.service import Builds
+from wharfie.daemon.about import base_info, version_info
 from wharfie.daemon.adoption import Adoption, choose_runtimes
-from wharfie.daemon.builds import BuildEngine, BuildPorts, open_builds
+from wharfie.daemon.build_service import BuildGround, open_build_service
+from wharfie.daemon.builds import BuildPorts as BuildParts
 from wharfie.daemon.config import Config
-from wharfie.daemon.config.values import mask
 from wharfie.daemon.defaults import (
     container_defaults,
     default_bridge,
@@ -69,10 +69,10 @@ from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.images.service import ImageUse
 from wharfie.engine.images.upkeep import FileSystem, Watermarks
 from wharfie.engine.networks import Networks
-from wharfie.engine.system import Metrics, System, SystemInfo, VersionInfo
+from wharfie.engine.system import Metrics, System
 from wharfie.engine.volumes import VolumeArchives, Volumes
 from wharfie.kernel.cgroups import CgroupHost
-from wharfie.kernel.hostinfo import HostInfo, read_host_info
+from wharfie.kernel.hostinfo import read_host_info
 from wharfie.kernel.memory import keep_freed_memory
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import ImageId, SnapshotKey
@@ -180,7 +180,6 @@ class _Builder:
         self._cgroups = CgroupHost.detect()
         self._host = read_host_info(self._cgroups)
         self.graph: Graph = NoGraph()
-        self.builds: BuildEngine | None = None
         self.bridges: Callable[[], set[str]] = set
         self._registries = RemoteRegistries(
             registry_settings(config), agent=f"docker/{__version__} wharfie/{__version__} os/linux"
@@ -246,18 +245,7 @@ class _Builder:
             )
         )
         self._report.add(engine.catalogue)
-        self.builds = open_builds(
-            BuildPorts(
-                store=store,
-                images=images,
-                snapshots=snapshotter,
-                files=JailTrees(archiver, unpack_limits(config)),
-                steps=engine.steps,
-                trees=KernelTrees(self._remapping),
-                nursery=self._nursery,
-                data_root=config.data_root,
-            )
-        )
+        builds = await self._builds(store, snapshotter, archiver, images, engine)
         streams = ContainerStreams(
             catalogue=engine.catalogue,
             ledger=engine.ledger,
@@ -318,6 +306,7 @@ class _Builder:
             ),
             execs=execs,
             images=images,
+            builds=builds,
             registries=RemoteImages(self._registries),
             networks=networks,
             attachments=engine.attachments,
@@ -363,6 +352,38 @@ class _Builder:
             registries=self._registries,
             downloads=self._downloads,
             uploads=self._uploads,
+        )
+
+    async def _builds(
+        self,
+        store: SqliteStore,
+        snapshotter: OverlaySnapshotter,
+        archiver: JailArchiver,
+        images: Images,
+        engine: ContainerEngine,
+    ) -> Builds:
+        limits = unpack_limits(self._config)
+        parts = BuildParts(
+            store=store,
+            images=images,
+            snapshots=snapshotter,
+            files=JailTrees(archiver, limits),
+            steps=engine.steps,
+            trees=KernelTrees(self._remapping),
+            nursery=self._nursery,
+            data_root=self._config.data_root,
+        )
+        return await open_build_service(
+            self._stack,
+            BuildGround(
+                data_root=self._config.data_root,
+                parts=parts,
+                events=self._events,
+                snapshotter=snapshotter,
+                archiver=archiver,
+                limits=limits,
+                entitlements=["network.host"],
+            ),
         )
 
     def _collect_images(self, images: Images, snapshotter: OverlaySnapshotter) -> None:
@@ -496,10 +517,10 @@ class _Builder:
         warnings: Callable[[], Sequence[str]],
     ) -> System:
         return System(
-            base=_base_info(
+            base=base_info(
                 self._config, self._host, self._cgroups, runtime, labelled=self._labels.is_on
             ),
-            version=_version_info(self._host, runtime),
+            version=version_info(self._host, runtime),
             containers=lambda: [handle.record for handle in engine.catalogue],
             images=lambda: images.count,
             file_descriptors=lambda: len(os.listdir("/proc/self/fd")),
@@ -526,74 +547,3 @@ def _image_uses(engine: ContainerEngine) -> Mapping[ImageId, Sequence[ImageUse]]
         for image in dict.fromkeys([handle.record.image, *map(ImageId, mounted)]):
             uses.setdefault(image, []).append(ImageUse(handle.id, running))
     return uses
-
-
-def _base_info(
-    config: Config,
-    host: HostInfo,
-    cgroups: CgroupHost,
-    runtime: OciRuntime,
-    *,
-    labelled: bool,
-) -> SystemInfo:
-    return SystemInfo(
-        id=_engine_id(config.data_root),
-        name=host.name,
-        kernel_version=host.kernel_version,
-        operating_system=host.operating_system,
-        os_version=host.os_version,
-        architecture=host.architecture,
-        cpus=host.cpus,
-        memory=host.memory,
-        data_root=config.data_root,
-        server_version=__version__,
-        cgroup_driver=runtime.cgroup_driver,
-        cgroup_version=str(cgroups.version),
-        default_runtime=runtime.default_runtime,
-        runtimes={name: info.path for name, info in runtime.runtimes.items()},
-        security_options=[
-            *host.security_options,
-            *(["name=selinux"] if labelled else []),
-            *(["name=userns"] if config.userns_remap else []),
-        ],
-        storage_driver="overlay2",
-        storage_status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")],
-        log_driver=config.log_driver,
-        debug=config.log_level == "debug",
-        live_restore=config.live_restore,
-        labels=config.labels,
-        insecure_registries=config.insecure_registries,
-        registry_mirrors=config.registry_mirrors,
-        experimental=config.experimental,
-        http_proxy=mask(config.http_proxy),
-        https_proxy=mask(config.https_proxy),
-        no_proxy=config.no_proxy,
-        limits=host.limits,
-    )
-
-
-def _version_info(host: HostInfo, runtime: OciRuntime) -> VersionInfo:
-    return VersionInfo(
-        version=__version__,
-        git_commit="",
-        kernel_version=host.kernel_version,
-        architecture=host.architecture,
-        build_time="",
-        components=[
-            ("Python", platform.python_version(), {}),
-            *((name, "", {"Path": info.path}) for name, info in runtime.runtimes.items()),
-        ],
-    )
-
-
-def _engine_id(data_root: str) -> str:
-    """The engine's UUID, made once and kept. Source: daemon.md §5."""
-    path = os.path.join(data_root, "engine-id")
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read().strip()
-    except FileNotFoundError:
-        value = str(uuid.uuid4())
-        with open(path, "w", encoding="ascii") as file:
-            file.write(value)
-        return value

@@ -8,6 +8,7 @@ Source: quotactl(2), FS_IOC_FSSETXATTR in ioctl_xfs_fsgetxattr(2), xfs_quota(8).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -47,6 +48,32 @@ def limit_directory(path: str, project: int, size: int) -> None:
         )
     finally:
         os.close(fd)
+
+
+def project_of(path: str) -> int:
+    """The project number of a directory; 0 for none, or where there are no projects."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        attributes = bytearray(_ATTRIBUTES.size)
+        fcntl.ioctl(fd, _GET_ATTRIBUTES, attributes)
+    except OSError:
+        return 0
+    finally:
+        os.close(fd)
+    return int(_ATTRIBUTES.unpack(attributes)[3])
+
+
+def lift_limit(path: str, project: int) -> None:
+    """A project needs its limit no more; where there is none, nothing happens."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _set_limit(fd, project, 0)
+        finally:
+            os.close(fd)
 
 
 def _set_limit(fd: int, project: int, size: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from wharfie.wire.builds import BuildCache
 from wharfie.wire.containers import ContainerSummary
 from wharfie.wire.images import ImageSummary
 from wharfie.wire.volumes import VolumeInspect
@@ -159,4 +160,4 @@ class DiskUsage(Struct, rename="pascal", frozen=True, kw_only=True):
     images: list[ImageSummary] | None
     containers: list[ContainerSummary] | None
     volumes: list[VolumeInspect] | None
-    build_cache: list[dict[str, object]] | None
+    build_cache: list[BuildCache] | None

@@ -27,7 +27,7 @@ def test_labels_mean_nothing_and_options_are_still_looked_at() -> None:
         for option in ("label=type:svirt_apache_t", "label=disable", "label:level:s0:c1"):
             done = daemon.docker("run", "--rm", "--security-opt", option, "busybox", "true")
             assert done.returncode == 0, done.stderr
-        source = daemon.directory / "data"
+        source = daemon.directory / "bound"
         source.mkdir()
         done = daemon.docker(
             "run", "--rm", "-v", f"{source}:/data:Z", "busybox", "touch", "/data/x"

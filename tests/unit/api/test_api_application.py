@@ -469,7 +469,7 @@ async def test_version_and_info(app):
         ("GET", "/nodes/x", 503),
         ("POST", "/swarm/init", 501),
         ("POST", "/session", 501),
-        ("POST", "/build", 501),
+        ("POST", "/grpc", 501),
         ("GET", "/plugins", 200),
         ("GET", "/containers/web1/attach/ws", 400),
         ("GET", "/containers/nope/stats", 404),

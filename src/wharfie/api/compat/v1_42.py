@@ -72,7 +72,8 @@ def _all_types(query: Query) -> None:
 
 def _add_builder_size(reply: object) -> object:
     if isinstance(reply, dict):
-        reply["BuilderSize"] = 0
+        records = reply.get("BuildCache") or []
+        reply["BuilderSize"] = sum(record["Size"] for record in records if not record["Shared"])
     return reply
 
 

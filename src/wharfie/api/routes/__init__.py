@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wharfie.api.routes import (
+    builds,
     commit,
     container_files,
     container_stats,
@@ -30,6 +31,7 @@ ALL = [
         execs,
         images,
         image_transfer,
+        builds,
         registries,
         networks,
         volumes,

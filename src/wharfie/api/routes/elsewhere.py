@@ -1,6 +1,6 @@
 """Parts of the API that this engine does not serve: each answers with a clear error.
 
-Swarm answers as an engine outside any swarm does; plugins, builds and sessions as not
+Swarm answers as an engine outside any swarm does; plugins and BuildKit's protocols as not
 supported.
 """
 
@@ -56,8 +56,6 @@ for _path in ("init", "join", "unlock"):
 
 _refuse("POST", "/session", "BuildKit's session protocol")
 _refuse("POST", "/grpc", "BuildKit's gRPC protocol")
-_refuse("POST", "/build/prune", "building images")
-_refuse("POST", "/build/cancel", "building images")
 _refuse("PUT", "/volumes/{ref:.*}", "updating cluster volumes")
 for _method, _path in (
     ("GET", "/privileges"),

@@ -13,7 +13,6 @@ from wharfie.api.operations import (
     BodyKind,
     Incoming,
     Json,
-    Nothing,
     Outcome,
     Routes,
 )
@@ -161,9 +160,3 @@ async def create(context: Context, command: Create) -> Outcome:
         platform=command.platform,
     )
     return await progress_stream(messages)
-
-
-@routes.add("POST", "/build", Nothing.of)
-def build(context: Context, command: Nothing) -> Outcome:  # noqa: ARG001 - the form of handlers
-    """ImageBuild: not there yet."""
-    raise NotSupported("building images is not supported by this engine yet")

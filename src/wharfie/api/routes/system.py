@@ -28,6 +28,7 @@ from wharfie.model.event import Event
 from wharfie.model.filters import ContainerFilters, EventFilters, ImageFilters, VolumeFilters
 from wharfie.web import Stream
 from wharfie.wire import system as wire
+from wharfie.wire.builds import BuildCache
 from wharfie.wire.events import EventMessage
 from wharfie.wire.images import ImageSummary
 from wharfie.wire.volumes import UsageData, VolumeInspect
@@ -236,12 +237,15 @@ async def usage(context: Context, command: Usage) -> Outcome:
             )
             for one in services.volumes.select(VolumeFilters())
         ]
+    cache = None
+    if "build-cache" in wanted:
+        cache = [BuildCache.of(record) for record in await services.builds.records()]
     return Json(
         wire.DiskUsage(
             layers_size=services.images.layers_size() if "image" in wanted else None,
             images=images,
             containers=containers,
             volumes=volumes,
-            build_cache=[] if "build-cache" in wanted else None,
+            build_cache=cache,
         )
     )

@@ -101,7 +101,7 @@ class StageBuilder:
         """
         triggers = self._foundation.triggers
         origin = self._stage.origin
-        self._told(origin, None, begins_stage=True, triggers=len(triggers))
+        self._told(origin, self._root, begins_stage=True, triggers=len(triggers))
         self._in_triggers = True
         for trigger in triggers:
             self._do(trigger, is_trigger=True)

@@ -26,11 +26,13 @@ GLOBAL_FLAGS = """
 """  # noqa: E501
 
 GROUPS = {
+    "builder": "Manage builds",
     "cert": "Manage TLS certificates of a daemon and its clients",
     "container": "Manage containers",
     "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
+    "registry": "Manage a registry of this machine",
     "remote": "Manage how other machines reach this daemon",
     "system": "Manage Docker",
     "volume": "Manage volumes",
@@ -41,6 +43,7 @@ COMMON = (
     "exec",
     "ps",
     "pull",
+    "build",
     "push",
     "images",
     "login",
@@ -51,6 +54,7 @@ COMMON = (
 )
 
 TABLE: dict[str, tuple[str, str, str]] = {
+    "builder prune": ("prune", "BUILDER", "Remove build cache"),
     "cert check": (
         "remote.cert",
         "CHECK",
@@ -153,6 +157,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
         "DOCTOR",
         "Find what is wrong between here and a daemon, and what mends it",
     ),
+    "image build": ("build", "BUILD", "Build an image from a Dockerfile"),
     "image history": ("history", "HISTORY", "Show the history of an image"),
     "image import": (
         "images_make",
@@ -188,6 +193,13 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "network rm": ("network", "RM", "Remove one or more networks"),
     "search": ("login", "SEARCH", "Search Docker Hub for images"),
     "system check": ("check", "CHECK", "Verify every stored blob and layer"),
+    "registry down": ("registry", "DOWN", "Stop the registry of this machine; its images stay"),
+    "registry status": (
+        "registry",
+        "STATUS",
+        "Show what the registry of this machine is doing",
+    ),
+    "registry up": ("registry", "UP", "Start a registry on this machine"),
     "remote disable": ("remote.remote", "DISABLE", "Close this daemon to other machines again"),
     "remote enable": (
         "remote.remote",
@@ -261,6 +273,8 @@ ALIASES = {
         "wait",
     ]
 } | {
+    "build": "image build",
+    "builder build": "image build",
     "ps": "container ls",
     "container list": "container ls",
     "container ps": "container ls",
@@ -291,13 +305,10 @@ HIDDEN = {"system dial-stdio"}
 
 # verbs Docker has and we do not, yet
 PLANNED = {
-    "build",
-    "builder",
     "buildx",
     "checkpoint",
     "compose",
     "config",
-    "image build",
     "manifest",
     "node",
     "plugin",

@@ -170,6 +170,28 @@ def run_networks(context: Context, flags: Values) -> int:
     return 0
 
 
+def run_builder(context: Context, flags: Values) -> int:
+    """Remove the build cache, what is shared with images too if all is wanted."""
+    filters = filters_of(context, flags)
+    warning = "This will remove all dangling build cache."
+    if flags.on("all"):
+        warning = "This will remove all build cache."
+    if not flags.on("force") and not confirm(context, warning):
+        return 0
+    query = {"filters": dumps(filters)} if filters else {}
+    if flags.on("all"):
+        query["all"] = "1"
+    if flags.number("keep-storage"):
+        query["reserved-space"] = query["keep-storage"] = str(flags.number("keep-storage"))
+    found = context.client.json("POST", "/build/prune", query=query)
+    document = found if isinstance(found, dict) else {}
+    names = [str(name) for name in sequence(document, "CachesDeleted")]
+    text = _listed("Deleted build cache objects:", names)
+    context.write(text + "\n" if text else "")
+    _reclaimed(context, _space(document))
+    return 0
+
+
 def _system_warning(flags: Values, filters: Filters) -> str:
     images = "all images without at least one container associated to them"
     lines = ["  - all stopped containers", "  - all networks not used by at least one container"]
@@ -217,6 +239,14 @@ def _filter(example: str) -> str:
 _UNTIL, _LABEL = "until=<timestamp>", "label=<label>"
 CONTAINERS = Command(
     run_containers, "Remove all stopped containers", flags=_filter(_UNTIL) + _FORCE
+)
+BUILDER = Command(
+    run_builder,
+    "Remove build cache",
+    flags="-a, --all  Remove all unused build cache, not just dangling ones\n"
+    + _filter("until=24h")
+    + _FORCE
+    + "--keep-storage bytes  Amount of disk space to keep for cache\n",
 )
 IMAGES = Command(
     run_images,

@@ -63,19 +63,24 @@ def run_push(context: Context, flags: Values) -> int:
         from wharfie.cli.commands.image import platform_json
 
         query["platform"] = platform_json(flags.text("platform"))
+    push(context, reference, query, quiet=flags.on("quiet"))
+    return 0
+
+
+def push(context: Context, reference: Reference, query: dict[str, str], *, quiet: bool) -> None:
+    """Push an image, or all tags where the query names none; show how it goes."""
     response = context.client.call(
         "POST",
         f"/images/{reference.name}/push",
         query=query,
         headers={"X-Registry-Auth": registry_auth(context.config, reference.domain)},
     )
-    if flags.on("quiet"):
+    if quiet:
         for message in stream_values(response):
             show_messages([message] if isinstance(message, dict) and "error" in message else [])
         context.say(reference.full)
     else:
         show_messages(stream_values(response), out=sys.stdout, width=screen_width(1))
-    return 0
 
 
 _PUSH_PLATFORM = """

@@ -8,6 +8,7 @@ registry's name may have a scheme and a path, as old clients wrote it.
 from __future__ import annotations
 
 from wharfie.cli.config import ConfigFile
+from wharfie.cli.errors import CommandError
 from wharfie.formats.gojson import dumps
 
 TYPE_CHECKING = False
@@ -55,6 +56,20 @@ def load_credentials(config: ConfigFile, key: str) -> Document:
     if document:
         document["serveraddress"] = key
     return document
+
+
+def all_credentials(config: ConfigFile) -> dict[str, object]:
+    """What is kept for every server that is known by name; a helper that fails has none."""
+    names = [*config.mapping("auths"), *config.mapping("credHelpers")]
+    found: dict[str, object] = {}
+    for name in dict.fromkeys(names):
+        try:
+            document = load_credentials(config, name)
+        except CommandError:
+            continue
+        if document:
+            found[name] = document
+    return found
 
 
 def helper_of(config: ConfigFile, key: str) -> str:

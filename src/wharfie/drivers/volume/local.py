@@ -12,6 +12,7 @@ import asyncio
 import errno
 import logging
 import os
+import threading
 from collections.abc import Collection, Sequence
 
 from wharfie.drivers.volume.attaching import mount_below, mount_volume
@@ -19,15 +20,19 @@ from wharfie.drivers.volume.options import (
     MountOptions,
     Owner,
     check_options,
+    parse_limit,
     parse_mount,
     parse_owner,
 )
 from wharfie.kernel.mounts import MOUNT_ATTR_RDONLY
+from wharfie.kernel.projects import lift_limit, limit_directory, project_of
 from wharfie.kernel.trees import Trash, measure_tree
-from wharfie.model.errors import Internal, NotSupported
+from wharfie.model.errors import Internal, InvalidArgument, NotSupported
 from wharfie.model.volume import Holder, Volume, VolumeMount
 
 _LOST = ".lost"
+_FIRST_PROJECT = 1 << 30
+"""Project numbers of limited volumes come after this one; those below are people's and layers'."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +46,8 @@ class LocalVolumeDriver:
         os.makedirs(tmp, mode=0o700, exist_ok=True)
         self._tmp = tmp
         self._trash = Trash(tmp)
+        self._numbering = threading.Lock()
+        self._project = 0
 
     async def close(self) -> None:
         """Stop deleting; the rest goes at the next start."""
@@ -89,6 +96,8 @@ class LocalVolumeDriver:
         try:
             await asyncio.to_thread(self._trash.throw, aside)
             await asyncio.to_thread(_make_tree, aside)
+            if limit := parse_limit(target.options):
+                await asyncio.to_thread(self._limit, f"{aside}/_data", limit)
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
             )
@@ -124,7 +133,9 @@ class LocalVolumeDriver:
         """Make the place; one that exists keeps its data."""
         self.check(volume)
         try:
-            await asyncio.to_thread(self._make, volume.name, parse_owner(volume.options))
+            await asyncio.to_thread(
+                self._make, volume.name, parse_owner(volume.options), parse_limit(volume.options)
+            )
         except OSError as error:
             raise Internal(f"create {volume.name}: {error.strerror}") from error
 
@@ -132,6 +143,7 @@ class LocalVolumeDriver:
         """Delete the data; idempotent."""
         path = os.path.join(self._directory, volume.name)
         try:
+            await asyncio.to_thread(self._lift, self.mountpoint(volume.name))
             await asyncio.to_thread(self._trash.throw, path)
         except OSError as error:
             raise Internal(f"remove {volume.name}: {error.strerror}") from error
@@ -147,7 +159,31 @@ class LocalVolumeDriver:
         """At start: put away data of volumes not in `known`."""
         return await asyncio.to_thread(self._set_aside, set(known))
 
-    def _make(self, name: str, owner: Owner) -> None:
+    def _limit(self, data: str, size: int) -> None:
+        """Let a new volume's empty directory hold no more than `size` bytes."""
+        with self._numbering:
+            self._project = 1 + max(
+                self._project,
+                _FIRST_PROJECT,
+                *(project_of(self.mountpoint(name)) for name in os.listdir(self._directory)),
+            )
+            try:
+                limit_directory(data, self._project, size)
+            except OSError as error:
+                told = (error.strerror or str(error)).lower()
+                why = "quotas are off" if error.errno == errno.ESRCH else told
+                raise InvalidArgument(
+                    f"quota size requested but no quota support (here: {why}): the data root must "
+                    "be on XFS or ext4 mounted with prjquota; or limit a volume by a file system "
+                    "of its own (type, device), or memory by type=tmpfs with o=size="
+                ) from None
+
+    def _lift(self, data: str) -> None:
+        project = project_of(data)
+        if project > _FIRST_PROJECT:
+            lift_limit(data, project)
+
+    def _make(self, name: str, owner: Owner, limit: int) -> None:
         path = os.path.join(self._directory, name)
         os.makedirs(path, mode=0o701, exist_ok=True)
         try:
@@ -155,6 +191,12 @@ class LocalVolumeDriver:
         except FileExistsError:
             return
         data = self.mountpoint(name)
+        if limit:
+            try:
+                self._limit(data, limit)
+            except InvalidArgument:
+                _remove_empty(path, data)
+                raise
         if owner.uid is not None or owner.gid is not None:
             os.chown(data, -1 if owner.uid is None else owner.uid, owner.gid or 0)
         os.chmod(data, 0o755 if owner.mode is None else owner.mode)

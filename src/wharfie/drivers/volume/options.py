@@ -4,6 +4,7 @@
     -o type=none  -o o=bind             -o device=/srv/data   a directory of the host
     -o type=nfs   -o o=addr=10.0.0.5,rw -o device=:/export    a share
     -o uid=1000 -o gid=1000 -o mode=0770                      owner of a plain volume's root
+    -o size=10g                                               most bytes of a plain volume
 
 Source: `docker volume create`, "Driver-specific options"; mount(8) for the words of `o`.
 """
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from wharfie.formats.units import parse_size
 from wharfie.kernel import mounts
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 
 _MOUNT = ("type", "o", "device")
 _OWNER = ("uid", "gid", "mode")
@@ -61,18 +63,25 @@ def check_options(options: dict[str, str]) -> None:
 
     Raises:
         InvalidArgument: with Docker's words.
-        NotSupported: a size limit.
     """
     for key in options:
-        if key == "size":
-            raise NotSupported(
-                "quota size requested but no quota support: limit a volume by a file system of "
-                "its own (type, device), or memory by type=tmpfs with o=size="
-            )
-        if key not in (*_MOUNT, *_OWNER):
+        if key not in (*_MOUNT, *_OWNER, "size"):
             raise InvalidArgument(f'invalid option: "{key}"')
     parse_owner(options)
-    parse_mount(options)
+    if parse_mount(options) is not None and parse_limit(options):
+        raise InvalidArgument(
+            "a size limits a volume's own directory: with type, o and device give it to the file "
+            "system in o (o=size=64m of tmpfs)"
+        )
+
+
+def parse_limit(options: dict[str, str]) -> int:
+    """Most bytes a plain volume may hold, 0 for no limit."""
+    text = options.get("size", "")
+    try:
+        return parse_size(text) if text else 0
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from None
 
 
 def parse_owner(options: dict[str, str]) -> Owner:

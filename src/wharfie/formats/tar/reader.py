@@ -4,7 +4,8 @@ The state is what the next bytes are: a header block, the body of a special memb
 GNU long names), more sparse map, content, padding, or whatever follows the end.
 
 What is tolerated follows Go's archive/tar, by which images are made and read: an archive may end
-without its two blocks of zeroes, sizes of members that hold no content are ignored, and so are
+without its two blocks of zeroes, even without the padding of its last file (docker build -f -
+sends such), sizes of members that hold no content are ignored, and so are
 global PAX records.
 """
 
@@ -134,7 +135,7 @@ class Reader:
         Raises:
             FormatError: the archive stops in the middle of something.
         """
-        if self._state is _State.ENDED:
+        if self._state in {_State.ENDED, _State.PADDING}:
             return
         pending = self._records or self._long_path is not None or self._long_link is not None
         if self._state is not _State.HEADER or self._buffer or pending:

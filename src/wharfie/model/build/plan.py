@@ -111,7 +111,8 @@ class Instruction(Struct, frozen=True, kw_only=True):
 
     Attributes:
         text: as the classic builder prints it after "Step 1/3 : ".
-        vertex: what has to be done for it, None where only the config changes.
+        vertex: what has to be done for it (a FROM: what it stands on), None where only the config
+            changes.
         document: the config after it, without `rootfs` (the solver knows the layers).
         begins_stage: a FROM.
         is_global: an ARG before the first FROM: printed, and nothing more.

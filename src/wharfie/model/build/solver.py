@@ -86,7 +86,9 @@ class PruneRequest(Struct, frozen=True, kw_only=True):
     Attributes:
         all: those an image or another record shares, too.
         reserved, maximum, minimum_free: bytes; 0 for no bound.
-        filters: as in the API (until, id, parent, type, description, inuse, shared, private).
+        filters: as in the API (id, parent, type, description, inuse, shared, private; `until`
+            and `unused-for` are `before` already).
+        before: only what was last used before this, in nanoseconds since the epoch; None for all.
     """
 
     all: bool = False
@@ -94,6 +96,7 @@ class PruneRequest(Struct, frozen=True, kw_only=True):
     maximum: int = 0
     minimum_free: int = 0
     filters: dict[str, list[str]] = field(default_factory=dict)
+    before: int | None = None
 
 
 class BuildCache(Protocol):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from wharfie.formats.noproxy import is_excepted, split_exceptions
 from wharfie.web.client.connection import Connection
 from wharfie.web.client.errors import ConnectFailed, MalformedReply, TlsFailed
 from wharfie.web.client.stream import Stream
@@ -53,18 +54,12 @@ class Proxies(Struct, frozen=True):
         Raises:
             InvalidUrl: a proxy is not an http URL.
         """
-        listed = (item.strip().lower() for item in exceptions.split(","))
-        return cls(_proxy(http), _proxy(https), tuple(item for item in listed if item))
+        return cls(_proxy(http), _proxy(https), split_exceptions(exceptions))
 
     def find(self, url: Url) -> Proxy | None:
         """The proxy for a URL; loopback hosts never have one. Source: Go net/http."""
         proxy = self.https if url.scheme == "https" else self.http
-        if proxy is None or url.host == "localhost":
-            return None
-        address = parse_address(url.host)
-        if address is not None and address.is_loopback:
-            return None
-        return None if any(_excepts(item, url, address) for item in self.exceptions) else proxy
+        return None if is_excepted(url.host, url.port, self.exceptions) else proxy
 
 
 class Dialer:
@@ -251,22 +246,3 @@ def _proxy(text: str) -> Proxy | None:
 
     pair = base64.b64encode(unquote(user).encode()).decode()
     return Proxy(url, f"Basic {pair}" if at else "")
-
-
-def _excepts(
-    item: str, url: Url, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None
-) -> bool:
-    if item == "*":
-        return True
-    if address is not None:
-        try:
-            return address in ipaddress.ip_network(item, strict=False)
-        except ValueError:
-            return item in (url.host, f"{url.host}:{url.port}")
-    name, colon, port = item.rpartition(":")
-    if colon:
-        if port != str(url.port):
-            return False
-        item = name
-    host = url.host.lower()
-    return host == item.removeprefix(".") or host.endswith("." + item.removeprefix("."))

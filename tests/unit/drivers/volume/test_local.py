@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from wharfie.drivers.volume import LocalVolumeDriver
-from wharfie.model.errors import InvalidArgument, NotSupported
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.volume import Volume
 
 
@@ -40,7 +40,7 @@ async def test_removed_data_leaves_the_disk(driver: LocalVolumeDriver, tmp_path:
 
 
 async def test_options_are_refused_by_name(driver: LocalVolumeDriver) -> None:
-    with pytest.raises(NotSupported, match="quota"):
+    with pytest.raises(InvalidArgument, match="no quota support"):
         await driver.create(volume("data", size="1G"))
     with pytest.raises(InvalidArgument, match="colour"):
         await driver.create(volume("data", colour="red"))

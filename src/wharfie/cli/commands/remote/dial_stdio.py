@@ -22,7 +22,7 @@ from wharfie.formats.pflag import Values
 def run_dial(context: Context, _: Values) -> int:
     """Copy both ways until the daemon closes the connection."""
     try:
-        stream = dial(resolve_endpoint(context.globals, context.config))
+        stream = dial(resolve_endpoint(context.globals, context.config), tunnel=True)
     except TransportError as error:
         raise CommandError(f"failed to open the raw stream connection: {error}") from None
     _thread.start_new_thread(_send, (stream,))

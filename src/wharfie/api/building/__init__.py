@@ -1,0 +1,1 @@
+"""`POST /build` in and out: its parameters, the classic stream of progress, and our own."""

@@ -1,0 +1,1 @@
+"""`build`, the client's side: contexts found and lent, flags to parameters, results written."""
