@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from wharfie.model.nursery import Nursery
 from wharfie.registry.config import Config, ConfigError
 from wharfie.registry.control import SOCKET, Control
+from wharfie.registry.ports import ByteStore
 from wharfie.registry.server import Application
 from wharfie.registry.server.services import Services
 from wharfie.registry.storage import Content, open_content
 from wharfie.registry.storage.local import open_local
+from wharfie.registry.storage.s3 import open_s3
 from wharfie.registry.surroundings import Surroundings, listener_of, open_surroundings
 from wharfie.registry.upkeep import Upkeep
 from wharfie.web.listening import UnixListener
@@ -81,10 +83,18 @@ class Registry:
             os.close(self._folder)
 
 
+def _open_store(config: Config) -> ByteStore:
+    if config.storage.s3 is None:
+        return open_local(config.storage.root)
+    # The root still holds what is of this process alone.
+    os.makedirs(os.path.dirname(f"{config.storage.root}/{SOCKET}"), mode=0o700, exist_ok=True)
+    return open_s3(config.storage.s3)
+
+
 async def open_registry(config: Config) -> Registry:
     """Make a registry; it listens when told."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "storage"))
-    store = await asyncio.to_thread(open_local, config.storage.root)
+    store = await asyncio.to_thread(_open_store, config)
     content = await open_content(store, config)
     try:
         surroundings = open_surroundings(config, content)

@@ -69,12 +69,12 @@ class HistoryWriter:
         )
 
     def run(
-        self, arguments: Sequence[str], variables: Sequence[str], *, author: str = ""
+        self, arguments: Sequence[str], variables: Sequence[str] | None, *, author: str = ""
     ) -> History:
-        """A command that ran, and the build arguments it saw."""
-        words = [*variables, *arguments]
-        if variables:
-            words.insert(0, f"|{len(variables)}")
+        """A command that ran, and the build arguments it saw; None for no such thing."""
+        words = list(arguments)
+        if variables is not None:
+            words = [f"|{len(variables)}", *variables, *arguments]
         text = " ".join(words)
         if not self._is_classic:
             return self._buildkit_layer(f"RUN {text}", author)
@@ -87,7 +87,6 @@ class HistoryWriter:
         flags: Sequence[str],
         sources: Sequence[str],
         destination: str,
-        absolute: str,
     ) -> str:
         """The words for files copied; the classic builder names them by a digest."""
         if not self._is_classic:
@@ -97,7 +96,7 @@ class HistoryWriter:
             kind = "multi"
         elif sources[0].endswith(("/", ".")):
             kind = "dir"
-        return " ".join([keyword, *flags, f"{kind}:{CONTENT_MARK}", "in", absolute, ""])
+        return " ".join([keyword, *flags, f"{kind}:{CONTENT_MARK}", "in", destination, ""])
 
     def _buildkit_layer(self, text: str, author: str) -> History:
         return History(

@@ -217,7 +217,7 @@ def _target(mount: Mount, directory: str) -> str:
         return ""
     path = "/" + posixpath.normpath(posixpath.join("/", directory, target)).lstrip("/")
     if path == "/":
-        raise DockerfileProblem(f'invalid mount target "{mount.target}"')
+        raise DockerfileProblem(f'invalid mount target "{path}"')
     return path
 
 

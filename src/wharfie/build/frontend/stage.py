@@ -146,17 +146,21 @@ class StageBuilder:
             raise self._context.error(str(problem), statement.start, statement.end) from None
         except InvalidArgument as error:
             raise self._context.error(
-                self._worded(error.message), statement.start, statement.end
+                self._worded(error.message, instruction), statement.start, statement.end
             ) from None
         if not isinstance(instruction, kinds.Run):
             self._note_undefined(statement)
         self._told(instruction, vertex, is_trigger=is_trigger)
 
-    def _worded(self, message: str) -> str:
+    def _worded(self, message: str, instruction: kinds.AnyInstruction) -> str:
         # The two builders spell the same complaints about ports differently.
         if self._context.is_classic or not message.startswith("Invalid "):
             return message
-        return message[0].lower() + message[1:]
+        worded = message[0].lower() + message[1:]
+        if isinstance(instruction, kinds.Expose) and worded.startswith("invalid proto"):
+            ports = " ".join(instruction.ports)
+            return f"invalid port: {go_quote(ports)}: {worded}"
+        return worded
 
     def _told(
         self,
@@ -225,8 +229,7 @@ class StageBuilder:
         return command if self._context.is_classic else [*command, ""]
 
     def _commit(self, config: ImageConfig, text: str) -> None:
-        # SHELL itself is still told by the shell before it.
-        entry = self._context.history.config(text, self._config, author=self._document.author)
+        entry = self._context.history.config(text, config, author=self._document.author)
         self._settle(config, entry)
 
     def _settle(self, config: ImageConfig, entry: History) -> None:
@@ -303,11 +306,14 @@ class StageBuilder:
         operation, inputs = run_operation(run, command, around)
         name = self._names.next(self._shown(run, variables))
         vertex = Vertex(operation, inputs, name=name, ignore_cache=self._ignores_cache)
-        if self._context.is_classic:
-            told = sorted(_entries(seen))
-        else:
+        told = sorted(_entries(seen))
+        if not self._context.is_classic:
             told = [f"{name}={variables.get(name, '')}" for name in self._scope.declared]
-        entry = self._context.history.run(command.arguments, told, author=self._document.author)
+        # Proxies are seen, too, but not told.
+        saw_some = bool(told) or (self._context.is_classic and bool(around.proxies))
+        entry = self._context.history.run(
+            command.arguments, told if saw_some else None, author=self._document.author
+        )
         return self._layer(vertex, entry)
 
     def _layer(self, vertex: Vertex, entry: History) -> Vertex:
@@ -333,7 +339,6 @@ class StageBuilder:
             flags=texts.flags,
             sources=texts.sources,
             destination=texts.destination,
-            absolute=copying.destination,
         )
         entry = self._context.history.layer(text, self._config, author=self._document.author)
         return self._layer(vertex, entry)
@@ -342,6 +347,10 @@ class StageBuilder:
         variables = self._variables()
         config = apply_instruction(workdir, self._config, self._expansion())
         path = config.working_dir
+        written = self._expansion().word(workdir.path)
+        if not self._context.is_classic and written.startswith("/") and path != "/":
+            # BuildKit keeps an absolute path as it is written.
+            config = structs.replace(config, working_dir=written)
         if not self._has_workdir and not workdir.path.startswith("/"):
             self._context.findings.add(
                 Rule.WORKDIR_RELATIVE_PATH,
@@ -351,7 +360,10 @@ class StageBuilder:
             )
         self._has_workdir = True
         entry = self._context.history.directory(
-            f"WORKDIR {path}", self._config, author=self._document.author, is_root=path == "/"
+            f"WORKDIR {config.working_dir}",
+            self._config,
+            author=self._document.author,
+            is_root=path == "/",
         )
         self._config = config
         if path == "/":

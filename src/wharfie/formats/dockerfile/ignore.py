@@ -177,48 +177,51 @@ def _bracket(inner: str) -> str:
 
 
 class _Automaton:
-    """Walks all ways through the pattern at once."""
+    """Walks all ways through the pattern at once; bit n of a number is the state before token n."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._tokens = tokens
         self._sets = {t: re.compile(t, re.DOTALL) for t in tokens if t.startswith("[")}
+        self._all = self._where(_ALL)
+        self._stars = self._where(_STAR)
+        self._deep = self._where(_DEEP)
+        self._wild = self._all | self._stars | self._deep
+        self._taking: dict[str, int] = {}
 
     def matches(self, path: str) -> bool:
-        states = self._reached({0})
+        states, inside = self._reached(1), 0
         for char in path:
-            following: set[int] = set()
-            for state in states:
-                self._step(state, char, following)
-            states = self._reached(following)
-            if not states:
-                return False
-        return len(self._tokens) in states
-
-    def _step(self, state: int, char: str, following: set[int]) -> None:
-        # A negative state is inside a _DEEP: it may only be left behind a slash.
-        index = -state - 1 if state < 0 else state
-        if index == len(self._tokens):
-            return
-        token = self._tokens[index]
-        if token == _DEEP:
-            following.add(-index - 1)
+            # Inside a _DEEP anything goes on; only a slash leads out.
+            inside |= states & self._deep
+            following = ((states & self._takes(char)) << 1) | (states & self._all)
             if char == "/":
-                following.add(index + 1)
-        elif token == _ALL or (token == _STAR and char != "/"):
-            following.add(index)
-        elif token not in _WILD and (
-            token == char if len(token) == 1 else self._sets[token].fullmatch(char)
-        ):
-            following.add(index + 1)
+                following |= inside << 1
+            else:
+                following |= states & self._stars
+            states = self._reached(following)
+            if not states | inside:
+                return False
+        return bool(states >> len(self._tokens) & 1)
 
-    def _reached(self, states: set[int]) -> set[int]:
-        """States reached without a character: every wildcard may stand for nothing."""
-        pending = list(states)
-        while pending:
-            state = pending.pop()
-            if not 0 <= state < len(self._tokens) or self._tokens[state] not in _WILD:
-                continue
-            if state + 1 not in states:
-                states.add(state + 1)
-                pending.append(state + 1)
+    def _where(self, token: str) -> int:
+        return sum(1 << index for index, known in enumerate(self._tokens) if known == token)
+
+    def _takes(self, char: str) -> int:
+        """States whose token is this very character, or a set that holds it."""
+        mask = self._taking.get(char)
+        if mask is None:
+            mask = self._taking[char] = (
+                sum(
+                    1 << index
+                    for index, token in enumerate(self._tokens)
+                    if token == char or (token in self._sets and self._sets[token].fullmatch(char))
+                )
+                & ~self._wild
+            )
+        return mask
+
+    def _reached(self, states: int) -> int:
+        """And those reached without a character: every wildcard may stand for nothing."""
+        while (more := states | ((states & self._wild) << 1)) != states:
+            states = more
         return states

@@ -19,6 +19,7 @@ from wharfie.formats.dockerfile.suggestion import did_you_mean
 from wharfie.formats.dockerfile.words import BLANKS, split_blanks, split_words
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
+_FROM_VARIABLE = re.compile(r"(?:^|,)\s*\"?from=[^,]*\$", re.IGNORECASE)
 _NETWORKS = ("default", "none", "host")
 _SECURITIES = ("sandbox", "insecure")
 
@@ -94,10 +95,15 @@ def _run(statement: Statement, _: str) -> kinds.Run:
     flags = Flags(statement.flags, texts=["network", "security"], lists=["mount", "device"])
     network = flags.text("network")
     if network and network not in _NETWORKS:
-        raise DockerfileProblem(f'invalid network mode: "{network[:80]}"')
+        raise DockerfileProblem(f'invalid network mode "{network[:80]}"')
     security = flags.text("security")
     if security and security not in _SECURITIES:
         raise DockerfileProblem(f'security "{security[:80]}" is not valid')
+    for mount in flags.texts("mount"):
+        if _FROM_VARIABLE.search(mount):
+            raise DockerfileProblem(
+                "'from' doesn't support variable expansion, define alias stage instead"
+            )
     command = _command(statement)
     return kinds.Run(
         statement=statement,

@@ -266,7 +266,8 @@ class Downloads:
             total = None if blob.length is None else blob.start + blob.length
             if download.size is not None and total != download.size:
                 raise ConnectionLost("the size of the blob has changed")
-            await download.announce(upload, total)
+            # What cannot be read while it arrives is waited for as a whole.
+            await download.announce(upload, total if upload.staging.is_live else None)
             skip = upload.size - blob.start
 
             async def chunks() -> AsyncIterator[bytes]:

@@ -69,7 +69,6 @@ class S3(_Part, frozen=True):
     v4auth: bool = True
     encrypt: bool = False
     keyid: str = ""
-    storageclass: str = ""
     chunksize: Size = Size(10 << 20)
 
 
@@ -392,7 +391,7 @@ UNSERVED: dict[tuple[str, ...], str] = {
         for name in (
             "accelerate", "loglevel", "multipartcopychunksize", "multipartcopymaxconcurrency",
             "multipartcopythresholdsize", "objectacl", "usedualstack", "useragent",
-            "logs3apirequests", "logs3apiresponseheaders",
+            "storageclass", "logs3apirequests", "logs3apiresponseheaders",
         )
     },
     ("auth", "silly"): "!no serious use of it is known; leave auth out to let everybody in",

@@ -31,7 +31,6 @@ class S3Config(Struct, frozen=True, kw_only=True):
     verify: bool = True
     encrypt: bool = False
     key_id: str = ""
-    storage_class: str = ""
     chunk: int = 10 << 20
 
     def __repr__(self) -> str:

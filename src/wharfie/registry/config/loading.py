@@ -225,7 +225,6 @@ class _Maker:
             verify=not s3.skipverify,
             encrypt=s3.encrypt,
             key_id=s3.keyid,
-            storage_class=s3.storageclass,
             chunk=s3.chunksize,
         )
 

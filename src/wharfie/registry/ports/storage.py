@@ -63,6 +63,10 @@ class Staging(Protocol):
     def size(self) -> int:
         """Bytes that are there."""
 
+    @property
+    def is_live(self) -> bool:
+        """True where what was appended can be read at once, and as often as one likes."""
+
     async def append(self, *pieces: bytes) -> None:
         """Add bytes; all of them are there when it returns, or none if it fails."""
 

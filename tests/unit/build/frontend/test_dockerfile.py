@@ -112,7 +112,7 @@ async def test_every_instruction_leaves_what_the_classic_builder_leaves() -> Non
         '/bin/sh -c #(nop)  CMD ["a" "b\\"c"]',
         '/bin/sh -c #(nop)  ENTRYPOINT ["/bin/sh" "-c" "x y"]',
         '/bin/sh -c #(nop)  CMD ["/bin/sh" "-c" "z"]',
-        "/bin/sh -c #(nop)  SHELL [/bin/sh -ec]",
+        "/bin/sh -ec #(nop)  SHELL [/bin/sh -ec]",
         "|2 X=xx Y=2 /bin/sh -ec echo $A",
         "/bin/sh -ec #(nop)  STOPSIGNAL 9",
         "/bin/sh -ec #(nop)  HEALTHCHECK &{[CMD-SHELL x y] 5s 0s 0s 0s 3}",

@@ -122,6 +122,11 @@ class LocalStaging:
         """Bytes that are there."""
         return self._size
 
+    @property
+    def is_live(self) -> bool:
+        """A file is."""
+        return True
+
     async def append(self, *pieces: bytes) -> None:
         """Add bytes; a cancelled caller leaves the write to finish before the file is closed."""
         loop = asyncio.get_running_loop()
