@@ -16,8 +16,8 @@ from contextlib import suppress
 import msgspec
 
 from support.solving import Order, Outcome, PlannedVertex
-from wharfie.daemon import wiring
-from wharfie.daemon.builds import BuildEngine
+from wharfie.daemon import build_service, wiring
+from wharfie.daemon.builds import BuildEngine, BuildPorts, open_builds
 from wharfie.daemon.main import main
 from wharfie.formats.digest import Digest
 from wharfie.formats.oci.descriptor import Platform
@@ -30,6 +30,8 @@ from wharfie.model.build.solver import ImageExport, Solved
 from wharfie.model.errors import EngineError, NotFound
 from wharfie.model.image import ImageDocument
 from wharfie.model.registry import Credentials
+
+_opened: list[BuildEngine] = []
 
 
 class Tree:
@@ -94,9 +96,8 @@ def _graph(planned: list[PlannedVertex]) -> list[Vertex]:
     return made
 
 
-async def _solve(builder: wiring._Builder, order: Order, sink: Sink) -> Outcome:
-    builds = builder.builds
-    assert builds is not None
+async def _solve(order: Order, sink: Sink) -> Outcome:
+    (builds,) = _opened
     if order.prune is not None:
         pruned, freed = await builds.records.prune(order.prune)
         return Outcome(pruned=list(pruned), freed=freed, records=list(builds.records.records()))
@@ -138,10 +139,10 @@ async def _export(
     return await builds.exporter.export(export, sink)
 
 
-async def _serve(builder: wiring._Builder, data_root: str) -> asyncio.Server:
+async def _serve(data_root: str) -> asyncio.Server:
     async def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         order = msgspec.json.decode(await reader.readline(), type=Order)
-        work = asyncio.ensure_future(_solve(builder, order, Sink(writer)))
+        work = asyncio.ensure_future(_solve(order, Sink(writer)))
         gone = asyncio.ensure_future(reader.read())
         await asyncio.wait([work, gone], return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
@@ -167,11 +168,17 @@ class Builder(wiring._Builder):
 
     async def open(self, warnings: object) -> object:
         services = await super().open(warnings)
-        self.server = await _serve(self, self._config.data_root)  # gone, it would stop serving
+        self.server = await _serve(self._config.data_root)  # gone, it would stop serving
         return services
+
+
+def _open_builds(ports: BuildPorts) -> BuildEngine:
+    _opened.append(open_builds(ports))
+    return _opened[0]
 
 
 def run() -> None:
     """Be the daemon."""
     wiring._Builder = Builder
+    build_service.open_builds = _open_builds
     sys.exit(main())

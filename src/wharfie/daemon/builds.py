@@ -9,7 +9,10 @@ from msgspec import Struct
 from wharfie.build.cache import CacheMounts, LocalBuildCache, StepCache
 from wharfie.build.exporters import StoreExporter
 from wharfie.build.solver import GraphSolver, SolverPorts
+from wharfie.build.sources.git import GitSource
 from wharfie.build.sources.images import ImageSource
+from wharfie.build.sources.store import FetchedStore
+from wharfie.build.sources.web import WebSource
 from wharfie.engine.images import Images
 from wharfie.model.build.files import TreeWorker
 from wharfie.model.build.step import StepRunner
@@ -17,6 +20,7 @@ from wharfie.model.nursery import Nursery
 from wharfie.model.runtime import MountTrees
 from wharfie.model.snapshot import StepSnapshotter
 from wharfie.model.store import Store
+from wharfie.web.client import Client
 
 
 class BuildPorts(Struct, frozen=True, kw_only=True):
@@ -30,6 +34,9 @@ class BuildPorts(Struct, frozen=True, kw_only=True):
     trees: MountTrees
     nursery: Nursery
     data_root: str
+    client: Client
+    file_limit: int
+    """Bytes a fetched file may have."""
     limit: int = 0
     """Bytes the cache is kept below; 0 for a tenth of the file system, as Docker does."""
 
@@ -49,6 +56,10 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
     cache.open()
     mounts = CacheMounts(ports.store, ports.data_root, ports.nursery)
     mounts.open()
+    fetched = FetchedStore(ports.data_root)
+    fetched.open()
+    git = GitSource(fetched, ports.files)
+    git.sweep()
     images = ports.images.builds
     records = LocalBuildCache(
         cache, mounts, images, ports.data_root, limit=ports.limit or _tenth_of(ports.data_root)
@@ -60,6 +71,8 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             cache_mounts=mounts,
             images=images,
             image_source=ImageSource(ports.images, ports.snapshots),
+            web_source=WebSource(ports.client, fetched, limit=ports.file_limit),
+            git_source=git,
             snapshots=ports.snapshots,
             files=ports.files,
             steps=ports.steps,

@@ -85,6 +85,7 @@ from wharfie.model.waits import WaitList
 from wharfie.registry.client import RemoteRegistries
 from wharfie.state import SqliteStore
 from wharfie.web import Server
+from wharfie.web.client import Client, Dialer
 
 _log = logging.getLogger(__name__)
 _CLOSE_GRACE = 10.0
@@ -363,6 +364,9 @@ class _Builder:
         engine: ContainerEngine,
     ) -> Builds:
         limits = unpack_limits(self._config)
+        proxies = registry_settings(self._config).proxies
+        client = Client(Dialer(proxies=proxies), agent=f"wharfie/{__version__}")
+        self._stack.push_async_callback(client.close)
         parts = BuildParts(
             store=store,
             images=images,
@@ -372,6 +376,8 @@ class _Builder:
             trees=KernelTrees(self._remapping),
             nursery=self._nursery,
             data_root=self._config.data_root,
+            client=client,
+            file_limit=limits.size,
         )
         return await open_build_service(
             self._stack,

@@ -220,7 +220,7 @@ class SolveJob:
         for number, (one, result) in enumerate(zip(vertex.inputs, inputs, strict=True)):
             if isinstance(operation, FileOp) and operation.linked and not number:
                 parts.append("")
-            elif isinstance(result, DirectoryResult) or (by_content and number in files):
+            elif not result.key or (by_content and number in files and _is_layered(result)):
                 chosen = files.get(number, WHOLE)
                 parts.append(await self._checksum(one, result, chosen))
             else:
@@ -305,5 +305,9 @@ def _of_record(record: StepRecord) -> LayeredResult:
     return LayeredResult(record.key, layers=record.layers, record=record.id, cached=True)
 
 
+def _is_layered(result: Result) -> bool:
+    return isinstance(result, LayeredResult)
+
+
 def _takes_from_stages(operation: ExecOp | FileOp, inputs: Sequence[Result]) -> bool:
-    return any(isinstance(inputs[number], LayeredResult) for number in taken_files(operation))
+    return any(_is_layered(inputs[number]) for number in taken_files(operation))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,7 @@ from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.refusals import missing_file
 from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result, in_result
 from wharfie.build.solver.trees import Trees
+from wharfie.build.sources.git import SCHEME as GIT
 from wharfie.build.sources.images import SCHEME as IMAGE
 from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import Digest
@@ -29,6 +31,7 @@ from wharfie.model.build.solver import SolveOptions
 from wharfie.model.errors import NotFound, NotSupported
 
 LOCAL = "local://"
+WEB = ("http://", "https://")
 _encode = msgspec.json.Encoder().encode
 _decode_patterns = msgspec.json.Decoder(list[str]).decode
 
@@ -50,15 +53,17 @@ class StepOrder(Struct, frozen=True, kw_only=True):
 
 
 class Maker:
-    """Makes what one build needs."""
+    """Makes what one build needs; the stack holds it until the build is over."""
 
     def __init__(
         self,
         ports: SolverPorts,
         session: BuildSession,
         options: SolveOptions,
+        *,
         lease: Lease,
         slots: asyncio.Semaphore,
+        stack: AsyncExitStack,
     ) -> None:
         self._ports = ports
         self._session = session
@@ -70,17 +75,19 @@ class Maker:
         mounts = StepMounts(ports, session, self._trees, self.layered)
         self._executor = Executor(ports, options, mounts)
         self._filework = FileWork(ports, self._trees)
+        self._stack = stack
         self._sums: dict[bytes, str] = {}
+        self._fetching: dict[bytes, asyncio.Lock] = {}
+        self._directories: dict[bytes, DirectoryResult] = {}
 
     async def source_key(self, operation: SourceOp) -> str:
-        """What stands for a source without its being fetched; "" for a context."""
-        if operation.identifier.startswith(IMAGE):
-            return image_key(operation.identifier)
-        if operation.identifier.startswith(LOCAL):
-            return ""
-        if operation.identifier == EMPTY_SOURCE:
+        """What stands for a source: of an image without its being pulled; "" for a context."""
+        identifier = operation.identifier
+        if identifier == EMPTY_SOURCE:
             return EMPTY_SOURCE
-        raise NotSupported(f"sources like {operation.identifier.partition('://')[0]}:// are not")
+        if identifier.startswith(IMAGE):
+            return image_key(identifier)
+        return "" if identifier.startswith(LOCAL) else (await self.source(operation)).key
 
     async def source(self, operation: SourceOp) -> Result:
         """Fetch a source.
@@ -88,18 +95,34 @@ class Maker:
         Raises:
             EngineError: it is missing or refused.
         """
-        if operation.identifier.startswith(IMAGE):
+        identifier = operation.identifier
+        if identifier == EMPTY_SOURCE:
+            return LayeredResult(EMPTY_SOURCE, layers=[], cached=True)
+        if identifier.startswith(IMAGE):
             return await self._ports.image_source.fetch(
                 operation, self._session.credentials, self._lease
             )
-        if operation.identifier.startswith(LOCAL):
-            tree = await self._session.context(operation.identifier.removeprefix(LOCAL))
+        if identifier.startswith(LOCAL):
+            tree = await self._session.context(identifier.removeprefix(LOCAL))
             exclude = operation.attributes.get("exclude")
             patterns = _decode_patterns(exclude) if exclude else []
             return DirectoryResult("", tree.directory, exclude=tuple(patterns))
-        if operation.identifier == EMPTY_SOURCE:
-            return LayeredResult(EMPTY_SOURCE, layers=[], cached=True)
-        raise NotSupported(f"sources like {operation.identifier.partition('://')[0]}:// are not")
+        if identifier.startswith((*WEB, GIT)):
+            return await self._fetched(operation)
+        scheme = identifier.partition("://")[0]
+        raise NotSupported(f"sources of the kind {scheme[:40]} are not supported")
+
+    async def _fetched(self, operation: SourceOp) -> DirectoryResult:
+        """A source from elsewhere: each is asked for once a build."""
+        name = _encode(operation)
+        lock = self._fetching.setdefault(name, asyncio.Lock())
+        async with lock:
+            if name not in self._directories:
+                fetch = self._ports.web_source.fetch
+                if operation.identifier.startswith(GIT):
+                    fetch = self._ports.git_source.fetch
+                self._directories[name] = await fetch(operation, self._stack)
+            return self._directories[name]
 
     async def checksum(self, vertex: Digest, result: Result, files: Sequence[Selection]) -> str:
         """The checksum of files taken from an input; each is made once a build.

@@ -7,7 +7,9 @@ from msgspec import Struct
 from wharfie.build.cache.mounts import CacheMounts
 from wharfie.build.cache.service import LocalBuildCache
 from wharfie.build.cache.steps import StepCache
+from wharfie.build.sources.git import GitSource
 from wharfie.build.sources.images import ImageSource
+from wharfie.build.sources.web import WebSource
 from wharfie.engine.images.making.building import BuildImages
 from wharfie.model.build.files import TreeWorker
 from wharfie.model.build.step import StepRunner
@@ -24,6 +26,8 @@ class SolverPorts(Struct, frozen=True, kw_only=True):
     cache_mounts: CacheMounts
     images: BuildImages
     image_source: ImageSource
+    web_source: WebSource
+    git_source: GitSource
     snapshots: StepSnapshotter
     files: TreeWorker
     steps: StepRunner

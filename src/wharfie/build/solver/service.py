@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from wharfie.build.solver.flights import Flights
 from wharfie.build.solver.job import SolveJob
@@ -36,8 +36,10 @@ class GraphSolver:
     async def _job(
         self, session: BuildSession, progress: ProgressSink, options: SolveOptions
     ) -> AsyncIterator[BuildJob]:
-        async with self._ports.images.lease() as lease:
-            maker = Maker(self._ports, session, options, lease, self._slots)
+        async with self._ports.images.lease() as lease, AsyncExitStack() as stack:
+            maker = Maker(
+                self._ports, session, options, lease=lease, slots=self._slots, stack=stack
+            )
             job = SolveJob(
                 self._ports,
                 maker=maker,
