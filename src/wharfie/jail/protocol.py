@@ -82,10 +82,14 @@ class Checksum(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class CopyFiles(Struct, frozen=True, tag=True):
-    """Copy chosen files below the data descriptor, a directory, into the root."""
+    """Copy chosen files below the data descriptor, a directory, into the root.
+
+    With `has_layer` a second descriptor is the layer that the root's mount writes to.
+    """
 
     plan: CopyPlan
     limits: Limits
+    has_layer: bool = False
 
 
 class MakeDirectories(Struct, frozen=True, tag=True, kw_only=True):

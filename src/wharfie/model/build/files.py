@@ -92,8 +92,15 @@ class TreeWorker(Protocol):
             NotFound: nothing is there; the message is the path.
         """
 
-    async def copy(self, source: int, target: int, plan: CopyPlan) -> None:
+    async def copy(self, source: int, target: int, plan: CopyPlan, *, layer: str = "") -> None:
         """Copy chosen files of one tree into another.
+
+        Args:
+            source: the one.
+            target: the other.
+            plan: what, where, how.
+            layer: absolute path of the directory that the other's mount writes to, which may
+                then be written directly, and the mount is to be used no more; "" for none.
 
         Raises:
             NotFound: nothing is there; the message is the path.
