@@ -19,7 +19,7 @@ from isal import igzip_lib
 from wharfie.jail.errors import JobError, invalid
 from wharfie.model.archive import Limits
 
-CHUNK = 128 << 10
+CHUNK = 1 << 20
 _READ = CHUNK
 _MAX_WINDOW = 1 << 27
 _MAX_XZ_MEMORY = 200 << 20

@@ -6,13 +6,12 @@ import socket
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.api import Api
+from support.building import build, context, image_of, said, write
 from support.daemon import Daemon
-from support.image_archives import tar
 
 pytestmark = pytest.mark.root
 
@@ -20,40 +19,6 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def api(shared_daemon: Daemon) -> Api:
     return Api(shared_daemon.socket)
-
-
-def context(files: Mapping[str, str | bytes]) -> bytes:
-    return tar({n: c.encode() if isinstance(c, str) else c for n, c in files.items()})
-
-
-def build(api: Api, files: Mapping[str, str | bytes], **query: object) -> list[dict[str, Any]]:
-    """The messages of a build over the raw API."""
-    reply = api.ask(
-        "POST",
-        "/build",
-        data=context(files),
-        headers={"Content-Type": "application/x-tar"},
-        **query,
-    )
-    assert reply.status == 200, reply.body
-    return [json.loads(line) for line in reply.body.splitlines() if line]
-
-
-def image_of(messages: list[dict[str, Any]]) -> str:
-    assert "error" not in messages[-1], messages
-    [found] = [one["aux"]["ID"] for one in messages if "aux" in one]
-    return str(found)
-
-
-def said(messages: list[dict[str, Any]]) -> str:
-    return "".join(one.get("stream", "") for one in messages)
-
-
-def write(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
-    return folder
 
 
 SEED = {

@@ -152,7 +152,7 @@ def test_a_client_that_leaves_ends_its_pull(daemon: Daemon, registry: Registry) 
             return False
         reached.set()
         release.wait(60)
-        return False
+        return True  # nobody is there to be answered
 
     registry.rules.append(stall)
     connection: http.client.HTTPConnection = UnixConnection(daemon.socket, 60)
@@ -175,4 +175,5 @@ def test_a_client_that_leaves_ends_its_pull(daemon: Daemon, registry: Registry) 
     registry.rules.clear()
     registry.sent = 0
     assert pull(daemon, f"{registry.host}/app:1") == ""
-    assert registry.sent < 30 << 20
+    # At least one of the spans before the one that stalls had come.
+    assert registry.sent < 33 << 20

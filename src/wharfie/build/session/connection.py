@@ -89,13 +89,21 @@ class LentSession:
         self._last = 0
         self._writer: asyncio.StreamWriter | None = None
         self._sending = asyncio.Lock()
+        self._begun = asyncio.Event()
         self._closed = False
 
     async def serve(self, connection: int, early: bytes) -> None:
         """Read frames until the client is gone; `connection` is not closed."""
         sock = socket.socket(fileno=os.dup(connection))
-        reader, writer = await asyncio.open_connection(sock=sock)
-        self._writer = writer
+        try:
+            reader, self._writer = await asyncio.open_connection(sock=sock)
+        except BaseException:
+            self._closed = True
+            sock.close()
+            raise
+        finally:
+            self._begun.set()
+        writer = self._writer
         decoder = Decoder()
         try:
             data = early
@@ -136,6 +144,7 @@ class LentSession:
 
     async def send(self, kind: int, channel: int, payload: bytes = b"") -> None:
         """Send one frame."""
+        await self._begun.wait()
         if self._closed or self._writer is None:
             raise Unavailable("the client's session ended")
         async with self._sending:

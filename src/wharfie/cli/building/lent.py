@@ -111,12 +111,14 @@ class Agents:
         if path is None:
             raise Refused
         agent = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        agent.connect(path)
-        line.greet()
-        _thread.start_new_thread(_inward, (line, agent))
-        while data := agent.recv(_READ):
-            line.send(data)
-        agent.close()
+        try:
+            agent.connect(path)
+            line.greet()
+            _thread.start_new_thread(_inward, (line, agent))
+            while data := agent.recv(_READ):
+                line.send(data)
+        finally:
+            agent.close()
 
     def close(self) -> None:
         """End the agents that were started."""

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from wharfie.engine.images.layers import Filled, Unpacker
+from wharfie.engine.images.writeout import WriteOut
 from wharfie.model.errors import EngineError
 from wharfie.model.ids import Digest
 
@@ -18,13 +19,15 @@ from wharfie.model.ids import Digest
 class EarlyLayers:
     """The unpackings under way of one archive; at the end of the block none is left."""
 
-    def __init__(self, unpacker: Unpacker) -> None:
+    def __init__(self, unpacker: Unpacker, write_out: WriteOut) -> None:
         self._unpacker = unpacker
+        self._write_out = write_out
         self._group = asyncio.TaskGroup()
         self._tasks: dict[Digest, asyncio.Task[Filled | EngineError]] = {}
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
+        self._writing = self._group.create_task(self._write_out.run())
         return self
 
     async def __aexit__(
@@ -34,6 +37,7 @@ class EarlyLayers:
         trace: TracebackType | None,
     ) -> None:
         left = list(self._tasks.values())
+        self._writing.cancel()
         for task in left:
             task.cancel()
         try:
@@ -46,9 +50,10 @@ class EarlyLayers:
                 if not task.cancelled() and not isinstance(made := task.result(), EngineError):
                     await made.writer.abort()
 
-    def begin(self, blob: Digest) -> None:
-        """Unpack a blob that is there."""
+    def begin(self, blob: Digest, size: int) -> None:
+        """Unpack a blob that is there, and have it on the disk in time."""
         if blob not in self._tasks:
+            self._write_out.add(size)
             self._tasks[blob] = self._group.create_task(self._fill(blob))
 
     async def take(self, blob: Digest) -> Filled | None:

@@ -250,7 +250,10 @@ class _Intake:
 
 
 class BlobSink:
-    """Writes one blob, compressing what is a plain tar; hashes and compresses off the loop."""
+    """Writes one blob, compressing what is a plain tar.
+
+    Threads hash and compress a piece while the next one comes in.
+    """
 
     def __init__(self, content: ContentStore, lease: Lease) -> None:
         self._content = content
@@ -263,6 +266,8 @@ class BlobSink:
         self._stored_size = 0
         self._media_type = ""
         self._compressor: zstandard.ZstdCompressionObj | None = None
+        self._hashing: asyncio.Future[None] | None = None
+        self._packing: asyncio.Future[bytes] | None = None
 
     async def write(self, data: bytes) -> None:
         """Append bytes."""
@@ -280,6 +285,7 @@ class BlobSink:
         """Publish the blob under the lease."""
         writer = await self._flush()
         if self._compressor is not None:
+            await self._settle()
             tail = await asyncio.to_thread(self._compressor.flush)
             self._stored_size += len(tail)
             await writer.write(tail)
@@ -305,16 +311,24 @@ class BlobSink:
                 self._media_type = OCI_LAYER_ZSTD
                 self._compressor = zstandard.ZstdCompressor(level=1).compressobj()
         self._size += len(data)
-        # As it comes it is hashed by the writer.
-        out = data if self._compressor is None else await asyncio.to_thread(self._pack, data)
-        self._stored_size += len(out)
-        await self._writer.write(out)
+        if self._compressor is None:  # as it comes, it is hashed by the writer
+            self._stored_size += len(data)
+            await self._writer.write(data)
+        else:
+            await self._settle()
+            loop = asyncio.get_running_loop()
+            self._hashing = loop.run_in_executor(None, self._hash.update, data)
+            self._packing = loop.run_in_executor(None, self._compressor.compress, data)
         return self._writer
 
-    def _pack(self, data: bytes) -> bytes:
-        assert self._compressor is not None
-        self._hash.update(data)
-        return self._compressor.compress(data)
+    async def _settle(self) -> None:
+        """Wait for the piece in work."""
+        if self._hashing is not None and self._packing is not None and self._writer is not None:
+            await self._hashing
+            out = await self._packing
+            self._hashing = self._packing = None
+            self._stored_size += len(out)
+            await self._writer.write(out)
 
 
 async def inflated_file(fd: int, limits: Limits) -> AsyncGenerator[bytes]:

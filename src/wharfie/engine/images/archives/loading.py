@@ -23,6 +23,7 @@ from wharfie.engine.images.records.catalog import Catalog
 from wharfie.engine.images.records.documents import chain_ids
 from wharfie.engine.images.records.leases import Lease, Leases
 from wharfie.engine.images.records.registrar import Registrar
+from wharfie.engine.images.writeout import WriteOut
 from wharfie.formats.oci.descriptor import OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 from wharfie.model.archive import Limits
 from wharfie.model.content import ContentStore
@@ -61,7 +62,11 @@ class Loader:
         """See `Images.load`."""
 
         async def work(board: Board) -> None:
-            async with self._leases.take() as lease, EarlyLayers(self._unpacker) as early:
+            write_out = WriteOut(self._content)
+            async with (
+                self._leases.take() as lease,
+                EarlyLayers(self._unpacker, write_out) as early,
+            ):
                 await self._load(source, Board() if quiet else board, lease, early, board)
 
         return streamed(work)
@@ -104,7 +109,7 @@ class Loader:
     def _begin_early(self, early: EarlyLayers, stored: Stored) -> None:
         """Unpack what may be a layer, unless it is one we have."""
         if stored.blob.media_type in _COMPRESSED and not is_known(self._catalog, stored):
-            early.begin(stored.blob.digest)
+            early.begin(stored.blob.digest, stored.blob.size)
 
     async def _record(self, plan: Plan, lease: Lease) -> list[Progress]:
         await lease.put(plan.config)

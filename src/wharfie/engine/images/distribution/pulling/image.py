@@ -20,7 +20,6 @@ from wharfie.engine.images.distribution.pulling.resolving import (
     layer_descriptor,
     resolve,
 )
-from wharfie.engine.images.distribution.pulling.writeout import WriteOut
 from wharfie.engine.images.distribution.slots import Slots
 from wharfie.engine.images.layers import LayerSource, LayerStore
 from wharfie.engine.images.progress import Board
@@ -28,6 +27,7 @@ from wharfie.engine.images.records.catalog import Catalog, platform_of
 from wharfie.engine.images.records.documents import chain_ids
 from wharfie.engine.images.records.leases import Lease, Leases
 from wharfie.engine.images.records.registrar import Registrar
+from wharfie.engine.images.writeout import WriteOut
 from wharfie.formats.oci.descriptor import DOCKER_MANIFEST, Descriptor, Platform
 from wharfie.formats.oci.platform import rank, spell
 from wharfie.formats.reference import Reference

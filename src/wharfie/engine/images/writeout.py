@@ -1,4 +1,4 @@
-"""Having the disk write while layers still come, so that little is left to wait for at the end.
+"""Having the disk write while an image still comes, so that little is left to wait for at the end.
 
 An image is recorded only when all of it is on the disk. Without this the disk would be idle during
 the download, and the user wait for it afterwards.
