@@ -39,6 +39,7 @@ class Tree:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self.index = f"{directory}.index" if os.path.exists(f"{directory}.index") else ""
 
     def file_digest(self, path: str) -> Digest | None:
         return None

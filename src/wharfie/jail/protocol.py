@@ -72,10 +72,7 @@ class CopyIn(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Checksum(Struct, frozen=True, tag=True, kw_only=True):
-    """Sum up chosen files of the root; the data descriptor lists digests that are known.
-
-    Each is a digest, a space, a path and NUL.
-    """
+    """Sum up chosen files of the root; the data descriptor is an index of known digests."""
 
     selection: Selection
     root_owned: bool = False

@@ -106,7 +106,7 @@ class Maker:
             tree = await self._session.context(identifier.removeprefix(LOCAL))
             exclude = operation.attributes.get("exclude")
             patterns = _decode_patterns(exclude) if exclude else []
-            return DirectoryResult("", tree.directory, exclude=tuple(patterns))
+            return DirectoryResult("", tree.directory, exclude=tuple(patterns), index=tree.index)
         if identifier.startswith((*WEB, GIT)):
             return await self._fetched(operation)
         scheme = identifier.partition("://")[0]
@@ -142,11 +142,15 @@ class Maker:
         return known
 
     async def _sum(self, result: Result, selection: Selection) -> str:
-        root_owned = isinstance(result, DirectoryResult) and result.root_owned
+        root_owned, index = False, ""
+        if isinstance(result, DirectoryResult):
+            root_owned, index = result.root_owned, result.index
         selection = in_result(result, selection)
         async with self._trees.opened(result) as root:
             try:
-                return await self._ports.files.checksum(root, selection, root_owned=root_owned)
+                return await self._ports.files.checksum(
+                    root, selection, root_owned=root_owned, index=index
+                )
             except NotFound as error:
                 raise missing_file(error.message) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 
 from wharfie.drivers.archive.archiver import JailArchiver
@@ -38,13 +38,15 @@ class JailTrees:
         selection: Selection,
         *,
         root_owned: bool = False,
-        known: Mapping[str, Digest] | None = None,
+        index: str = "",
     ) -> Digest:
         """Sum up chosen files (see the port)."""
-        lines = [f"{digest} {path}\0" for path, digest in (known or {}).items()]
         task = protocol.Checksum(selection=selection, root_owned=root_owned)
-        async with _file("".join(lines).encode(errors="surrogateescape")) as data:
+        data = os.open(index or os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
             return Digest((await self._run(task, root, data)).diff_id)
+        finally:
+            os.close(data)
 
     async def copy(self, source: int, target: int, plan: CopyPlan, *, layer: str = "") -> None:
         """Copy chosen files of one tree into another (see the port)."""

@@ -56,4 +56,4 @@ def _known(data: int) -> dict[bytes, bytes]:
     while piece := os.read(data, _READ):
         content += piece
     pairs = (line.partition(b" ") for line in bytes(content).split(b"\0") if line)
-    return {path: digest for digest, _, path in pairs}
+    return {path: b"sha256:" + digest for digest, _, path in pairs}
