@@ -72,8 +72,9 @@ def inspect(context: Context, command: ByRef) -> Outcome:
 @routes.add("GET", "/images/{ref:.*}/history", ByRef.of)
 def history(context: Context, command: ByRef) -> Outcome:
     """ImageHistory."""
-    image = context.services.images.get(command.ref)
-    return Json(history_of(image, context.graph.layer_sizes(image)))
+    images = context.services.images
+    image = images.get(command.ref)
+    return Json(history_of(image, context.graph.layer_sizes(image), images.ancestors(image)))
 
 
 class Tag(Struct, frozen=True):

@@ -19,16 +19,40 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 
+from msgspec import Struct
+
 from wharfie.registry.config.values import Config
 from wharfie.registry.documents import Document
 from wharfie.registry.errors import Refused
 from wharfie.registry.ports.storage import NoSuchKey
 from wharfie.registry.storage import Content, layout
+from wharfie.registry.storage.turns import breathe
 from wharfie.registry.upkeep.report import Report
 
 _log = logging.getLogger(__name__)
-_TURN = 20
-"""Objects looked at before others get their turn."""
+
+
+class Facts(Struct, frozen=True, gc=False):
+    """What a manifest says, as far as it matters here; there may be very many.
+
+    Attributes:
+        children: manifests of an index.
+        blobs: config and layers.
+        subject: "" for none.
+    """
+
+    children: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    subject: str = ""
+
+    @classmethod
+    def of(cls, document: Document) -> Facts:
+        """The facts of a document."""
+        return cls(
+            tuple(one.digest for one in document.manifests),
+            tuple(one.digest for one in document.blobs),
+            document.subject,
+        )
 
 
 class Collector:
@@ -80,31 +104,32 @@ class Collector:
         version = self._content.catalogue.version
         documents, is_whole = await self._documents(repository, report)
         dead = documents.keys() - await self._living(repository, documents)
-        for digest in parents_first(dead, documents):
+        for digest in await asyncio.to_thread(parents_first, dead, documents):
             if await self._remove_manifest(repository, digest, run):
                 del documents[digest]
         # Unreadable ones stay, and so does whatever they may need.
         run.used.update(await self._content.manifests.all(repository))
         if report.dry_run:
             run.used.difference_update(dead)
-        needed = {d for one in documents.values() for d in one.digests}
+        needed = await asyncio.to_thread(_needed_by, documents.values())
         await self._tend_links(repository, needed, run, is_whole=is_whole)
         if not report.dry_run and not await self._content.manifests.all(repository):
             self._content.catalogue.removed(repository, version)
 
-    async def _documents(self, repository: str, report: Report) -> tuple[dict[str, Document], bool]:
-        documents: dict[str, Document] = {}
+    async def _documents(self, repository: str, report: Report) -> tuple[dict[str, Facts], bool]:
+        documents: dict[str, Facts] = {}
         is_whole = True
         for digest in await self._content.manifests.all(repository):
             try:
-                documents[digest] = await self._content.manifests.read(repository, digest)
+                document = await self._content.manifests.read(repository, digest)
+                documents[digest] = Facts.of(document)
             except (NoSuchKey, Refused) as error:
                 is_whole = False
                 report.problem(f"{repository}@{digest} cannot be read: {error}")
             await self._pause()
         return documents, is_whole
 
-    async def _living(self, repository: str, documents: Mapping[str, Document]) -> set[str]:
+    async def _living(self, repository: str, documents: Mapping[str, Facts]) -> set[str]:
         manifests, tags = self._content.manifests, self._content.tags
         roots: set[str] = set()
         for tag in await tags.all(repository):
@@ -123,7 +148,7 @@ class Collector:
             if not may_go:
                 roots.add(digest)
             await self._pause()
-        return living(roots, documents)
+        return await asyncio.to_thread(living, roots, documents)
 
     async def _remove_manifest(self, repository: str, digest: str, run: _Run) -> bool:
         if run.report.dry_run:
@@ -204,8 +229,7 @@ class Collector:
 
     async def _pause(self) -> None:
         self._looked += 1
-        if self._looked % _TURN == 0:
-            await asyncio.sleep(0)
+        await breathe(self._looked)
 
 
 class _Run:
@@ -225,7 +249,11 @@ class _Run:
         self.is_blind = False
 
 
-def living(roots: Collection[str], documents: Mapping[str, Document]) -> set[str]:
+def _needed_by(documents: Collection[Facts]) -> set[str]:
+    return {digest for one in documents for digest in (*one.blobs, *one.children)}
+
+
+def living(roots: Collection[str], documents: Mapping[str, Facts]) -> set[str]:
     """What is reached from roots: children of an index, and what refers to a living subject."""
     referring: dict[str, list[str]] = {}
     for digest, document in documents.items():
@@ -240,22 +268,22 @@ def living(roots: Collection[str], documents: Mapping[str, Document]) -> set[str
         found.add(digest)
         waiting += referring.get(digest, ())
         if digest in documents:
-            waiting += [one.digest for one in documents[digest].manifests]
+            waiting += documents[digest].children
     return found
 
 
-def parents_first(dead: Collection[str], documents: Mapping[str, Document]) -> list[str]:
+def parents_first(dead: Collection[str], documents: Mapping[str, Facts]) -> list[str]:
     """An order in which no index stands without one of its manifests."""
     parents = dict.fromkeys(dead, 0)
     for digest in dead:
-        for child in {one.digest for one in documents[digest].manifests} & parents.keys():
+        for child in parents.keys() & documents[digest].children:
             parents[child] += 1
     order: list[str] = []
     waiting = sorted(digest for digest, count in parents.items() if not count)
     while waiting:
         digest = waiting.pop()
         order.append(digest)
-        for child in {one.digest for one in documents[digest].manifests} & parents.keys():
+        for child in parents.keys() & documents[digest].children:
             parents[child] -= 1
             if not parents[child]:
                 waiting.append(child)
