@@ -100,6 +100,7 @@ class _Checkout:
     def __init__(self, directory: str, stack: AsyncExitStack) -> None:
         self.directory = directory
         self.size = 0
+        self.index = ""
         self._stack = stack
 
     def file_digest(self, path: str) -> Digest | None:  # noqa: ARG002 - see the port
