@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from wharfie.build.frontend.context import PlanContext, StageResult
 from wharfie.build.frontend.linting.checks import check_program
 from wharfie.build.frontend.linting.findings import Findings
 from wharfie.build.frontend.linting.report import check_report
-from wharfie.build.frontend.planning import Planner
+from wharfie.build.frontend.planning import MANY, Planner
 from wharfie.build.frontend.program import Program, Stage, read_program
 from wharfie.build.frontend.scope import (
     given_arguments,
@@ -29,6 +31,7 @@ from wharfie.model.build.plan import (
     PlannedImage,
 )
 
+_LARGE = 1 << 14
 _OWN_SYNTAXES = (
     "docker/dockerfile",
     "docker.io/docker/dockerfile",
@@ -48,7 +51,7 @@ class DockerfileFrontend:
         """
         findings = Findings(Checks())
         try:
-            program = read_program(request.dockerfile, request.filename, request.history)
+            program = await _read(request)
             _check_syntax(program, request)
             findings = Findings(_checks(program, request))
             images = await _planned(request, program, bridge, findings)
@@ -71,6 +74,13 @@ class DockerfileFrontend:
         )
 
 
+async def _read(request: FrontendRequest) -> Program:
+    arguments = (request.dockerfile, request.filename, request.history)
+    if len(request.dockerfile) > _LARGE:
+        return await asyncio.to_thread(read_program, *arguments)
+    return read_program(*arguments)
+
+
 async def _planned(
     request: FrontendRequest, program: Program, bridge: FrontendBridge, findings: Findings
 ) -> list[PlannedImage]:
@@ -81,13 +91,18 @@ async def _planned(
         given = given_arguments(request)
         automatic = platform_arguments(platform, request.host, target.origin.alias)
         arguments = global_arguments(program, automatic, given)
-        check_program(
+        check = partial(
+            check_program,
             program,
             findings,
             arguments=arguments,
             automatic=automatic,
             ignored=IgnorePatterns(ignored),
         )
+        if len(program.file.statements) > MANY:
+            await asyncio.to_thread(check)
+        else:
+            check()
         context = PlanContext(
             request,
             program,
