@@ -177,3 +177,23 @@ async def test_a_staging_is_forgotten(store: ByteStore) -> None:
     with pytest.raises(NoSuchKey):
         await store.staging(UPLOAD, fresh=False)
     assert await store.names(folder.rpartition("/")[0]) == []
+
+
+async def test_broken_bytes_are_doubted_until_they_are_replaced(store: ByteStore) -> None:
+    digest = "sha256:" + "0" * 64
+    await store.write(("blobs/z/data", b"broken"))
+    opened = await store.open("blobs/z/data")
+    opened.vouch(digest)
+    assert opened.is_sound(digest)
+    opened.doubt()
+    assert not opened.is_sound(digest)
+    opened.close()
+    again = await store.open("blobs/z/data")
+    assert not again.is_sound(digest)
+    again.close()
+    staging = await store.staging(UPLOAD, fresh=True)
+    await staging.append(b"wh", b"ole")
+    await staging.publish("blobs/z/data", digest)
+    healed = await store.open("blobs/z/data")
+    assert healed.is_sound(digest)
+    healed.close()

@@ -18,7 +18,7 @@ from support.network_host import (
     run_on_host,
 )
 from wharfie.model.errors import Conflict, Forbidden, Internal
-from wharfie.model.network import EndpointSettings, PortBinding
+from wharfie.model.network import EndpointSettings, LiveConnection, PortBinding
 
 pytestmark = pytest.mark.root
 
@@ -371,6 +371,31 @@ def test_a_flushed_ruleset_comes_back(on_host: OnHost) -> None:
     on_host(body)
 
 
+def test_b165_the_administrators_chain_is_asked_first_and_stays(on_host: OnHost) -> None:
+    async def body(host: Host) -> None:
+        driver = host.driver()
+        await driver.restore([], [])
+        network = await driver.create(bridge_network())
+        publish = {"80/tcp": [PortBinding("", "8080")]}
+        container = await host.start(driver, network, publish=publish)
+        with host.serve(container, 80) as server:
+            assert host.reach(host.outside, server, HOST_ADDRESS, 8080) == OUTSIDE_ADDRESS
+            rule = ("ip", "wharfie_user", "forward", "ip", "saddr", OUTSIDE_ADDRESS, "drop")
+            assert host.run("nft", "add", "rule", *rule)[0] == 0
+            with pytest.raises(OSError, match="timed out"):
+                host.reach(host.outside, server, HOST_ADDRESS, 8080, timeout=0.3)
+            driver.close()
+            later = host.driver()
+            live = LiveConnection(container.id, container.pid, container.connection)
+            await later.restore([network], [live])
+            with pytest.raises(OSError, match="timed out"):
+                host.reach(host.outside, server, HOST_ADDRESS, 8080, timeout=0.3)
+            assert host.run("nft", "flush", "chain", "ip", "wharfie_user", "forward")[0] == 0
+            assert host.reach(host.outside, server, HOST_ADDRESS, 8080) == OUTSIDE_ADDRESS
+
+    on_host(body)
+
+
 def test_traffic_passes_beside_an_engine_that_drops_by_policy(on_host: OnHost) -> None:
     async def body(host: Host) -> None:
         assert host.run("nft", "add table ip filter")[0] == 0
@@ -412,7 +437,7 @@ def test_a_foreign_docker0_is_left_alone(on_host: OnHost) -> None:
     on_host(body)
 
 
-def test_udp_flows_follow_a_port_to_its_new_holder(on_host: OnHost) -> None:
+def test_b168_udp_flows_follow_a_port_to_its_new_holder(on_host: OnHost) -> None:
     async def body(host: Host) -> None:
         driver = host.driver()
         await driver.restore([], [])

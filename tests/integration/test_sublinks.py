@@ -94,7 +94,32 @@ def test_b164_macvlan_puts_containers_on_the_hosts_network(on_host: OnHost) -> N
 
 
 @pytest.mark.skipif(not has_driver("macvlan"), reason="this kernel has no macvlan")
-def test_without_a_parent_it_leads_nowhere(on_host: OnHost) -> None:
+def test_b177_a_tagged_interface_is_made_and_goes(on_host: OnHost) -> None:
+    async def body(host: Host) -> None:
+        made = host.run("ip", "link", "add", "link", "eth9", "name", "probe", "type", "vlan",
+                        "id", "7")  # fmt: skip
+        if made[0]:
+            pytest.skip("this kernel has no VLANs")
+        host.run("ip", "link", "del", "probe")
+        driver = host.driver()
+        await driver.restore([], [])
+        tagged = await driver.create(sublink("tagged", parent="eth9.10"))
+        shown = host.run("ip", "-d", "link", "show", "eth9.10")[1]
+        assert "vlan protocol 802.1Q id 10" in shown
+        await driver.delete(tagged)
+        assert "eth9.10" not in host.link_names()
+        # One that was there belongs to somebody else.
+        command = ("ip", "link", "add", "link", "eth9", "name", "eth9.11", "type", "vlan")
+        assert host.run(*command, "id", "11")[0] == 0
+        kept = await driver.create(sublink("kept", parent="eth9.11"))
+        await driver.delete(kept)
+        assert "eth9.11" in host.link_names()
+
+    on_host(body)
+
+
+@pytest.mark.skipif(not has_driver("macvlan"), reason="this kernel has no macvlan")
+def test_b177_without_a_parent_it_leads_nowhere(on_host: OnHost) -> None:
     async def body(host: Host) -> None:
         driver = host.driver()
         await driver.restore([], [])

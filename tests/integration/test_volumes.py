@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Daemon
+from wharfie.drivers.volume import attaching
+from wharfie.drivers.volume.options import MountOptions
 
 pytestmark = pytest.mark.root
 
@@ -117,6 +120,44 @@ def test_b115_an_empty_volume_gets_what_the_image_has(daemon: Daemon) -> None:
     empty = daemon.docker("run", "--rm", "-v", "options:/bin", "busybox", "true")
     assert empty.returncode == 127
     ok(daemon, "volume", "rm", "filled", "bare", "options")
+
+
+def test_a_subpath_of_a_directory_of_the_host(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/file").write_text("deep\n")
+    create(daemon, "hosts", type="none", o="bind", device=str(tmp_path))
+    assert run(daemon, "type=volume,src=hosts,dst=/d,volume-subpath=below", "cat /d/*") == "deep\n"
+    missing = "type=volume,src=hosts,dst=/d,volume-subpath=absent"
+    told = refused(daemon, "run", "--rm", "--mount", missing, "busybox", "true")
+    assert "cannot access path absent" in told
+    ok(daemon, "volume", "rm", "hosts")
+
+
+def test_a_subpath_on_kernels_that_clone_no_parts_of_detached_mounts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As before Linux 6.15: only what is attached can be cloned."""
+
+    def old(_place: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    memory = MountOptions(type="tmpfs", device="tmpfs")
+    root = attaching.mount_volume("memory", memory, [])
+    try:
+        os.mkdir("below", dir_fd=root)
+        monkeypatch.setattr(attaching, "clone_open", old)
+        before = Path("/proc/self/mountinfo").read_text()
+        below = attaching.mount_below(root, "below")
+        assert Path("/proc/self/mountinfo").read_text() == before
+        try:
+            os.close(os.open("made", os.O_CREAT | os.O_WRONLY, dir_fd=below))
+        finally:
+            os.close(below)
+        listed = os.open("below", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
+        assert os.listdir(listed) == ["made"]
+        os.close(listed)
+    finally:
+        os.close(root)
 
 
 def test_a_subpath_stays_inside_its_volume(daemon: Daemon) -> None:

@@ -180,7 +180,12 @@ def _shown(data: bytes) -> str:
 
 
 def difference(tree: Tree, base: Tree) -> tuple[Tree, list[str]]:
-    """What a tree has that its base has not, and what is gone."""
+    """What a tree has that its base has not, and what is gone.
+
+    A tree without the base's programs does not stand on it.
+    """
+    if "/bin/busybox" not in tree:
+        base = {}
     changed = {
         path: entry
         for path, entry in sorted(tree.items())

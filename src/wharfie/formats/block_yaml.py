@@ -1,8 +1,8 @@
-"""The part of YAML that configuration files written by programs use: blocks and plain scalars.
+"""The part of YAML that configuration files use: blocks, collections on one line, scalars.
 
-Mappings and sequences by indentation, quoted and plain scalars, `[a, b]` and `{}` on one line,
-comments, one document. Anchors, tags, block scalars and flow mappings with members are refused:
-a file that needs them is not understood rather than misread.
+Mappings and sequences by indentation or, on one line, as `{a: b}` and `[a, b]`; quoted and plain
+scalars, comments, one document. Anchors, tags, block scalars and collections over several lines
+in brackets are refused: a file that needs them is not understood rather than misread.
 
 Source: YAML 1.2.2, chapters 7 and 8.
 """
@@ -22,6 +22,10 @@ _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?")
 _KEY = re.compile(
     r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s"'\[\]{},&*!|>%@`#-][^#]*?|-[^\s#][^#]*?)\s*:(?:\s+|$)"""
 )
+_FLOW_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')""")
+# A colon is part of a plain text unless a space follows it: `:5000`, `http://x`.
+_FLOW_PLAIN = re.compile(r"(?:[^\s,\[\]{}:#\"']|:(?=[^\s,\[\]{}])|(?<=\S)[#\"']|[ ](?=[^#\s]))+")
+_FLOW_KEY = re.compile(r"(?:[^\s,\[\]{}:#\"']|:(?=[^\s,\[\]{}])|[ ](?=[^#\s:]))+")
 _WORDS: dict[str, Value] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True,
     "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -167,12 +171,14 @@ def _scalar(line: _Line, text: str) -> Value:
         return _double_quoted(line, text)
     if text[:1] == "'":
         return _single_quoted(line, text)
+    if text[:1] and text[0] in "[{":
+        return _Flow(line, text).whole()
     text = re.split(r"\s#", text, maxsplit=1)[0].strip()
-    if text[:1] == "[":
-        return _flow_sequence(line, text)
-    if text == "{}":
-        return {}
-    if text[:1] and text[0] in "{&*!|>%@`":
+    return _plain(line, text)
+
+
+def _plain(line: _Line, text: str) -> Value:
+    if text[:1] and text[0] in "&*!|>%@`":
         raise _error(line, f"{text[0]} is not understood")
     if text in _WORDS:
         return _WORDS[text]
@@ -201,12 +207,83 @@ def _single_quoted(line: _Line, text: str) -> str:
     return found[1].replace("''", "'")
 
 
-def _flow_sequence(line: _Line, text: str) -> Value:
-    inner = text[1:-1].strip()
-    if not text.endswith("]") or any(mark in inner for mark in "[]{}"):
-        raise _error(line, "such a list is not understood")
-    parts = re.findall(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,]*)\s*(?:,|$)""", inner)
-    return [_scalar(line, part.strip()) for part in parts if part.strip()]
+class _Flow:
+    """A collection in brackets, which must end on its line."""
+
+    def __init__(self, line: _Line, text: str) -> None:
+        self._line = line
+        self._text = text
+        self._at = 0
+
+    def whole(self) -> Value:
+        """The collection, behind which nothing but a comment may stand."""
+        value = self._value(0)
+        rest = self._text[self._at :]
+        if rest.strip() and not re.match(r"\s+#", rest):
+            raise _error(self._line, "something stands behind a closing bracket")
+        return value
+
+    def _value(self, depth: int) -> Value:
+        if depth > _MOST_DEPTH:
+            raise _error(self._line, "nested too deeply")
+        sign = self._peek()
+        if sign == "[":
+            return self._sequence(depth)
+        if sign == "{":
+            return self._mapping(depth)
+        return self._scalar(_FLOW_PLAIN)
+
+    def _sequence(self, depth: int) -> Value:
+        items: list[Value] = []
+        self._at += 1
+        while self._peek() != "]":
+            items.append(self._value(depth + 1))
+            self._separator("]")
+        self._at += 1
+        return items
+
+    def _mapping(self, depth: int) -> Value:
+        members: dict[str, Value] = {}
+        self._at += 1
+        while self._peek() != "}":
+            key = str(self._scalar(_FLOW_KEY, is_key=True))
+            if self._peek() != ":":
+                raise _error(self._line, f"a value is expected behind {key}")
+            self._at += 1
+            if key in members:
+                raise _error(self._line, f"{key} is there twice")
+            is_empty = self._peek() in ",}"
+            members[key] = None if is_empty else self._value(depth + 1)
+            self._separator("}")
+        self._at += 1
+        return members
+
+    def _scalar(self, pattern: re.Pattern[str], *, is_key: bool = False) -> Value:
+        found = (_FLOW_QUOTED if self._peek() in "\"'" else pattern).match(self._text, self._at)
+        text = found[0].strip() if found else ""
+        if not text:
+            raise _error(self._line, "such a collection is not understood")
+        self._at += len(found[0]) if found else 0
+        if text[0] == '"':
+            return _double_quoted(self._line, text)
+        if text[0] == "'":
+            return _single_quoted(self._line, text)
+        value = _plain(self._line, text)
+        return text if is_key else value
+
+    def _separator(self, end: str) -> None:
+        sign = self._peek()
+        if sign == ",":
+            self._at += 1
+        elif sign != end:
+            raise _error(self._line, f"{end} or a comma is expected")
+
+    def _peek(self) -> str:
+        while self._text[self._at : self._at + 1] == " ":
+            self._at += 1
+        if self._at >= len(self._text):
+            raise _error(self._line, "a bracket is not closed on its line")
+        return self._text[self._at]
 
 
 def _error(line: _Line, why: str) -> YamlError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from typing import NamedTuple
 
 STDIN, STDOUT, STDERR, SYSTEM_ERROR = range(4)
@@ -39,30 +39,32 @@ def header(stream: int, size: int) -> bytes:
 
 
 class _Headers(dict[int, bytes]):
-    """Headers of one stream by payload size, made when first asked for."""
+    """Headers of one stream by payload size, each behind the end of the payload before."""
 
-    def __init__(self, stream: int) -> None:
+    def __init__(self, stream: int, end: bytes) -> None:
         self._stream = stream
+        self._end = end
 
     def __missing__(self, size: int) -> bytes:
-        made = _HEADER.pack(self._stream, size)
+        made = self._end + _HEADER.pack(self._stream, size + len(self._end))
         if len(self) < _MAX_HEADERS:
             self[size] = made
         return made
 
 
 _MAX_HEADERS = 1 << 14
-_headers = [_Headers(stream) for stream in range(SYSTEM_ERROR + 1)]
+_headers = {
+    (stream, end): _Headers(stream, end)
+    for stream in range(SYSTEM_ERROR + 1)
+    for end in (b"", b"\n")
+}
 
 
 def encode_all(stream: int, payloads: Sequence[bytes], end: bytes = b"") -> bytes:
-    """Many frames of one stream, a payload and `end` each."""
-    sizes = map(len, payloads)
-    if end:
-        sizes = map(len(end).__add__, sizes)
-    headers = map(_headers[stream].__getitem__, sizes)
-    parts = zip(headers, payloads, repeat(end, len(payloads)), strict=True)
-    return b"".join(chain.from_iterable(parts))
+    """Many frames of one stream, a payload and `end` (nothing, or a newline) each."""
+    headers = map(_headers[stream, end].__getitem__, map(len, payloads))
+    encoded = b"".join(chain.from_iterable(zip(headers, payloads, strict=True)))
+    return encoded[len(end) :] + end if payloads else b""
 
 
 class Decoder:

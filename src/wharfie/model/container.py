@@ -180,7 +180,7 @@ class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     container_id_file: str = field(default="", name="ContainerIDFile")
     log_config: LogConfig = LogConfig()
     network_mode: str = ""
-    port_bindings: dict[str, list[PortBinding] | None] = field(default_factory=dict)
+    port_bindings: dict[str, list[PortBinding] | None] | None = None
     restart_policy: RestartPolicy = RestartPolicy()
     auto_remove: bool = False
     volume_driver: str = ""
@@ -190,9 +190,9 @@ class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     cap_add: list[str] | None = None
     cap_drop: list[str] | None = None
     cgroupns_mode: str = ""
-    dns: list[str] = field(default_factory=list)
-    dns_options: list[str] = field(default_factory=list)
-    dns_search: list[str] = field(default_factory=list)
+    dns: list[str] | None = None
+    dns_options: list[str] | None = None
+    dns_search: list[str] | None = None
     extra_hosts: list[str] | None = None
     group_add: list[str] | None = None
     ipc_mode: str = ""
@@ -217,14 +217,14 @@ class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     nano_cpus: int = 0
     cgroup_parent: str = ""
     blkio_weight: int = 0
-    blkio_weight_device: list[WeightDevice] | None = field(default_factory=list)
-    blkio_device_read_bps: list[ThrottleDevice] | None = field(default_factory=list)
-    blkio_device_write_bps: list[ThrottleDevice] | None = field(default_factory=list)
+    blkio_weight_device: list[WeightDevice] | None = None
+    blkio_device_read_bps: list[ThrottleDevice] | None = None
+    blkio_device_write_bps: list[ThrottleDevice] | None = None
     blkio_device_read_iops: list[ThrottleDevice] | None = field(
-        default_factory=list, name="BlkioDeviceReadIOps"
+        default=None, name="BlkioDeviceReadIOps"
     )
     blkio_device_write_iops: list[ThrottleDevice] | None = field(
-        default_factory=list, name="BlkioDeviceWriteIOps"
+        default=None, name="BlkioDeviceWriteIOps"
     )
     cpu_period: int = 0
     cpu_quota: int = 0
@@ -232,7 +232,7 @@ class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     cpu_realtime_runtime: int = 0
     cpuset_cpus: str = ""
     cpuset_mems: str = ""
-    devices: list[DeviceMapping] | None = field(default_factory=list)
+    devices: list[DeviceMapping] | None = None
     device_cgroup_rules: list[str] | None = None
     device_requests: list[DeviceRequest] | None = None
     memory_reservation: int = 0
@@ -240,7 +240,7 @@ class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     memory_swappiness: int | None = None
     oom_kill_disable: bool | None = None
     pids_limit: int | None = None
-    ulimits: list[Ulimit] | None = field(default_factory=list)
+    ulimits: list[Ulimit] | None = None
     cpu_count: int = 0
     cpu_percent: int = 0
     io_maximum_iops: int = field(default=0, name="IOMaximumIOps")
@@ -364,7 +364,9 @@ class Container(Struct, frozen=True, kw_only=True):
     def ports_published(self) -> set[str]:
         """Ports the container publishes, live or asked for, as "80/tcp"."""
         live = {port for port, bindings in self.ports.items() if bindings}
-        return live | {port for port, wanted in self.host_config.port_bindings.items() if wanted}
+        return live | {
+            port for port, wanted in (self.host_config.port_bindings or {}).items() if wanted
+        }
 
     @property
     def ports_exposed(self) -> set[str]:

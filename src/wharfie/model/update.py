@@ -5,9 +5,22 @@ Source: Engine API 1.51, ContainerUpdate.
 
 from __future__ import annotations
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
-from wharfie.model.container import HostConfig, RestartPolicy
+from wharfie.model.container import HostConfig, RestartPolicy, ThrottleDevice, WeightDevice
+
+_UNCHANGED = (
+    "memory_swappiness",
+    "oom_kill_disable",
+    "cpu_percent",
+    "blkio_weight_device",
+    "blkio_device_read_bps",
+    "blkio_device_write_bps",
+    "blkio_device_read_iops",
+    "blkio_device_write_iops",
+    "io_maximum_iops",
+    "io_maximum_bandwidth",
+)
 
 
 class UpdateSpec(Struct, rename="pascal", frozen=True, kw_only=True):
@@ -16,6 +29,8 @@ class UpdateSpec(Struct, rename="pascal", frozen=True, kw_only=True):
     Attributes:
         pids_limit: zero and below take the limit away.
         restart_policy: no name leaves it as it is.
+
+    The limits behind it cannot be changed; Docker looks at them, and warns of them, all the same.
     """
 
     blkio_weight: int = 0
@@ -32,6 +47,20 @@ class UpdateSpec(Struct, rename="pascal", frozen=True, kw_only=True):
     memory_swap: int = 0
     pids_limit: int | None = None
     restart_policy: RestartPolicy = RestartPolicy(name="")
+    memory_swappiness: int | None = None
+    oom_kill_disable: bool | None = None
+    cpu_percent: int = 0
+    blkio_weight_device: list[WeightDevice] | None = None
+    blkio_device_read_bps: list[ThrottleDevice] | None = None
+    blkio_device_write_bps: list[ThrottleDevice] | None = None
+    blkio_device_read_iops: list[ThrottleDevice] | None = field(
+        default=None, name="BlkioDeviceReadIOps"
+    )
+    blkio_device_write_iops: list[ThrottleDevice] | None = field(
+        default=None, name="BlkioDeviceWriteIOps"
+    )
+    io_maximum_iops: int = field(default=0, name="IOMaximumIOps")
+    io_maximum_bandwidth: int = field(default=0, name="IOMaximumBandwidth")
 
     @property
     def limits(self) -> HostConfig:
@@ -40,14 +69,22 @@ class UpdateSpec(Struct, rename="pascal", frozen=True, kw_only=True):
         return limits
 
     @property
+    def asked(self) -> HostConfig:
+        """All limits that were sent, also those that will not be changed."""
+        asked: HostConfig = structs.replace(
+            self.limits, **{name: getattr(self, name) for name in _UNCHANGED}
+        )
+        return asked
+
+    @property
     def changes_limits(self) -> bool:
         """Whether any limit is to change."""
         return bool(self._changes())
 
     def fitted(self, limits: HostConfig) -> UpdateSpec:
         """With these limits instead: what this host cannot set is dropped."""
-        names = [name for name in self.__struct_fields__ if name != "restart_policy"]
-        values = {name: getattr(limits, name) for name in names}
+        names = self.__struct_fields__
+        values = {name: getattr(limits, name) for name in names if name != "restart_policy"}
         fitted: UpdateSpec = structs.replace(self, **values)
         return fitted
 
@@ -59,8 +96,11 @@ class UpdateSpec(Struct, rename="pascal", frozen=True, kw_only=True):
         return changed
 
     def _changes(self) -> dict[str, int | str]:
-        values = structs.asdict(self)
-        del values["restart_policy"]
+        values = {
+            name: value
+            for name, value in structs.asdict(self).items()
+            if name not in _UNCHANGED and name != "restart_policy"
+        }
         pids_limit = values.pop("pids_limit")
         changes = {name: value for name, value in values.items() if value}
         if pids_limit is not None:

@@ -18,6 +18,7 @@ from wharfie.registry.access import OpenedAccess, open_access
 from wharfie.registry.cache import Cache
 from wharfie.registry.config import Config, ConfigError
 from wharfie.registry.encryption import Encryption
+from wharfie.registry.pages.browsing import TOP, Browsing
 from wharfie.registry.ports import Access, NoSuchKey, Observer, Page
 from wharfie.registry.storage import Content
 from wharfie.registry.watching.health import Health
@@ -72,6 +73,10 @@ class Surroundings:
             self.upstream = Cache(config.upstreams, content, agent=AGENT, proxies=_proxies())
             self.metrics.add(self.upstream.samples)
         self.pages: Mapping[str, Page] = {**opened.pages, "/health": self.health.page}
+        if watching.has_page:
+            accounts = config.access.accounts
+            browsing = Browsing(content, opened.access, realm=accounts.realm if accounts else "")
+            self.pages = {**self.pages, "/": browsing.front, TOP: browsing.answer}
 
     async def start(self) -> None:
         """Begin to watch; ListenError when the second address cannot be had."""

@@ -20,6 +20,8 @@ WRITE = select.EPOLLOUT
 HANGUP = select.EPOLLHUP | select.EPOLLERR
 
 Handler = Callable[[int], None]
+_SHARED = 0.2
+"""Seconds for which a descriptor that was served is expected to be back soon."""
 
 
 class Timer:
@@ -47,11 +49,17 @@ class Loop:
         self._handlers: dict[int, Handler] = {}
         self._bulk: set[int] = set()
         self._served = -1
+        self._shared_until = 0.0
         self._timers: list[Timer] = []
         self._posted: deque[Callable[[], None]] = deque()
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._running = True
         self.watch(self._wakeup, READ, self._on_wakeup)
+
+    @property
+    def is_shared(self) -> bool:
+        """True while others than bulk were served of late: who is bulk then does a little only."""
+        return time.monotonic() < self._shared_until
 
     def watch(self, fd: int, events: int, handler: Handler) -> None:
         """Call `handler` when one of `events` (or a hang-up, always) is seen on `fd`."""
@@ -105,6 +113,8 @@ class Loop:
             if fd in bulk:
                 waiting.append((fd, events))
                 continue
+            if fd != self._wakeup:
+                self._shared_until = time.monotonic() + _SHARED
             handler = handlers.get(fd)
             if handler is not None:  # else forgotten by a handler of the same turn
                 handler(events)

@@ -221,11 +221,14 @@ class HistoryItem(Struct, rename="pascal", frozen=True, kw_only=True):
     tags: list[str] | None
 
 
-def history_of(image: Image, layer_sizes: Sequence[int]) -> list[HistoryItem]:
-    """The steps of an image, newest first; only the newest has an ID.
+def history_of(
+    image: Image, layer_sizes: Sequence[int], ancestors: Sequence[Image] = ()
+) -> list[HistoryItem]:
+    """The steps of an image, newest first, with the IDs and tags of the images they ended in.
 
     Args:
         image: its record.
+        ancestors: the images it was made from, nearest first; each is taken for one step.
         layer_sizes: bytes of each layer, base first; missing ones count as 0.
     """
     sizes = iter(layer_sizes)
@@ -241,9 +244,8 @@ def history_of(image: Image, layer_sizes: Sequence[int]) -> list[HistoryItem]:
         for step in image.document.history
     ]
     items.reverse()
-    if items:
-        tags = _familiar(image.tags) or None
-        items[0] = msgspec.structs.replace(items[0], id=image.id, tags=tags)
+    for at, one in enumerate([image, *ancestors][: len(items)]):
+        items[at] = msgspec.structs.replace(items[at], id=one.id, tags=_familiar(one.tags) or None)
     return items
 
 

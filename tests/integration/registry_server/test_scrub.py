@@ -112,3 +112,20 @@ def test_a_broken_blob_is_not_mounted_nor_taken_for_pushed(tmp_path: Path) -> No
         registry.push_blob("b", b"some bytes")
         for name in ("a", "b"):
             assert registry.ask("GET", f"/v2/{name}/blobs/{digest}").body == b"some bytes"
+
+
+def test_a_broken_blob_in_use_is_not_served_either(tmp_path: Path) -> None:
+    """Nobody may move it away while somebody holds it; what is broken is known all the same."""
+    with RegistryServer(tmp_path) as registry:
+        digest = registry.push_blob("a", b"some bytes")
+        spoil(registry.blob_file(digest))
+
+        async def scrub_while_held():
+            async with registry.content.pins.hold(digest):
+                return await registry.registry.upkeep.scrub(rate=0)
+
+        assert registry.run(scrub_while_held()).broken == [digest]
+        assert registry.blob_file(digest).exists()
+        assert registry.ask("GET", f"/v2/a/blobs/{digest}").status == 404
+        registry.push_blob("a", b"some bytes")
+        assert registry.ask("GET", f"/v2/a/blobs/{digest}").body == b"some bytes"

@@ -91,8 +91,10 @@ def test_a_file_as_programs_write_it() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: &x 1", "a: *x", "a: |\n  text", "a: {b: c}", "a: !!str 1", "\ta: 1", "a: 1\n   b: 2",
-     "a: 1\na: 2", 'a: "open', "a: 'open", "a: 1\n---\nb: 2", "a: [1, [2]]", 'a: "\\q"'],
+    ["a: &x 1", "a: *x", "a: |\n  text", "a: {b: c", "a: {b}", "a: {b: c} d",
+     "a: {b: 1, b: 2}", "a: [b", "a: {b: &x}", "a: [b c: d]", "a: [b]]", "a: {[b]: c}",
+     "a: [,]", "a: {,}", "a: ['b]", "a: !!str 1", "\ta: 1", "a: 1\n   b: 2",
+     "a: 1\na: 2", 'a: "open', "a: 'open", "a: 1\n---\nb: 2", 'a: "\\q"'],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused(text: str) -> None:
     with pytest.raises(YamlError, match=r"line \d+"):
@@ -131,3 +133,40 @@ def test_the_lines_of_members_and_items_are_told() -> None:
         ("http", "tls", "1", "url"): 9,
         ("last",): 10,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{}", {}), ("[]", []), ("{ }", {}), ("[ a , b ]", ["a", "b"]),
+        ("[1, [2, {a: b}]]", [1, [2, {"a": "b"}]]),
+        ("{a: 1, b: x y, c: 'q, r', d: }", {"a": 1, "b": "x y", "c": "q, r", "d": None}),
+        ("{addr: :5000, url: http://h:1/p?q=r}", {"addr": ":5000", "url": "http://h:1/p?q=r"}),
+        ("{repositories: team/**, tags: 'v[0-9]+', on: true}  # note",
+         {"repositories": "team/**", "tags": "v[0-9]+", "on": True}),
+        ('["a: b", "#", x#y]', ["a: b", "#", "x#y"]),
+        ("{X-Two: [a, b], X: [c]}", {"X-Two": ["a", "b"], "X": ["c"]}),
+        ("[a,]", ["a"]),
+    ],
+)  # fmt: skip
+def test_collections_on_one_line(text: str, value: object) -> None:
+    assert parse_yaml(f"k: {text}") == {"k": value}
+    assert parse_yaml(f"- {text}") == [value]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(0, 99) | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+def test_what_json_writes_on_one_line_is_read(value: object) -> None:
+    try:
+        text = json.dumps({"k": value}, ensure_ascii=False)
+        found = parse_yaml(text)
+    except YamlError:
+        return  # escapes that only JSON has, separators of lines
+    assert found == {"k": value}

@@ -51,3 +51,18 @@ def test_a_flood_that_is_forgotten_is_an_ordinary_descriptor_again(pipes: list[i
     assert len(served) == 2
     for fd in (first, second):
         loop.forget(fd)
+
+
+def test_a_flood_learns_whether_others_are_served_beside_it(pipes: list[int]) -> None:
+    loop = Loop()
+    flood, other = pipes[:2]
+    loop.watch(flood, READ, lambda _events: None)
+    loop.mark_bulk(flood)
+    loop.post(lambda: None)  # a write to disk that is done says so, and is nobody's wait
+    loop.turn(0)
+    assert not loop.is_shared
+    loop.watch(other, READ, lambda _events: None)
+    loop.turn(0)
+    assert loop.is_shared
+    for fd in (flood, other):
+        loop.forget(fd)

@@ -70,7 +70,7 @@ def test_inspect_of_a_running_container():
     for name in ("Binds", "CapAdd", "Links", "MemorySwappiness", "PidsLimit", "DeviceRequests"):
         assert host[name] is None, name
     for name in ("Dns", "DnsOptions", "DnsSearch", "Devices", "Ulimits", "BlkioWeightDevice"):
-        assert host[name] == [], name
+        assert host[name] is None, name
     for name in ("Annotations", "Mounts", "Init", "Tmpfs", "Sysctls", "StorageOpt"):
         assert name not in host
     config = reply["Config"]
@@ -210,6 +210,21 @@ def test_history_is_newest_first_and_only_the_newest_has_an_id():
         ("<missing>", "ADD", 10),
     ]
     assert [i["Tags"] for i in items] == [["busybox:latest"], None, None]
+
+
+def test_history_names_the_images_it_went_through():
+    steps = [History(created_by=name) for name in ("ADD", "one", "two")]
+    image = sample_image(document=ImageDocument(history=steps))
+    parents = [
+        sample_image(id="sha256:" + letter * 64, tags=[f"docker.io/library/{letter}:1"])
+        for letter in "bcde"
+    ]
+    items = sent(history_of(image, [1, 2, 3], parents))
+    assert [(i["Id"], i["Tags"]) for i in items] == [
+        (IMAGE_ID, ["busybox:latest"]),
+        ("sha256:" + "b" * 64, ["b:1"]),
+        ("sha256:" + "c" * 64, ["c:1"]),
+    ]
 
 
 def test_networks():

@@ -116,8 +116,9 @@ def _manifests(context: Context, image: Image) -> list[ManifestSummary]:
 @routes.add("GET", "/images/{ref:.*}/history", _show)
 def history(context: Context, command: Show) -> Outcome:
     """ImageHistory."""
-    image = context.services.images.get_for(command.ref, command.platforms)
-    return Json(history_of(image, context.graph.layer_sizes(image)))
+    images = context.services.images
+    image = images.get_for(command.ref, command.platforms)
+    return Json(history_of(image, context.graph.layer_sizes(image), images.ancestors(image)))
 
 
 class Tag(Struct, frozen=True):

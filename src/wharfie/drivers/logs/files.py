@@ -15,7 +15,7 @@ from wharfie.formats.logs.locallog import DamagedLog
 from wharfie.formats.logs.runs import LogRun
 from wharfie.model.logs import LogFormat
 
-SLICE = 1 << 18
+SLICE = 1 << 19
 _BLOCK = 1 << 16
 _HEAD = 1 << 12
 _WHOLE_RECORD = 1 << 21

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from wharfie.drivers.volume.options import MountOptions
 from wharfie.kernel import mounts
+from wharfie.kernel.mount_clones import clone_below, clone_open
 from wharfie.kernel.openat2 import open_in_root
 from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound
 from wharfie.model.volume import Holder
@@ -50,22 +51,29 @@ def mount_below(root: int, subpath: str) -> int:
     if subpath.startswith("/") or ".." in subpath.split("/"):
         raise InvalidArgument(f"subpath must be a relative path within the volume: {subpath!r}")
     try:
-        place = open_in_root(root, subpath, os.O_PATH | os.O_CLOEXEC)
+        cloned = _clone_below(root, subpath)
+        mounts.mount_setattr(
+            cloned, flags=mounts.AT_EMPTY_PATH | mounts.AT_RECURSIVE, propagation=mounts.MS_PRIVATE
+        )
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise NotFound(f"cannot access path {subpath}: no such file or directory") from None
         if error.errno == errno.ELOOP:
             raise Forbidden(f"subpath {subpath} escapes the volume") from None
-        raise
+        raise Internal(f"cannot mount subpath {subpath}: {error.strerror or error}") from error
+    return cloned
+
+
+def _clone_below(root: int, subpath: str) -> int:
+    place = open_in_root(root, subpath, os.O_PATH | os.O_CLOEXEC)
     try:
-        flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
-        cloned = mounts.open_tree(place, "", flags | mounts.AT_RECURSIVE)
+        return clone_open(place)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return clone_below(root, place)  # before Linux 6.15
     finally:
         os.close(place)
-    mounts.mount_setattr(
-        cloned, flags=mounts.AT_EMPTY_PATH | mounts.AT_RECURSIVE, propagation=mounts.MS_PRIVATE
-    )
-    return cloned
 
 
 def _bind(options: MountOptions) -> int:
@@ -139,24 +147,7 @@ def _clone_of(holder: Holder) -> int:
 
     def body() -> None:
         try:
-            namespace = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                mounts.unshare(mounts.CLONE_FS)
-                mounts.setns(namespace, mounts.CLONE_NEWNS)
-            finally:
-                os.close(namespace)
-            root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                place = open_in_root(root, holder.destination, os.O_PATH | os.O_CLOEXEC)
-            finally:
-                os.close(root)
-            flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
-            try:
-                results.append(mounts.open_tree(place, "", flags))
-            finally:
-                os.close(place)
-            mounts.mount_setattr(results[0], attr_clear=mounts.MOUNT_ATTR_RDONLY,
-                                 propagation=mounts.MS_PRIVATE)  # fmt: skip
+            results.append(_clone_there(holder))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failures.append(error)
 
@@ -164,7 +155,32 @@ def _clone_of(holder: Holder) -> int:
     thread.start()
     thread.join()
     if failures:
-        for descriptor in results:
-            os.close(descriptor)
         raise failures[0]
     return results[0]
+
+
+def _clone_there(holder: Holder) -> int:
+    namespace = os.open(f"/proc/{holder.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        mounts.unshare(mounts.CLONE_FS)
+        mounts.setns(namespace, mounts.CLONE_NEWNS)
+    finally:
+        os.close(namespace)
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        place = open_in_root(root, holder.destination, os.O_PATH | os.O_CLOEXEC)
+    finally:
+        os.close(root)
+    flags = mounts.OPEN_TREE_CLONE | mounts.OPEN_TREE_CLOEXEC | mounts.AT_EMPTY_PATH
+    try:
+        cloned = mounts.open_tree(place, "", flags)
+    finally:
+        os.close(place)
+    try:
+        mounts.mount_setattr(
+            cloned, attr_clear=mounts.MOUNT_ATTR_RDONLY, propagation=mounts.MS_PRIVATE
+        )
+    except OSError:
+        os.close(cloned)
+        raise
+    return cloned

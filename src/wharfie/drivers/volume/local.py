@@ -117,15 +117,19 @@ class LocalVolumeDriver:
         subpath: str,
         holders: Sequence[Holder],
     ) -> VolumeMount:
+        read_only = options is not None and bool(options.attributes & MOUNT_ATTR_RDONLY)
         if options is None:
-            root = os.open(volume.mountpoint, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                root = os.open(volume.mountpoint, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError as error:
+                raise Internal(f"{volume.mountpoint}: {error.strerror}") from error
         else:
             root = mount_volume(volume.name, options, holders)
-        read_only = options is not None and bool(options.attributes & MOUNT_ATTR_RDONLY)
         if not subpath:
             return VolumeMount(volume.mountpoint, root, read_only)
         try:
-            return VolumeMount(volume.mountpoint, mount_below(root, subpath), read_only)
+            found = mount_below(root, subpath)
+            return VolumeMount(volume.mountpoint, found, read_only)
         finally:
             os.close(root)
 

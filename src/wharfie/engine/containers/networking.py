@@ -168,7 +168,7 @@ def _address_fault(kind: str, text: str, network: Network) -> str:
 def wanted_ports(config: Config, host: HostConfig) -> dict[str, list[PortBinding]]:
     """What to publish: explicit bindings, and with PublishAllPorts every exposed port."""
     publish: dict[str, list[PortBinding]] = {}
-    for port, bindings in host.port_bindings.items():
+    for port, bindings in (host.port_bindings or {}).items():
         publish[with_protocol(port)] = list(bindings or [PortBinding()])
     if host.publish_all_ports and config.exposed_ports is not UNSET:
         for port in config.exposed_ports:

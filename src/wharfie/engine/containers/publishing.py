@@ -78,7 +78,7 @@ def _rest(
     """The bindings of a container's record without those to be removed."""
     wished = {
         with_protocol(port): list(bindings or [PortBinding()])
-        for port, bindings in record.host_config.port_bindings.items()
+        for port, bindings in (record.host_config.port_bindings or {}).items()
     }
     for spec, bindings in remove.items():
         port = with_protocol(spec)

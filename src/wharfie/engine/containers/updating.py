@@ -57,8 +57,8 @@ class ContainerUpdates:
             Conflict: the container's present state or its other limits forbid it.
         """
         check_restart_policy(spec.restart_policy)
-        check_limits(spec.limits, cpus=self._cpus, is_update=True)
-        limits, warnings = fit_limits(spec.limits, self._abilities)
+        limits, warnings = fit_limits(spec.asked, self._abilities)
+        check_limits(limits, cpus=self._cpus, is_update=True)
         spec = spec.fitted(limits)
         handle = self._catalogue.find(ref)
         async with handle.lock:
@@ -100,7 +100,7 @@ def _conflict(host: HostConfig, spec: UpdateSpec) -> str:
     if host.nano_cpus > 0 and (spec.cpu_period > 0 or spec.cpu_quota > 0):
         what = "CPU Period" if spec.cpu_period > 0 else "CPU Quota"
         return f"Conflicting options: {what} cannot be updated as NanoCPUs has already been set"
-    if spec.memory > host.memory_swap and not spec.memory_swap:
+    if spec.memory and spec.memory > host.memory_swap and not spec.memory_swap:
         return (
             "Memory limit should be smaller than already set memoryswap limit, "
             "update the memoryswap at the same time"

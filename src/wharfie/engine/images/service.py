@@ -24,7 +24,6 @@ from wharfie.engine.images.making.importing import Importer, ImportSpec, changed
 from wharfie.engine.images.progress import Progress
 from wharfie.engine.images.records import selection
 from wharfie.engine.images.records.catalog import Catalog, check_platform, parse
-from wharfie.engine.images.records.history import HistoryItem, history_of
 from wharfie.engine.images.records.leases import Leases
 from wharfie.engine.images.records.registrar import Registrar
 from wharfie.engine.images.records.rehearsal import freed_by, names_to_remove, rehearse
@@ -224,9 +223,17 @@ class Images:
         """Containers that hold an image."""
         return self._uses().get(image.id, ())
 
-    def history(self, image: Image) -> list[HistoryItem]:
-        """Steps of an image, newest first."""
-        return history_of(image, self._layer_size)
+    def ancestors(self, image: Image) -> list[Image]:
+        """The images it was made from step by step, nearest first, as far as they are here."""
+        found: list[Image] = []
+        seen = {image.id}
+        while (parent := self._catalog.by_id(ImageId(image.document.parent))) is not None:
+            if parent.id in seen:
+                break
+            seen.add(parent.id)
+            found.append(parent)
+            image = parent
+        return found
 
     def shared_size(self, image: Image) -> int:
         """Bytes of the layers an image shares with others."""

@@ -74,22 +74,43 @@ def _split(
     separator = ending + _HEAD
     text_start, text_end = len(_HEAD), 1 - len(ending)
     pieces: list[bytes] = []
-    while start < size:
+    while start < size and data.startswith(_HEAD, start):
         end = data.rfind(b"\n", start, min(start + window, size)) + 1
-        if not end or not data.startswith(_HEAD, start):
+        if not end:
             break
         rows = data[start : end - 1].split(b"\n")
+        is_over = _cut_others(rows, ending[:-1])
+        end = start + sum(map(len, rows)) + len(rows) if is_over else end
         found = [row[text_start:text_end] for row in rows]
         if separator.join(found) + ending != data[start + text_start : end]:
             count = _count_alike(rows, ending[:-1])
             del found[count:]
-            pieces += found
-            start += sum(map(len, rows[:count])) + count
-            break
+            end = start + sum(map(len, rows[:count])) + count
+            is_over = True
         pieces += found
         start = end
         window = min(window * 4, _MAX_WINDOW)
+        if is_over:
+            break
     return pieces, start
+
+
+def _cut_others(rows: list[bytes], ending: bytes) -> bool:
+    """Remove the rows behind those with one ending; tell whether there were any.
+
+    A time does not come back, so they are behind one place, which halving finds.
+    """
+    if rows[-1].endswith(ending):
+        return False
+    low, high = 0, len(rows) - 1  # the first that is another is between the two
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle].endswith(ending):
+            low = middle + 1
+        else:
+            high = middle
+    del rows[low:]
+    return True
 
 
 def _count_alike(rows: list[bytes], ending: bytes) -> int:

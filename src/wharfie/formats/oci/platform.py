@@ -28,6 +28,19 @@ _ARCHITECTURES = {
     "i686": "386",
     "loongarch64": "loong64",
 }
+_SYSTEMS = frozenset(
+    (
+        "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux",
+        "nacl", "netbsd", "openbsd", "plan9", "solaris", "windows", "zos",
+    )
+)  # fmt: skip
+_KNOWN = frozenset(
+    (
+        "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mips64",
+        "mips64le", "mips64p32", "mips64p32le", "mipsle", "ppc", "ppc64", "ppc64le", "riscv",
+        "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm",
+    )
+)  # fmt: skip
 _VARIANTS = {"armhf": "v7", "armv7l": "v7", "armel": "v6", "armv6l": "v6"}
 _ARM_VARIANTS = ("v8", "v7", "v6", "v5")
 
@@ -43,16 +56,24 @@ def parse_platform(text: str, host: Platform) -> Platform:
         InvalidPlatform: some other shape.
     """
     parts = text.split("/")
-    if len(parts) > 3 or not all(_PART.fullmatch(part) for part in parts):
-        raise InvalidPlatform(
-            f'"{text[:80]}" is an invalid component of "{text[:80]}": platform specifier component '
-            'must match "^[A-Za-z0-9_.-]+$": invalid argument'
-        )
+    for part in parts:
+        if not _PART.fullmatch(part):
+            raise InvalidPlatform(
+                f'"{part[:80]}" is an invalid component of "{text[:80]}": platform specifier '
+                'component must match "^[A-Za-z0-9_.-]+$": invalid argument'
+            )
+    if len(parts) > 3:
+        raise InvalidPlatform(f'"{text[:80]}": cannot parse platform specifier: invalid argument')
     first = parts[0].lower()
-    if len(parts) == 1 and first not in ("linux", "windows", "darwin", "freebsd"):
-        return normalize(Platform(os=host.os, architecture=first))
-    if len(parts) == 1:
+    if len(parts) == 1 and first in _SYSTEMS:
         return replace(host, os=first)
+    if len(parts) == 1:
+        platform = normalize(Platform(os=host.os, architecture=first))
+        if platform.architecture not in _KNOWN:
+            raise InvalidPlatform(
+                f'"{text[:80]}": unknown operating system or architecture: invalid argument'
+            )
+        return platform
     variant = parts[2] if len(parts) == 3 else ""
     return normalize(Platform(os=first, architecture=parts[1], variant=variant))
 

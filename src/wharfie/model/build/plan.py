@@ -138,8 +138,9 @@ class PlannedImage(Struct, frozen=True, kw_only=True):
         root: vertex of its file system, None for an empty one (FROM scratch and nothing else).
         document: config and history; `rootfs.diff_ids` is empty: non-empty history entries stand
             for the layers, in order. Entries (and the document) without `created` get the time of
-            the export. A layer of the classic form that holds nothing (`RUN true`) is left out,
-            and its entry marked empty, as the classic builder does; BuildKit keeps it.
+            the export, or that of an image that is otherwise equal, which then is the result: a
+            build of the cache alone makes nothing new. Layers that hold nothing (`RUN true`)
+            stay, as with BuildKit.
         base: image it stands on, None for scratch.
         is_base: nothing was done to the base: the classic builder then answers with its ID and
             makes no new image.

@@ -46,6 +46,9 @@ class OpenObject(Protocol):
     def vouch(self, digest: str) -> None:
         """The bytes were just hashed and have this digest."""
 
+    def doubt(self) -> None:
+        """The bytes were just hashed and are broken: nobody vouches for them any more."""
+
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes from `start` up to, not including, `end`."""
 

@@ -7,6 +7,7 @@ collection leaves it alone for a while after that.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -32,6 +33,7 @@ class Blobs:
         self._pins = pins
         self._usage = usage
         self._touched: dict[str, float] = {}
+        self._verifying: dict[str, asyncio.Lock] = {}
 
     async def has(self, repository: str, digest: str) -> bool:
         """Tell whether a repository has a blob."""
@@ -59,7 +61,7 @@ class Blobs:
         """A blob whoever has it; NoSuchKey where its bytes are not there or broken."""
         opened = await self._store.open(layout.blob(digest))
         try:
-            if opened.is_sound(digest) or await self._verify(opened, digest):
+            if opened.is_sound(digest) or await self._verify_once(opened, digest):
                 return opened
         except BaseException:
             opened.close()
@@ -139,6 +141,14 @@ class Blobs:
         finally:
             opened.close()
 
+    async def _verify_once(self, opened: OpenObject, digest: str) -> bool:
+        """Verify for everybody who asks meanwhile: many may want a blob nobody vouched for."""
+        async with self._verifying.setdefault(digest, asyncio.Lock()):
+            try:
+                return opened.is_sound(digest) or await self._verify(opened, digest)
+            finally:
+                self._verifying.pop(digest, None)
+
     async def _verify(self, opened: OpenObject, digest: str, *, rate: int = 0) -> bool:
         found = await _hash(opened.read(0, opened.size), algorithm_of(digest), rate)
         if found == digest:
@@ -149,14 +159,29 @@ class Blobs:
             digest,
             found,
         )
+        opened.doubt()
         await self._set_aside(digest)
         return False
 
     async def _set_aside(self, digest: str) -> None:
+        """Move broken bytes away, unless somebody is using them or has replaced them already.
+
+        Whoever uses them (a push, a mount) finds them broken as well; a push replaces them.
+        """
+        with self._pins.reading() as turn:
+            async with self._pins.claim(digest, turn) as claimed:
+                if claimed and not await self._is_sound_now(digest):
+                    await self._store.move(layout.blob(digest), layout.quarantined(digest))
+
+    async def _is_sound_now(self, digest: str) -> bool:
         try:
-            await self._store.move(layout.blob(digest), layout.quarantined(digest))
+            opened = await self._store.open(layout.blob(digest))
         except NoSuchKey:
-            _log.debug("%s went before it could be set aside", digest)
+            return True
+        try:
+            return opened.is_sound(digest)
+        finally:
+            opened.close()
 
     async def _exists(self, key: str) -> bool:
         try:

@@ -14,6 +14,7 @@ from wharfie.registry.storage.blobs import Blobs
 from wharfie.registry.storage.manifests import Manifests
 from wharfie.registry.storage.pins import Pins
 from wharfie.registry.storage.tags import Tags
+from wharfie.registry.storage.turns import breathe
 from wharfie.registry.storage.uploads import Uploads
 from wharfie.registry.storage.usage import Usage
 
@@ -63,7 +64,8 @@ class Content:
         raise Refused(Code.UNSUPPORTED, "the blob is being pushed: try again later")
 
     async def _check_unused(self, repository: str, digest: str) -> None:
-        for manifest in await self.manifests.all(repository):
+        for number, manifest in enumerate(await self.manifests.all(repository), 1):
+            await breathe(number)
             try:
                 document = await self.manifests.read(repository, manifest)
             except (NoSuchKey, Refused):

@@ -12,7 +12,7 @@
         │       ├── current/link                     what the tag is
         │       └── index/<algorithm>/<hex>/link     what it was
         ├── _referrers/<algorithm>/<hex>/<algorithm>/<hex>/descriptor    who refers to a subject
-        └── _uploads/<id>/{data,startedat}
+        └── _uploads/<id>/data                       what came so far
     wharfie/quarantine/<algorithm>/<hex>             what scrub found broken
 
 A link holds the digest as text. So a directory of Docker's registry is served as it is, and ours

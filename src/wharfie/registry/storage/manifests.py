@@ -26,10 +26,12 @@ from wharfie.registry.storage import layout
 from wharfie.registry.storage.blobs import Blobs
 from wharfie.registry.storage.pins import Pins
 from wharfie.registry.storage.tags import Tags
+from wharfie.registry.storage.turns import breathe
 
 _log = logging.getLogger(__name__)
 _CACHE = 16 << 20
 _TYPE = 256
+_INLINE = 128 * 1024
 
 
 class Manifest(Struct, frozen=True):
@@ -97,7 +99,7 @@ class Manifests:
             Refused: malformed, of another digest, or something it names is not here.
         """
         digest = _digest_of(data, reference)
-        document = read_document(data, media_type, self._limits.references)
+        document = await self._understand(data, media_type)
         async with self._pins.hold(digest, *document.digests), self._lock(repository):
             if not is_partial:
                 await self._check_references(repository, document)
@@ -193,6 +195,13 @@ class Manifests:
         link = f"{layout.revision(repository, digest)}/link"
         return (await self._store.state(link)).modified
 
+    async def _understand(self, data: bytes, media_type: str) -> Document:
+        """Read a client's document; a large one in a thread."""
+        limit = self._limits.references
+        if len(data) <= _INLINE:
+            return read_document(data, media_type, limit)
+        return await asyncio.to_thread(read_document, data, media_type, limit)
+
     def _lock(self, repository: str) -> asyncio.Lock:
         """Held by whoever changes a repository's manifests or tags; never for a client's sake."""
         lock = self._locks.get(repository)
@@ -209,17 +218,16 @@ class Manifests:
                 await self._release(repository, digest)
 
     async def _check_references(self, repository: str, document: Document) -> None:
-        missing = [
-            one.digest
-            for one in document.blobs
-            if not await self._blobs.has(repository, one.digest)
-        ]
-        if not self._limits.sparse_indexes:
-            missing += [
-                one.digest
-                for one in document.manifests
-                if not await self.has(repository, one.digest)
-            ]
+        missing: list[str] = []
+        for number, one in enumerate(document.blobs, 1):
+            await breathe(number)
+            if not await self._blobs.has(repository, one.digest):
+                missing.append(one.digest)
+        children = () if self._limits.sparse_indexes else document.manifests
+        for number, one in enumerate(children, 1):
+            await breathe(number)
+            if not await self.has(repository, one.digest):
+                missing.append(one.digest)
         errors = [
             Refused(
                 Code.MANIFEST_BLOB_UNKNOWN, "blob unknown to registry", detail={"digest": digest}

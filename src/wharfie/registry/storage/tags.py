@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,11 +9,10 @@ from collections.abc import Sequence
 from wharfie.formats.digest import Digest, DigestError, parse_digest
 from wharfie.registry.ports.storage import ByteStore, NoSuchKey
 from wharfie.registry.storage import layout
+from wharfie.registry.storage.turns import breathe
 
 _LINK = 256
 _REMEMBERED = 512
-_TURN = 200
-"""Tags looked at before others get their turn."""
 
 
 class Tags:
@@ -66,8 +64,7 @@ class Tags:
         for number, name in enumerate(await self._store.names(layout.tags(repository)), 1):
             if await self._is_set(repository, name):
                 found.append(name)
-            if number % _TURN == 0:
-                await asyncio.sleep(0)
+            await breathe(number)
         if self._store.is_exclusive and changes == self._changes:
             self._lists[repository] = found
             if len(self._lists) > _REMEMBERED:
@@ -77,7 +74,8 @@ class Tags:
     async def of(self, repository: str, digest: str) -> Sequence[str]:
         """The tags that are a manifest."""
         found: list[str] = []
-        for tag in await self.all(repository):
+        for number, tag in enumerate(await self.all(repository), 1):
+            await breathe(number)
             try:
                 if await self.get(repository, tag) == digest:
                     found.append(tag)

@@ -16,6 +16,7 @@ from wharfie.registry.errors import Code, Refused
 from wharfie.registry.patterns import repository_matcher
 from wharfie.registry.ports.storage import ByteStore, NoSuchKey
 from wharfie.registry.storage import layout
+from wharfie.registry.storage.turns import breathe
 
 
 class Usage:
@@ -78,7 +79,8 @@ class Usage:
         total = 0
         top = layout.layers(repository)
         for algorithm in await self._store.names(top):
-            for encoded in await self._store.names(f"{top}/{algorithm}"):
+            for number, encoded in enumerate(await self._store.names(f"{top}/{algorithm}"), 1):
+                await breathe(number)
                 try:
                     found = await self._store.state(layout.blob(f"{algorithm}:{encoded}"))
                 except NoSuchKey:

@@ -24,11 +24,10 @@ from wharfie.registry.documents import Document
 from wharfie.registry.errors import Refused
 from wharfie.registry.ports.storage import NoSuchKey
 from wharfie.registry.storage import Content, layout
+from wharfie.registry.storage.turns import breathe
 from wharfie.registry.upkeep.report import Report
 
 _log = logging.getLogger(__name__)
-_TURN = 20
-"""Objects looked at before others get their turn."""
 
 
 class Collector:
@@ -80,14 +79,14 @@ class Collector:
         version = self._content.catalogue.version
         documents, is_whole = await self._documents(repository, report)
         dead = documents.keys() - await self._living(repository, documents)
-        for digest in parents_first(dead, documents):
+        for digest in await asyncio.to_thread(parents_first, dead, documents):
             if await self._remove_manifest(repository, digest, run):
                 del documents[digest]
         # Unreadable ones stay, and so does whatever they may need.
         run.used.update(await self._content.manifests.all(repository))
         if report.dry_run:
             run.used.difference_update(dead)
-        needed = {d for one in documents.values() for d in one.digests}
+        needed = await asyncio.to_thread(_needed_by, documents.values())
         await self._tend_links(repository, needed, run, is_whole=is_whole)
         if not report.dry_run and not await self._content.manifests.all(repository):
             self._content.catalogue.removed(repository, version)
@@ -123,7 +122,7 @@ class Collector:
             if not may_go:
                 roots.add(digest)
             await self._pause()
-        return living(roots, documents)
+        return await asyncio.to_thread(living, roots, documents)
 
     async def _remove_manifest(self, repository: str, digest: str, run: _Run) -> bool:
         if run.report.dry_run:
@@ -204,8 +203,7 @@ class Collector:
 
     async def _pause(self) -> None:
         self._looked += 1
-        if self._looked % _TURN == 0:
-            await asyncio.sleep(0)
+        await breathe(self._looked)
 
 
 class _Run:
@@ -223,6 +221,10 @@ class _Run:
         self.turn = 0
         self.used: set[str] = set()
         self.is_blind = False
+
+
+def _needed_by(documents: Collection[Document]) -> set[str]:
+    return {digest for one in documents for digest in one.digests}
 
 
 def living(roots: Collection[str], documents: Mapping[str, Document]) -> set[str]:

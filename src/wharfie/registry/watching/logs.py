@@ -7,10 +7,12 @@ send is escaped: no line of the log is theirs.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +24,9 @@ _LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40}
 _NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "fatal"}
 _MOST_WAITING = 20_000
 _LONGEST = 2048
+_BARE = re.compile(r"[A-Za-z0-9._/@^+:-]+")
+_TOGETHER = 0.05
+"""Seconds lines are gathered for: waking a thread for each would cost more than the line."""
 
 
 class Style(logging.Formatter):
@@ -69,10 +74,19 @@ class AccessLog:
     def __init__(self, config: LogConfig, fd: int = 2) -> None:
         self._style = Style(config)
         self._fd = fd
-        self._lines: queue.Queue[bytes | None] = queue.Queue(_MOST_WAITING)
+        self._batches: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
+        self._batch: list[bytes] = []
+        # One thread counts up, the other one down: each has a number of its own.
+        self._given = 0
+        self._written = 0
         self.lost = 0
         self._thread = threading.Thread(target=self._write, name="access log", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Lines that are not written yet."""
+        return self._given - self._written + len(self._batch)
 
     def happened(self, event: Event) -> None:
         """See `ports.Observer`: the request's own line tells of it."""
@@ -99,36 +113,49 @@ class AccessLog:
         }
         fields |= {name: text for name, text in some.items() if text}
         line = self._style.line("info", "response completed", fields, outcome.time or time.time())
-        try:
-            self._lines.put_nowait(line.encode("ascii", "backslashreplace") + b"\n")
-        except queue.Full:
+        if self.waiting >= _MOST_WAITING:
             self.lost += 1
+            return
+        self._batch.append(line.encode("ascii", "backslashreplace"))
+        if len(self._batch) == 1:
+            self._gather()
 
     def close(self) -> None:
         """Write what waits, for at most two seconds."""
+        self._hand_over()
+        self._batches.put(None)
+        self._thread.join(2.0)
+
+    def _gather(self) -> None:
         try:
-            self._lines.put(None, timeout=1.0)
-        except queue.Full:
-            return
-        self._thread.join(1.0)
+            asyncio.get_running_loop().call_later(_TOGETHER, self._hand_over)
+        except RuntimeError:  # nobody would call later
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._batch:
+            self._given += len(self._batch)
+            self._batches.put(self._batch)
+            self._batch = []
 
     def _write(self) -> None:
-        while (line := self._lines.get()) is not None:
+        while (batch := self._batches.get()) is not None:
             lost, self.lost = self.lost, 0
             if lost:
                 note = self._style.line("warning", "lines were lost", {"count": lost}, time.time())
-                line = note.encode() + b"\n" + line
-            view = memoryview(line)
+                batch.insert(0, note.encode())
+                self._written -= 1
+            view = memoryview(b"\n".join([*batch, b""]))
             try:
                 while view:
                     view = view[os.write(self._fd, view) :]
             except OSError:
                 # Whoever read the log is gone; there is nowhere to say so.
                 continue
+            finally:
+                self._written += len(batch)
 
 
 def _spell(value: object) -> str:
     text = str(value)
-    if text and all(c.isascii() and (c.isalnum() or c in "-._/@^+:") for c in text):
-        return text
-    return json.dumps(text)
+    return text if _BARE.fullmatch(text) else json.dumps(text)

@@ -11,11 +11,14 @@ from wharfie.supervisor.loop import READ, WRITE, Loop
 from wharfie.supervisor.streams.attach import HEADER_SIZE
 
 READ_SIZE = 1 << 16
+SHARED_SIZE = 1 << 13
+"""Read of a flood at once while others wait for their turn: a quarter of a millisecond less."""
 BIG_PIPE = 1 << 20
 
 _buffer = bytearray(HEADER_SIZE + READ_SIZE)
 _view = memoryview(_buffer)
 _payload = _view[HEADER_SIZE:]
+_little = _payload[:SHARED_SIZE]
 """One buffer for all: what is read is given away before the next read. The gap before the
 payload is where a frame's header goes, so that header and payload are sent without copying."""
 
@@ -75,8 +78,9 @@ class Output:
         self._read()
 
     def _read(self) -> int:
+        is_little = self._fullness >= 2 and self._loop.is_shared
         try:
-            count = os.readv(self.fd, [_payload])
+            count = os.readv(self.fd, [_little if is_little else _payload])
         except BlockingIOError:
             return 0
         except OSError:  # EIO: the terminal's other side is closed

@@ -118,3 +118,45 @@ async def test_what_the_kernel_refuses_leaves_the_record(
 async def test_a_missing_container_is_not_found(updates: ContainerUpdates) -> None:
     with pytest.raises(NoSuchContainer):
         await updates.update("nope", UpdateSpec())
+
+
+async def test_b080_without_a_bound_of_swap_other_limits_still_change(
+    bench: Bench, updates: ContainerUpdates
+) -> None:
+    ref = await bench.create(memory=64 * MIB)
+    await updates.update(ref, UpdateSpec(memory_swap=-1))
+    await updates.update(ref, UpdateSpec(cpu_shares=100))
+    assert bench.verbs.get(ref).host_config.cpu_shares == 100
+    with pytest.raises(Conflict, match="memoryswap limit"):
+        await updates.update(ref, UpdateSpec(memory=128 * MIB))
+
+
+@pytest.mark.parametrize(
+    ("spec", "warning"),
+    [
+        (UpdateSpec(oom_kill_disable=True), "OOM killer is disabled for the container"),
+        (UpdateSpec(cpu_percent=5), "linux does not support CPU percent"),
+    ],
+)
+async def test_b080_limits_that_do_not_change_are_warned_of(
+    bench: Bench, updates: ContainerUpdates, spec: UpdateSpec, warning: str
+) -> None:
+    ref = await bench.create()
+    before = bench.verbs.get(ref).host_config
+    (told,) = await updates.update(ref, spec)
+    assert warning in told
+    assert bench.verbs.get(ref).host_config == before
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (UpdateSpec(memory_swappiness=500), "valid memory swappiness range is 0-100"),
+        (UpdateSpec(io_maximum_iops=5), "Invalid QoS settings"),
+    ],
+)
+async def test_b080_limits_that_do_not_change_are_looked_at(
+    updates: ContainerUpdates, spec: UpdateSpec, words: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=words):
+        await updates.update("any", spec)

@@ -79,3 +79,21 @@ def test_only_whole_lines_count() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_taken(data: bytes) -> None:
     decode_runs(data)
+
+
+def test_long_runs_one_after_the_other_are_told_apart() -> None:
+    clock, encoder = Timestamps(), JsonLogEncoder()
+    pieces, wanted = [], []
+    for number, count in enumerate((3000, 1, 2, 700, 5000, 40)):
+        text = b"".join(b"%d %b\n" % (line, b"x" * (line % 150)) for line in range(count))
+        pieces.append(encoder.feed(1 + number % 2, text, clock.format(10**18 + number)))
+        wanted.append((1 + number % 2, text))
+    runs, end = decode_runs(b"".join(pieces))
+    found: list[tuple[int, bytes]] = []
+    for run in runs:
+        text = b"".join(line + run.end for line in run.lines)
+        if found and found[-1][0] == run.stream:
+            found[-1] = (run.stream, found[-1][1] + text)
+        else:
+            found.append((run.stream, text))
+    assert (found, end) == (wanted, sum(map(len, pieces)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +73,46 @@ def test_any_bytes_are_records_or_damage(data: bytes) -> None:
         decode(data)
     except DamagedLog:
         return
+
+
+@pytest.mark.parametrize("attributes", [{}, {"tag": "web"}])
+@pytest.mark.parametrize("sizes", [[99], [0, 1, 126, 127, 128, 129, 300, 16000], range(20, 200, 7)])
+def test_many_lines_of_one_time_are_read_as_one_by_one(
+    sizes: Sequence[int], attributes: dict[str, str]
+) -> None:
+    encoder = LocalLogEncoder(attributes, lambda: "id")
+    pieces, wanted = [], []
+    for number, count in enumerate((3000, 1, 2, 900, 65, 1500)):
+        lines = [b"y" * sizes[line % len(sizes)] for line in range(count)]
+        text = b"".join(line + b"\n" for line in lines)
+        pieces.append(encoder.feed(1 + number % 2, text, 10**18 + number))
+        wanted += [(1 + number % 2, line) for line in lines]
+    data = b"".join(pieces)
+    for cut in (len(data), len(data) - 3):
+        runs, end = decode_runs(data[:cut])
+        found = [(run.stream, line) for run in runs for line in run.lines]
+        count = len(wanted) if cut == len(data) else len(wanted) - 1
+        assert found == wanted[:count]
+        assert end == cut or cut < len(data)
+
+
+def test_lines_that_look_like_what_stands_before_lines_are_read_right() -> None:
+    encoder = LocalLogEncoder({}, lambda: "id")
+    plain = encoder.feed(1, b"a\n", 10**18)
+    head = plain[4 : plain.index(b"\x1a") + 1]
+    odd = [b"b" + head[1:] + b"c", head[1:] + b"\x01x"] * 3  # its first byte is a newline
+    lines = [b"a" * 50] * 200 + odd + [b"d" * 50] * 200
+    data = encoder.feed(1, b"".join(line + b"\n" for line in lines), 10**18)
+    runs, end = decode_runs(data)
+    assert [line for run in runs for line in run.lines] == lines
+    assert end == len(data)
+
+
+def test_damage_behind_many_lines_ends_them() -> None:
+    encoder = LocalLogEncoder({}, lambda: "id")
+    data = bytearray(encoder.feed(1, (b"z" * 60 + b"\n") * 500, 10**18))
+    record = len(data) // 500
+    data[400 * record + 2] ^= 1  # in the length before the 401st
+    runs, end = decode_runs(bytes(data))
+    assert [line for run in runs for line in run.lines] == [b"z" * 60] * 400
+    assert end == len(data)

@@ -48,6 +48,19 @@ def test_a_bad_platform_is_refused(text: str) -> None:
         parse_platform(text, HOST)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("foo", "unknown operating system or architecture"),
+        ("linux/amd64/v9/x", "cannot parse platform specifier"),
+        ("linux/a b", '"a b" is an invalid component of "linux/a b"'),
+    ],
+)
+def test_a_bad_platform_is_refused_in_containerds_words(text: str, why: str) -> None:
+    with pytest.raises(InvalidPlatform, match=why):
+        parse_platform(text, HOST)
+
+
 def test_the_best_variant_wins() -> None:
     offers = [offer("linux/arm64"), offer("linux/amd64"), offer("linux/amd64/v2")]
     assert choose(offers, HOST) == offers[2]

@@ -218,7 +218,8 @@ def test_what_has_no_effect_is_named_with_its_line(tmp_path: Path) -> None:
          "line 4: notifications.endpoints.0.url: unsupported protocol"),
         ("log:\n  level: loud\n", "line 2: log.level: 'loud' is none of error, warn"),
         ("- a\n", "line 1: the file is not a mapping"),
-        ("a: {b: c}\n", "config.yml: line 1: { is not understood"),
+        ("http: {addr: x\n", "config.yml: line 1: a bracket is not closed"),
+        ("http: {adr: x}\n", "line 1: http.adr: no such setting (did you mean addr?)"),
         ("http: 5\n", "line 1: http: expected `object`, got `int`"),
     ],
 )  # fmt: skip

@@ -72,7 +72,7 @@ def test_lines_nobody_reads_are_lost_and_counted(monkeypatch: pytest.MonkeyPatch
         log.answered(outcome(user_agent="x" * 300))
     lost, read = log.lost, b""
     os.set_blocking(reader, False)
-    while not log._lines.empty():
+    while log.waiting:
         with contextlib.suppress(BlockingIOError):
             read += os.read(reader, 1 << 20)
     log.close()

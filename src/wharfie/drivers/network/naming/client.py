@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import wharfie
+from wharfie.kernel.companion import spawn_companion
 from wharfie.kernel.descriptors import close_all, unix_address
 from wharfie.model.ids import ContainerId, NetworkId
 from wharfie.model.network import Connection, Endpoint, PublishedPort, Resolving
@@ -24,7 +25,6 @@ from wharfie.resolver import protocol
 from wharfie.resolver.protocol import Message
 
 _PROGRAM = "import sys;sys.path[:0]=[{path!r}];from wharfie.resolver.main import main;main()"
-_CONNECTION_FD = 3
 _PATIENCE = 5.0
 _BUFFER = 1 << 20
 _log = logging.getLogger(__name__)
@@ -271,33 +271,10 @@ class NameService:
         self._connection = connection
 
     def _spawn(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         assert wharfie.__file__ is not None
         program = _PROGRAM.format(path=os.path.dirname(os.path.dirname(wharfie.__file__)))
         command = [sys.executable, "-I", "-S", "-c", program, "--exec-root", self._exec_root]
-        log = f"{self._exec_root}/{protocol.LOG_NAME}"
-        passed = os.dup(theirs.fileno()) if theirs.fileno() <= _CONNECTION_FD else theirs.fileno()
-        try:
-            self._pid = os.posix_spawn(
-                sys.executable,
-                [*command, "--connection", str(_CONNECTION_FD)],
-                {"PATH": os.environ.get("PATH", os.defpath), "MALLOC_ARENA_MAX": "1"},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, passed, _CONNECTION_FD),
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                    (os.POSIX_SPAWN_DUP2, 1, 2),
-                ],
-                setsid=True,
-                setsigmask=[],
-            )
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            if passed != theirs.fileno():
-                os.close(passed)
-            theirs.close()
+        self._pid, ours = spawn_companion(command, f"{self._exec_root}/{protocol.LOG_NAME}")
         self._adopt(ours)
 
     def _reap(self) -> None:

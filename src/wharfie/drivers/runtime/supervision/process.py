@@ -9,10 +9,10 @@ import sys
 import orjson
 
 import wharfie
+from wharfie.kernel.companion import spawn_companion
 from wharfie.kernel.descriptors import unix_address
 from wharfie.supervisor import protocol
 
-_CONNECTION_FD = 3
 _PROGRAM = "import sys;sys.path[:0]={paths!r};from wharfie.supervisor.main import main;main()"
 
 
@@ -49,29 +49,4 @@ def connect(exec_root: str) -> socket.socket | None:
 
 def spawn(exec_root: str) -> tuple[int, socket.socket]:
     """Start a supervisor; returns its pid and a connection that may be used at once."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    log = f"{exec_root}/{protocol.LOG_NAME}"
-    # Above all numbers that are assigned below, so that none is overwritten before its turn.
-    passed = os.dup(theirs.fileno()) if theirs.fileno() <= _CONNECTION_FD else theirs.fileno()
-    try:
-        pid = os.posix_spawn(
-            sys.executable,
-            [*command(exec_root), "--connection", str(_CONNECTION_FD)],
-            {"PATH": os.environ.get("PATH", os.defpath), "MALLOC_ARENA_MAX": "1"},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, passed, _CONNECTION_FD),
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-            setsigmask=[],
-        )
-    except OSError:
-        ours.close()
-        raise
-    finally:
-        if passed != theirs.fileno():
-            os.close(passed)
-        theirs.close()
-    return pid, ours
+    return spawn_companion(command(exec_root), f"{exec_root}/{protocol.LOG_NAME}")

@@ -174,6 +174,5 @@ def _fit_blocks(host: HostConfig, abilities: HostAbilities, warnings: list[str])
     for name, ability, warning in _BLOCK_LIMITS:
         if getattr(host, name) and not abilities.has(ability):
             warnings.append(f"Your kernel does not support {warning}")
-            empty: list[object] = []
-            host = structs.replace(host, **{name: empty})
+            host = structs.replace(host, **{name: None})
     return host

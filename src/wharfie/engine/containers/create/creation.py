@@ -23,6 +23,7 @@ from wharfie.engine.containers.create.merge import merge_image_config
 from wharfie.engine.containers.create.names import check_name, make_up_name
 from wharfie.engine.containers.create.validation import (
     check_create,
+    check_quality,
     check_user_namespace,
     storage_size,
 )
@@ -117,6 +118,7 @@ class Creator:
         spec, deprecated = move_hardware_address(spec)
         config = merge_image_config(spec.config, image.document.config)
         defaults = self._ports.defaults.now
+        check_quality(spec.host_config)
         host, warnings = fit_limits(defaults.fill(spec.host_config), defaults.abilities)
         shares_hostname = parse_mode(host.network_mode).kind == "container" or (
             host.uts_mode == "host"

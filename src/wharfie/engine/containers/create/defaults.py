@@ -55,7 +55,7 @@ class ContainerDefaults(Struct, frozen=True, kw_only=True):
             ipc_mode=host.ipc_mode or self.ipc_mode,
             cgroupns_mode=host.cgroupns_mode or self._cgroupns(host),
             memory_swap=host.memory_swap or 2 * host.memory,
-            oom_kill_disable=host.oom_kill_disable or None,
+            oom_kill_disable=bool(host.oom_kill_disable),
             pids_limit=host.pids_limit if (host.pids_limit or 0) > 0 else None,
             masked_paths=_paths(host, host.masked_paths, DEFAULT_MASKED_PATHS),
             readonly_paths=_paths(host, host.readonly_paths, DEFAULT_READONLY_PATHS),

@@ -46,7 +46,7 @@ def check_create(spec: CreateSpec, *, cpus: int) -> None:
         )
     _check_modes(config, host)
     storage_size(host)
-    for port in host.port_bindings:
+    for port in host.port_bindings or ():
         check_port(port)
     for port in config.exposed_ports or {}:
         check_port(port)
@@ -125,6 +125,18 @@ def _check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
         raise InvalidArgument("can't create 'AutoRemove' container with restart policy")
 
 
+def check_quality(host: HostConfig) -> None:
+    """Refuse at create what Linux has no word for; an update refuses it in other words."""
+    for value, what in (
+        (host.io_maximum_bandwidth, "bandwidth"),
+        (host.io_maximum_iops, "IOPs"),
+    ):
+        if value:
+            raise InvalidArgument(
+                f"invalid option: QoS maximum {what} configuration is not supported on linux"
+            )
+
+
 def _check_memory(host: HostConfig, *, is_update: bool) -> None:
     if host.memory and host.memory < _MINIMUM_MEMORY:
         raise InvalidArgument("Minimum memory limit allowed is 6MB")
@@ -168,6 +180,10 @@ def _check_cpus(host: HostConfig, cpus: int) -> None:
 
 
 def _check_ranges(host: HostConfig) -> None:
+    if host.cpu_shares < 0:
+        raise InvalidArgument(
+            f"invalid CPU shares ({host.cpu_shares}): value must be a positive integer"
+        )
     if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
         raise InvalidArgument("Range of blkio weight is from 10 to 1000")
     if host.shm_size < 0:
@@ -198,7 +214,7 @@ def check_user_namespace(host: HostConfig) -> None:
 
 
 def _check_names(host: HostConfig) -> None:
-    for address in host.dns:
+    for address in host.dns or ():
         try:
             ipaddress.ip_address(address)
         except ValueError:

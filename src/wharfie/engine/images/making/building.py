@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from wharfie.engine.images.making.importing import encode_document
 from wharfie.engine.images.records.catalog import Catalog
@@ -15,6 +15,7 @@ from wharfie.engine.images.records.registrar import Registrar
 from wharfie.formats.digest import sha256_digest
 from wharfie.formats.oci.descriptor import OCI_LAYER, Descriptor
 from wharfie.formats.reference import Reference
+from wharfie.model import clock
 from wharfie.model.ids import ChainId, Digest, ImageId
 from wharfie.model.image import Image, ImageDocument
 from wharfie.model.snapshot import Snapshotter
@@ -24,16 +25,14 @@ class NewImage(Struct, frozen=True, kw_only=True):
     """An image to be recorded.
 
     Attributes:
-        document: complete, with the diff IDs of its layers.
+        document: complete, with the diff IDs of its layers; times that are "" get filled in.
         members: of the config beside those of the document ("moby.buildkit.cache.v0").
         names: canonical references.
-        base: descriptors known of the lowest layers.
     """
 
     document: ImageDocument
     members: dict[str, object]
     names: Sequence[Reference]
-    base: Sequence[Descriptor] = ()
 
 
 class BuildImages:
@@ -64,30 +63,61 @@ class BuildImages:
         return self._catalog.chains()
 
     async def record(self, new: NewImage) -> Image:
-        """Write the config, record the image, tag it; equal documents are one image."""
-        document = new.document
-        chains = chain_ids(document.rootfs.diff_ids)
+        """Write the config, record the image, tag it.
+
+        An image that differs in nothing but its times is the result, if there is one: so a build
+        of the cache alone makes nothing new.
+        """
+        chains = chain_ids(new.document.rootfs.diff_ids)
+        known = None if new.members else self._equal(new.document, chains)
+        if known is not None:
+            return await self.tag(known, new.names)
+        document = dated(new.document, clock.now())
         config = encode_document(document, new.members)
-        known = len(new.base)
-        own = zip(chains[known:], document.rootfs.diff_ids[known:], strict=True)
-        layers = [*new.base, *(self._descriptor(chain, diff_id) for chain, diff_id in own)]
+        found = self._descriptors(chains)
+        layers = [
+            found.get(chain) or self._descriptor(chain, diff_id)
+            for chain, diff_id in zip(chains, document.rootfs.diff_ids, strict=True)
+        ]
         async with self._leases.take() as lease:
             for chain in chains:
                 lease.hold_chain(chain)
             await lease.put(config)
-            image = await self._registrar.add(
-                Image(
-                    id=ImageId(sha256_digest(config)),
-                    document=document,
-                    layers=layers,
-                    chain_ids=chains,
-                    size=sum(self._size(chain) for chain in chains),
-                ),
-                tags=[str(name) for name in new.names],
+            image = Image(
+                id=ImageId(sha256_digest(config)),
+                document=document,
+                layers=layers,
+                chain_ids=chains,
+                size=sum(self._size(chain) for chain in chains),
             )
-        for name in new.names:
+            return await self.tag(image, new.names)
+
+    async def tag(self, image: Image, names: Sequence[Reference]) -> Image:
+        """Record an image, which may be there already, under these names."""
+        image = await self._registrar.add(image, tags=[str(name) for name in names])
+        for name in names:
             self._registrar.publish("tag", image, name.familiar())
         return image
+
+    def find(self, image_id: Digest) -> Image | None:
+        """An image by its ID."""
+        return self._catalog.by_id(ImageId(image_id))
+
+    def _equal(self, document: ImageDocument, chains: Sequence[ChainId]) -> Image | None:
+        for image in self._catalog:
+            if image.chain_ids == chains and without_times(image.document, document) == document:
+                return image
+        return None
+
+    def _descriptors(self, chains: Sequence[ChainId]) -> dict[ChainId, Descriptor]:
+        """What other images know of these layers: the blobs they came as."""
+        wanted = set(chains)
+        return {
+            chain: layer
+            for image in self._catalog
+            for chain, layer in zip(image.chain_ids, image.layers, strict=False)
+            if chain in wanted
+        }
 
     def _descriptor(self, chain: ChainId, diff_id: Digest) -> Descriptor:
         layer = self._snapshotter.layer(chain)
@@ -97,3 +127,24 @@ class BuildImages:
     def _size(self, chain: ChainId) -> int:
         layer = self._snapshotter.layer(chain)
         return 0 if layer is None else layer.size
+
+
+def dated(document: ImageDocument, now: str) -> ImageDocument:
+    """The document with its missing times filled in."""
+    history = [
+        step if step.created else structs.replace(step, created=now) for step in document.history
+    ]
+    last = history[-1].created if history else now
+    return structs.replace(document, created=document.created or last, history=history)
+
+
+def without_times(document: ImageDocument, like: ImageDocument) -> ImageDocument:
+    """The document without the times that another one lacks."""
+    if len(document.history) != len(like.history):
+        return document
+    history = [
+        step if model.created else structs.replace(step, created="")
+        for step, model in zip(document.history, like.history, strict=True)
+    ]
+    created = document.created if like.created else ""
+    return structs.replace(document, created=created, history=history)

@@ -21,6 +21,7 @@ from wharfie.registry.server.services import Services
 from wharfie.registry.storage import Content
 from wharfie.registry.storage.manifests import describe
 from wharfie.registry.storage.tags import page
+from wharfie.registry.storage.turns import breathe
 from wharfie.web.reply import Reply, Response, encode_fields
 
 _TAG = 128
@@ -39,6 +40,7 @@ async def get(services: Services, exchange: Exchange) -> Reply:
     entries: list[msgspec.Raw] = []
     room = _MAX_INDEX
     for number, digest in enumerate(found):
+        await breathe(number)
         entry = await _entry(services.content, repository, subject, digest)
         if entry is None or (wanted and entry[0] != wanted):
             continue

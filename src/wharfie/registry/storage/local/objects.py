@@ -41,6 +41,13 @@ class Vouchers:
             found = os.fstat(fd)
             self._said[found.st_dev, found.st_ino] = mark
 
+    def withdraw(self, fd: int) -> None:
+        """Nobody vouches for the file any more."""
+        with contextlib.suppress(OSError):
+            os.removexattr(fd, _VERIFIED)
+        found = os.fstat(fd)
+        self._said.pop((found.st_dev, found.st_ino), None)
+
     def holds(self, fd: int, digest: str) -> bool:
         """Tell whether somebody vouched for the file as it is now."""
         mark = _mark(fd, digest)
@@ -93,6 +100,10 @@ class LocalObject:
     def vouch(self, digest: str) -> None:
         """Remember that its bytes are right."""
         self._vouchers.give(self._fd, digest)
+
+    def doubt(self) -> None:
+        """Forget who vouched for it."""
+        self._vouchers.withdraw(self._fd)
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """A part of it."""

@@ -137,7 +137,7 @@ class LocalStore:
         """Rename a file."""
         try:
             await _finish(_move, f"{self._root}/{key}", f"{self._root}/{to}")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NoSuchKey(key) from None
 
     async def close(self) -> None:

@@ -37,6 +37,10 @@ class Writer(Protocol):
         """Make it an object."""
 
 
+Version = tuple[str, str, str]
+"""Path, entity tag and time of an object: another one when it is replaced."""
+
+
 class Segment(Struct, frozen=True):
     """A part of an object on its way."""
 
@@ -47,10 +51,12 @@ class Segment(Struct, frozen=True):
 class S3Object:
     """See `ports.storage.OpenObject`."""
 
-    def __init__(self, bucket: S3Store, path: str, size: int) -> None:
+    def __init__(self, bucket: S3Store, size: int, version: Version, doubted: set[Version]) -> None:
         self._bucket = bucket
-        self._path = path
+        self._path = version[0]
         self._size = size
+        self._version = version
+        self._doubted = doubted
 
     @property
     def size(self) -> int:
@@ -63,11 +69,15 @@ class S3Object:
         return -1
 
     def is_sound(self, digest: str) -> bool:  # noqa: ARG002 - of the port
-        """The store keeps checksums of its own."""
-        return True
+        """The store keeps checksums of its own; scrub may know better."""
+        return self._version not in self._doubted
 
     def vouch(self, digest: str) -> None:
         """Nothing needs to be remembered."""
+
+    def doubt(self) -> None:
+        """Remember that these bytes, until they are replaced, are broken."""
+        self._doubted.add(self._version)
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """A part of it."""

@@ -20,7 +20,7 @@ from wharfie.registry.config import ConfigError
 from wharfie.registry.config.elsewhere import S3Config
 from wharfie.registry.ports import KeyState, NoSuchKey
 from wharfie.registry.storage.s3.failures import translated
-from wharfie.registry.storage.s3.objects import S3Object, S3Staging, Segment, read_range
+from wharfie.registry.storage.s3.objects import S3Object, S3Staging, Segment, Version, read_range
 
 _SMALL = 1 << 20
 _AT_ONCE = 16
@@ -79,6 +79,7 @@ class S3ByteStore:
         self._bucket = bucket
         self._prefix = prefix
         self._chunk = chunk
+        self._doubted: set[Version] = set()
 
     @property
     def is_exclusive(self) -> bool:
@@ -161,7 +162,8 @@ class S3ByteStore:
         """Ask for an object's size."""
         with translated(key):
             meta = await obstore.head_async(self._bucket, self._prefix + key)
-        return S3Object(self._bucket, self._prefix + key, meta["size"])
+        version = (self._prefix + key, str(meta["e_tag"]), str(meta["last_modified"]))
+        return S3Object(self._bucket, meta["size"], version, self._doubted)
 
     async def staging(self, key: str, *, fresh: bool) -> S3Staging:
         """Begin a row of segments, or find those that are there."""

@@ -3,13 +3,12 @@ from __future__ import annotations
 import pytest
 
 from wharfie.engine.images.records.catalog import Catalog
-from wharfie.engine.images.records.history import history_of
 from wharfie.engine.images.records.selection import is_prunable, nanoseconds_of, select
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.errors import InvalidArgument, NoSuchImage
 from wharfie.model.filters import ImageFilters, LabelMatch, PruneFilters
-from wharfie.model.ids import ChainId, ImageId
-from wharfie.model.image import History, Image, ImageConfig, ImageDocument
+from wharfie.model.ids import ImageId
+from wharfie.model.image import Image, ImageConfig, ImageDocument
 
 
 def made(digits: str, day: int, *tags: str, parent: str = "", **labels: str) -> Image:
@@ -99,35 +98,3 @@ def test_what_a_prune_takes(catalog: Catalog) -> None:
 )
 def test_times(text: str, expected: int) -> None:
     assert nanoseconds_of(text) == expected
-
-
-def test_history_matches_steps_with_layers() -> None:
-    chains = [ChainId("x"), ChainId("y"), ChainId("z")]
-    image = Image(
-        id=ImageId("sha256:" + "a" * 64),
-        document=ImageDocument(
-            history=[
-                History(created="1970-01-01T00:00:01Z", created_by="ADD"),
-                History(created_by="ENV", empty_layer=True),
-                History(created_by="RUN", comment="c"),
-            ]
-        ),
-        chain_ids=chains,
-        tags=["docker.io/library/app:1"],
-    )
-    items = history_of(image, lambda chain: {"x": 10, "y": 20, "z": 30}[chain])
-    assert [(item.created_by, item.size) for item in items] == [
-        ("", 30),
-        ("RUN", 20),
-        ("ENV", 0),
-        ("ADD", 10),
-    ]
-    assert items[0].id == image.id
-    assert items[0].tags == ["app:1"]
-    assert items[1].id == "<missing>"
-    assert items[3].created == 1
-
-
-def test_an_image_without_history_still_has_an_item() -> None:
-    image = Image(id=ImageId("sha256:" + "a" * 64), document=ImageDocument())
-    assert [item.id for item in history_of(image, lambda _: 0)] == [image.id]
