@@ -329,7 +329,7 @@ class FakeImages:
         self.messages: list[Any] = []
         self.received = b""
 
-    def get(self, ref, *, platform=""):
+    def get(self, ref, *, platform="", platforms=()):
         for name, one in self.records.items():
             if ref in (name, f"{name}:latest", one.id):
                 return one
@@ -360,9 +360,6 @@ class FakeImages:
     async def pull(self, ref):
         raise NoSuchImage(ref)
         yield {}
-
-    def get_for(self, ref, platforms):
-        return self.get(ref)
 
     def save(self, refs, *, omit=(), platforms=()):
         for ref in refs:

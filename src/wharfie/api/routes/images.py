@@ -98,7 +98,7 @@ def _inspect(incoming: Incoming) -> Show:
 @routes.add("GET", "/images/{ref:.*}/json", _inspect)
 def inspect(context: Context, command: Show) -> Outcome:
     """ImageInspect."""
-    image = context.services.images.get_for(command.ref, command.platforms)
+    image = context.services.images.get(command.ref, platforms=command.platforms)
     return Json(
         ImageInspect.of(
             image,
@@ -117,7 +117,7 @@ def _manifests(context: Context, image: Image) -> list[ManifestSummary]:
 def history(context: Context, command: Show) -> Outcome:
     """ImageHistory."""
     images = context.services.images
-    image = images.get_for(command.ref, command.platforms)
+    image = images.get(command.ref, platforms=command.platforms)
     return Json(history_of(image, context.graph.layer_sizes(image), images.ancestors(image)))
 
 

@@ -189,25 +189,20 @@ class Images:
         """Number of images."""
         return len(self._catalog)
 
-    def get(self, ref: str, *, platform: str = "") -> Image:
+    def get(self, ref: str, *, platform: str = "", platforms: Sequence[Platform] = ()) -> Image:
         """The image `ref` names.
+
+        Args:
+            ref: see the class.
+            platform: what it must be for, as users write it; "" takes any.
+            platforms: the same, one of these; none takes any.
 
         Raises:
             NoSuchImage: nothing matches (message with the tag: "x:latest").
             AmbiguousReference: an ID prefix matches several.
-            NotFound: it is not for `platform`.
-        """
-        return self._catalog.get(ref, platform=platform)
-
-    def get_for(self, ref: str, platforms: Sequence[Platform]) -> Image:
-        """The image `ref` names, provided that it is for one of the platforms; none takes any.
-
-        Raises:
-            NoSuchImage: nothing matches.
-            AmbiguousReference: an ID prefix matches several.
             NotFound: it is for another platform.
         """
-        image = self._catalog.get(ref)
+        image = self._catalog.get(ref, platform=platform)
         check_platform(ref, image, platforms)
         return image
 
@@ -341,7 +336,7 @@ class Images:
             NoSuchImage: nothing matches.
             Conflict: containers or images need it.
         """
-        self.get_for(ref, platforms)
+        self.get(ref, platforms=platforms)
         plan = plan_removal(self._catalog, self._uses(), ref, force=force, prune=prune)
         deletions, _ = await self._carry_out(plan)
         return deletions
