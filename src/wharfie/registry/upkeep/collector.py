@@ -19,6 +19,8 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 
+from msgspec import Struct
+
 from wharfie.registry.config.values import Config
 from wharfie.registry.documents import Document
 from wharfie.registry.errors import Refused
@@ -28,6 +30,29 @@ from wharfie.registry.storage.turns import breathe
 from wharfie.registry.upkeep.report import Report
 
 _log = logging.getLogger(__name__)
+
+
+class Facts(Struct, frozen=True, gc=False):
+    """What a manifest says, as far as it matters here; there may be very many.
+
+    Attributes:
+        children: manifests of an index.
+        blobs: config and layers.
+        subject: "" for none.
+    """
+
+    children: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    subject: str = ""
+
+    @classmethod
+    def of(cls, document: Document) -> Facts:
+        """The facts of a document."""
+        return cls(
+            tuple(one.digest for one in document.manifests),
+            tuple(one.digest for one in document.blobs),
+            document.subject,
+        )
 
 
 class Collector:
@@ -91,19 +116,20 @@ class Collector:
         if not report.dry_run and not await self._content.manifests.all(repository):
             self._content.catalogue.removed(repository, version)
 
-    async def _documents(self, repository: str, report: Report) -> tuple[dict[str, Document], bool]:
-        documents: dict[str, Document] = {}
+    async def _documents(self, repository: str, report: Report) -> tuple[dict[str, Facts], bool]:
+        documents: dict[str, Facts] = {}
         is_whole = True
         for digest in await self._content.manifests.all(repository):
             try:
-                documents[digest] = await self._content.manifests.read(repository, digest)
+                document = await self._content.manifests.read(repository, digest)
+                documents[digest] = Facts.of(document)
             except (NoSuchKey, Refused) as error:
                 is_whole = False
                 report.problem(f"{repository}@{digest} cannot be read: {error}")
             await self._pause()
         return documents, is_whole
 
-    async def _living(self, repository: str, documents: Mapping[str, Document]) -> set[str]:
+    async def _living(self, repository: str, documents: Mapping[str, Facts]) -> set[str]:
         manifests, tags = self._content.manifests, self._content.tags
         roots: set[str] = set()
         for tag in await tags.all(repository):
@@ -223,11 +249,11 @@ class _Run:
         self.is_blind = False
 
 
-def _needed_by(documents: Collection[Document]) -> set[str]:
-    return {digest for one in documents for digest in one.digests}
+def _needed_by(documents: Collection[Facts]) -> set[str]:
+    return {digest for one in documents for digest in (*one.blobs, *one.children)}
 
 
-def living(roots: Collection[str], documents: Mapping[str, Document]) -> set[str]:
+def living(roots: Collection[str], documents: Mapping[str, Facts]) -> set[str]:
     """What is reached from roots: children of an index, and what refers to a living subject."""
     referring: dict[str, list[str]] = {}
     for digest, document in documents.items():
@@ -242,22 +268,22 @@ def living(roots: Collection[str], documents: Mapping[str, Document]) -> set[str
         found.add(digest)
         waiting += referring.get(digest, ())
         if digest in documents:
-            waiting += [one.digest for one in documents[digest].manifests]
+            waiting += documents[digest].children
     return found
 
 
-def parents_first(dead: Collection[str], documents: Mapping[str, Document]) -> list[str]:
+def parents_first(dead: Collection[str], documents: Mapping[str, Facts]) -> list[str]:
     """An order in which no index stands without one of its manifests."""
     parents = dict.fromkeys(dead, 0)
     for digest in dead:
-        for child in {one.digest for one in documents[digest].manifests} & parents.keys():
+        for child in parents.keys() & documents[digest].children:
             parents[child] += 1
     order: list[str] = []
     waiting = sorted(digest for digest, count in parents.items() if not count)
     while waiting:
         digest = waiting.pop()
         order.append(digest)
-        for child in {one.digest for one in documents[digest].manifests} & parents.keys():
+        for child in parents.keys() & documents[digest].children:
             parents[child] -= 1
             if not parents[child]:
                 waiting.append(child)

@@ -5,18 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfie.formats.oci.descriptor import OCI_INDEX, OCI_MANIFEST
-from wharfie.registry.documents import Document, Pointer
-from wharfie.registry.upkeep.collector import living, parents_first
+from wharfie.registry.upkeep.collector import Facts, living, parents_first
 
 
-def document(*children: str, subject: str = "") -> Document:
-    return Document(
-        media_type=OCI_INDEX if children else OCI_MANIFEST,
-        is_named=True,
-        manifests=[Pointer(digest=child) for child in children],
-        subject=subject,
-    )
+def document(*children: str, subject: str = "") -> Facts:
+    return Facts(children, (), subject)
 
 
 def test_children_and_referrers_of_the_living_live() -> None:
@@ -56,6 +49,6 @@ def test_a_dead_index_goes_before_its_manifests(graph: dict[int, set[int]]) -> N
     order = parents_first(set(documents), documents)
     assert sorted(order) == sorted(documents)
     for digest in order:
-        for child in documents[digest].manifests:
-            if child.digest in documents:
-                assert order.index(digest) < order.index(child.digest)
+        for child in documents[digest].children:
+            if child in documents:
+                assert order.index(digest) < order.index(child)
