@@ -46,7 +46,7 @@ def plan(text: str, form: HistoryForm, check: str) -> BuildPlan | str:
         return error.message
 
 
-@given(FILES, st.sampled_from(HistoryForm), st.sampled_from(["", "check"]))
+@given(FILES, st.sampled_from(HistoryForm), st.sampled_from(["", "check", "outline", "targets"]))
 def test_any_file_is_planned_or_refused(text: str, form: HistoryForm, check: str) -> None:
     first = plan(text, form, check)
     second = plan(text, form, check)

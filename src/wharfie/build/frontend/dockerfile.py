@@ -19,8 +19,11 @@ from wharfie.build.frontend.scope import (
     platform_arguments,
     unused_arguments,
 )
+from wharfie.build.frontend.subrequests.outline import outline_report
+from wharfie.build.frontend.subrequests.targets import targets_report
 from wharfie.formats.dockerfile.directives import Checks, parse_checks
 from wharfie.formats.dockerfile.ignore import IgnorePatterns, InvalidIgnoreFile, read_ignore_file
+from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.formats.dockerfile.suggestion import did_you_mean
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.build.errors import DockerfileError
@@ -32,6 +35,7 @@ from wharfie.model.build.plan import (
 )
 
 _LARGE = 1 << 14
+_QUESTIONS = ("outline", "targets")
 _OWN_SYNTAXES = (
     "docker/dockerfile",
     "docker.io/docker/dockerfile",
@@ -54,6 +58,8 @@ class DockerfileFrontend:
             program = await _read(request)
             _check_syntax(program, request)
             findings = Findings(_checks(program, request))
+            if request.check in _QUESTIONS:
+                return BuildPlan(images=[], report=_described(program, request))
             images = await _planned(request, program, bridge, findings)
         except DockerfileError as error:
             if request.check != "check" or error.location is None:
@@ -72,6 +78,25 @@ class DockerfileFrontend:
             unused_arguments=unused_arguments(program, request),
             report=_report(request, findings, None) if request.check == "check" else {},
         )
+
+
+def _described(program: Program, request: FrontendRequest) -> dict[str, str]:
+    """The answer of a question about the file; nothing is resolved for it."""
+    if request.check == "targets":
+        return targets_report(program, request.dockerfile)
+    target = find_target(program, request.target)
+    given = given_arguments(request)
+    automatic = platform_arguments(request.host, request.host, target.origin.alias)
+    try:
+        return outline_report(
+            program,
+            request.dockerfile,
+            target,
+            given=given,
+            arguments=global_arguments(program, automatic, given),
+        )
+    except DockerfileProblem as problem:
+        raise program.error(str(problem), problem.start, problem.end) from None
 
 
 async def _read(request: FrontendRequest) -> Program:
