@@ -7,7 +7,7 @@ import os
 from msgspec import Struct
 
 from wharfie.build.cache import CacheMounts, LocalBuildCache, StepCache
-from wharfie.build.exporters import StoreExporter
+from wharfie.build.exporters import Squasher, StoreExporter
 from wharfie.build.solver import GraphSolver, SolverPorts
 from wharfie.build.sources.git import GitSource
 from wharfie.build.sources.images import ImageSource
@@ -83,7 +83,9 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             nursery=ports.nursery,
         )
     )
-    return BuildEngine(solver=solver, exporter=StoreExporter(images), cache=cache, records=records)
+    squasher = Squasher(images, ports.snapshots, ports.files)
+    exporter = StoreExporter(images, cache, squasher)
+    return BuildEngine(solver=solver, exporter=exporter, cache=cache, records=records)
 
 
 def _tenth_of(directory: str) -> int:

@@ -15,7 +15,7 @@ from wharfie.engine.images.making.building import BuildImages
 from wharfie.model import clock
 from wharfie.model.build.records import StepRecord
 from wharfie.model.build.solver import SolvedLayer
-from wharfie.model.ids import generate_id
+from wharfie.model.ids import ChainId, generate_id
 from wharfie.model.nursery import Nursery
 from wharfie.model.snapshot import StepSnapshotter
 from wharfie.model.store import Store, Transaction
@@ -62,6 +62,14 @@ class StepCache:
     def all(self) -> Sequence[StepRecord]:
         """Every record."""
         return list(self._records.values())
+
+    def keys_by_layer(self) -> dict[ChainId, list[str]]:
+        """Keys of all results by their topmost layer."""
+        found: dict[ChainId, list[str]] = {}
+        for record in self._records.values():
+            if record.layers:
+                found.setdefault(record.layers[-1].chain_id, []).extend(record.keys)
+        return found
 
     def is_held(self, record: StepRecord) -> bool:
         """Tell whether a build holds it just now."""

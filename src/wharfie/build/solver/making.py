@@ -28,7 +28,7 @@ from wharfie.formats.digest import Digest
 from wharfie.model.build.files import Selection
 from wharfie.model.build.graph import EMPTY_SOURCE, CopyAction, ExecOp, FileOp, SourceOp, Vertex
 from wharfie.model.build.session import BuildSession
-from wharfie.model.build.solver import SolveOptions
+from wharfie.model.build.solver import SolvedLayer, SolveOptions
 from wharfie.model.errors import NotFound, NotSupported
 from wharfie.model.ids import ChainId
 
@@ -80,8 +80,22 @@ class Maker:
         self._stacker = LayerStacker(ports.snapshots, ports.archiver, ports.images)
         self._stack = stack
         self._sums: dict[bytes, str] = {}
+        self._importing = asyncio.Lock()
+        self._imported: dict[str, list[SolvedLayer]] | None = None
         self._fetching: dict[bytes, asyncio.Lock] = {}
         self._directories: dict[bytes, DirectoryResult] = {}
+
+    async def imported(self) -> dict[str, list[SolvedLayer]]:
+        """Results in the inline caches of the images that the build may use, by key."""
+        async with self._importing:
+            if self._imported is None:
+                found: dict[str, list[SolvedLayer]] = {}
+                for reference in self._options.cache_from:
+                    found |= await self._ports.image_source.cached_results(
+                        reference, self._session.credentials, self._lease
+                    )
+                self._imported = found
+        return self._imported
 
     async def source_key(self, operation: SourceOp) -> str:
         """What stands for a source: of an image without its being pulled; "" for a context."""
