@@ -1,8 +1,9 @@
 """Inline cache: what a later build, on another machine too, may take from an image. Pure.
 
-    "wharfie.cache.v1": {"layers": [[<key>, …], …]}      a member of the image's config
+    "wharfie.cache.v1": {"layers": [[[<key>, …], …], …]}      a member of the image's config
 
-For each layer, base first, the keys of the results that end with it; none for those of the base.
+For each layer, base first, the keys of each result that ends with it, the one that stands for it
+first; none for those of the base.
 BuildKit's own member ("moby.buildkit.cache.v0") speaks of its keys, which are not ours.
 """
 
@@ -21,24 +22,31 @@ _MAX_KEYS = 10_000
 
 
 class _InlineCache(Struct):
-    layers: list[list[str]]
+    layers: list[list[list[str]]]
+
+
+class Imported(Struct, frozen=True):
+    """A result that an image brings: all its keys, the one that stands for it first."""
+
+    keys: list[str]
+    layers: list[SolvedLayer]
 
 
 class _Config(Struct):
     cache: _InlineCache | None = msgspec.field(default=None, name=MEMBER)
 
 
-def encode(layers: Sequence[SolvedLayer], keys: Mapping[ChainId, Sequence[str]]) -> object:
+def encode(layers: Sequence[SolvedLayer], keys: Mapping[ChainId, list[list[str]]]) -> object:
     """The member for an image of these layers.
 
     Args:
         layers: of the image.
-        keys: of results, by their topmost layer.
+        keys: of each result, by its topmost layer.
     """
     return {"layers": [sorted(keys.get(layer.chain_id, ())) for layer in layers]}
 
 
-def decode(config: bytes, layers: Sequence[SolvedLayer]) -> dict[str, list[SolvedLayer]]:
+def decode(config: bytes, layers: Sequence[SolvedLayer]) -> dict[str, Imported]:
     """Results by key, as an image's config tells; nothing where it tells nothing sensible."""
     try:
         found = msgspec.json.decode(config, type=_Config).cache
@@ -46,9 +54,11 @@ def decode(config: bytes, layers: Sequence[SolvedLayer]) -> dict[str, list[Solve
         return {}
     if found is None or len(found.layers) != len(layers):
         return {}
-    results: dict[str, list[SolvedLayer]] = {}
-    for number, keys in enumerate(found.layers, 1):
-        for key in keys:
-            if len(results) < _MAX_KEYS:
-                results[key] = list(layers[:number])
+    results: dict[str, Imported] = {}
+    for number, ending in enumerate(found.layers, 1):
+        for keys in ending:
+            imported = Imported(keys, list(layers[:number]))
+            for key in keys:
+                if len(results) < _MAX_KEYS:
+                    results[key] = imported
     return results

@@ -63,12 +63,14 @@ class StepCache:
         """Every record."""
         return list(self._records.values())
 
-    def keys_by_layer(self) -> dict[ChainId, list[str]]:
-        """Keys of all results by their topmost layer."""
-        found: dict[ChainId, list[str]] = {}
+    def keys_by_layer(self) -> dict[ChainId, list[list[str]]]:
+        """Keys of each result by its topmost layer; the key that stands for it comes first."""
+        found: dict[ChainId, list[list[str]]] = {}
         for record in self._records.values():
             if record.layers:
-                found.setdefault(record.layers[-1].chain_id, []).extend(record.keys)
+                others = [key for key in record.keys if key != record.key]
+                keys = found.setdefault(record.layers[-1].chain_id, [])
+                keys.append([record.key, *others])
         return found
 
     def is_held(self, record: StepRecord) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from msgspec import structs
 
 from wharfie.build.cache import inline
@@ -11,16 +9,14 @@ from wharfie.build.cache.steps import StepCache
 from wharfie.build.exporters.squashing import Squasher
 from wharfie.engine.images.making.building import BuildImages, NewImage
 from wharfie.engine.images.making.importing import encode_document
-from wharfie.formats.digest import Digest, hex_of, sha256_digest
+from wharfie.formats.digest import hex_of, sha256_digest
 from wharfie.formats.reference import parse_reference
 from wharfie.model.build.plan import CONTENT_MARK
-from wharfie.model.build.progress import ProgressSink, VertexState
+from wharfie.model.build.progress import ProgressSink
 from wharfie.model.build.solver import ImageExport, SolvedLayer
 from wharfie.model.errors import Internal
 from wharfie.model.ids import ImageId
 from wharfie.model.image import History, ImageDocument, RootFS
-
-_NAME = "exporting to image"
 
 
 class StoreExporter:
@@ -31,23 +27,20 @@ class StoreExporter:
         self._cache = cache
         self._squasher = squasher
 
-    async def export(self, export: ImageExport, progress: ProgressSink) -> ImageId:
+    async def export(
+        self,
+        export: ImageExport,
+        progress: ProgressSink,  # noqa: ARG002 - told by who exports
+    ) -> ImageId:
         """Write config and record, then tag; equal input gives an equal ID."""
-        state = VertexState(
-            digest=Digest(sha256_digest(_NAME.encode())), name=_NAME, started=time.time()
-        )
-        progress.tell(state)
         base = export.planned.base
         image = self._images.find(base.digest) if base and export.planned.is_base else None
         if image is not None:
             names = [parse_reference(name) for name in export.names]
-            image_id = (await self._images.tag(image, names)).id
-        elif export.squash:
-            image_id = await self._export_squashed(export)
-        else:
-            image_id = await self._record(export, finished_document(export), self._members(export))
-        progress.tell(structs.replace(state, completed=time.time()))
-        return image_id
+            return (await self._images.tag(image, names)).id
+        if export.squash:
+            return await self._export_squashed(export)
+        return await self._record(export, finished_document(export), self._members(export))
 
     async def _export_squashed(self, export: ImageExport) -> ImageId:
         document = finished_document(export)

@@ -287,8 +287,10 @@ class SolveJob:
         """A result that an image brings in its inline cache; recorded as if made here."""
         imported = await self._maker.imported()
         for key in keys & imported.keys():
+            found = imported[key]
+            known = {*keys, *found.keys}
             record = await self._ports.cache.put(
-                key, keys, imported[key], parents=[], description=vertex.name
+                found.keys[0], known, found.layers, parents=[], description=vertex.name
             )
             self._hold(record.layers)
             return _of_record(record)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import msgspec
 from msgspec import Struct
 
+from wharfie.build.cache.inline import Imported
 from wharfie.build.solver.execution import Executor
 from wharfie.build.solver.filework import FileWork
 from wharfie.build.solver.flights import Flight
@@ -28,7 +29,7 @@ from wharfie.formats.digest import Digest
 from wharfie.model.build.files import Selection
 from wharfie.model.build.graph import EMPTY_SOURCE, CopyAction, ExecOp, FileOp, SourceOp, Vertex
 from wharfie.model.build.session import BuildSession
-from wharfie.model.build.solver import SolvedLayer, SolveOptions
+from wharfie.model.build.solver import SolveOptions
 from wharfie.model.errors import NotFound, NotSupported
 from wharfie.model.ids import ChainId
 
@@ -81,15 +82,15 @@ class Maker:
         self._stack = stack
         self._sums: dict[bytes, str] = {}
         self._importing = asyncio.Lock()
-        self._imported: dict[str, list[SolvedLayer]] | None = None
+        self._imported: dict[str, Imported] | None = None
         self._fetching: dict[bytes, asyncio.Lock] = {}
         self._directories: dict[bytes, DirectoryResult] = {}
 
-    async def imported(self) -> dict[str, list[SolvedLayer]]:
+    async def imported(self) -> dict[str, Imported]:
         """Results in the inline caches of the images that the build may use, by key."""
         async with self._importing:
             if self._imported is None:
-                found: dict[str, list[SolvedLayer]] = {}
+                found: dict[str, Imported] = {}
                 for reference in self._options.cache_from:
                     found |= await self._ports.image_source.cached_results(
                         reference, self._session.credentials, self._lease

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from wharfie.build.cache import inline
+from wharfie.build.cache.inline import Imported, decode
 from wharfie.build.solver.keys import image_key
 from wharfie.build.solver.results import LayeredResult
 from wharfie.engine.images import Images
@@ -51,7 +51,7 @@ class ImageSource:
 
     async def cached_results(
         self, reference: str, credentials: Mapping[str, Credentials], lease: Lease
-    ) -> dict[str, list[SolvedLayer]]:
+    ) -> dict[str, Imported]:
         """Results that an image brings in its inline cache, held by the lease, by key.
 
         An image that is neither here nor in its registry brings none.
@@ -66,7 +66,7 @@ class ImageSource:
                 return {}
         for chain in image.chain_ids:
             lease.hold_chain(chain)
-        return inline.decode(await self._images.builds.config(image), self._layers(image))
+        return decode(await self._images.builds.config(image), self._layers(image))
 
     def _layers(self, image: Image) -> list[SolvedLayer]:
         return [
