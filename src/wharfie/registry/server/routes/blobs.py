@@ -46,7 +46,8 @@ async def get(services: Services, exchange: Exchange) -> Reply:
         reply = _answer(exchange, opened, digest)
         if exchange.request.method == "HEAD":
             # Whoever pushes asks so, and then relies on the answer.
-            await services.content.blobs.show_interest(exchange.repository, digest)
+            if not await services.content.blobs.show_interest(exchange.repository, digest):
+                raise unknown(digest)
         elif reply.status != 304:
             services.tell(
                 exchange,
