@@ -93,7 +93,7 @@ def test_bodies(shared_daemon: Daemon, body: bytes, content_type: str, text: str
         ("/v1.23/containers/x/start", {}, 400, "client version 1.23 is too old"),
         ("/v1.99/containers/x/start", {}, 400, "client version 1.99 is too new"),
         ("/nowhere", {}, 404, "page not found"),
-        ("/build", {}, 501, "not supported by this engine yet"),
+        ("/build", {}, 400, "unexpected EOF"),
         ("/swarm/init", {}, 501, "not supported"),
     ],
 )  # fmt: skip

@@ -48,7 +48,7 @@ def test_a_client_error_is_125(shared_daemon: Daemon) -> None:
         (["--hostname", "web7"], "hostname", "web7\n"),
         (["--entrypoint", "echo"], "", ""),
         (["--network", "none"], "ls /sys/class/net", "lo\n"),
-        (["--add-host", "db:10.9.8.7"], "grep db /etc/hosts", "10.9.8.7\tdb\n"),
+        (["--add-host", "db:10.9.8.7"], "grep -w db /etc/hosts", "10.9.8.7\tdb\n"),
         (["--dns", "10.1.1.1"], "grep nameserver /etc/resolv.conf", "nameserver 10.1.1.1\n"),
         (["--read-only"], "touch /x 2>/dev/null || echo refused", "refused\n"),
         (["--tmpfs", "/scratch:size=1m"], "stat -f -c %b /scratch", "256\n"),

@@ -232,6 +232,7 @@ class FakeHeld:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = files
         self.directory = "/nowhere"
+        self.index = ""
         self.size = sum(map(len, files.values()))
         self.is_closed = False
 

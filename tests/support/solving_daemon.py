@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import sys
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -39,6 +40,7 @@ class Tree:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self.index = f"{directory}.index" if os.path.exists(f"{directory}.index") else ""
 
     def file_digest(self, path: str) -> Digest | None:
         return None
@@ -111,6 +113,8 @@ async def _solve(order: Order, sink: Sink) -> Outcome:
         return Outcome(error=str(error), kind="StepFailed", code=error.exit_code)
     except EngineError as error:
         return Outcome(error=str(error), kind=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a bug, told to the test
+        return Outcome(error=traceback.format_exc(), kind=type(error).__name__)
     return Outcome(solved=solved, image=image)
 
 

@@ -14,6 +14,7 @@ from wharfie.build.sources.images import ImageSource
 from wharfie.build.sources.store import FetchedStore
 from wharfie.build.sources.web import WebSource
 from wharfie.engine.images import Images
+from wharfie.model.archive import Archiver
 from wharfie.model.build.files import TreeWorker
 from wharfie.model.build.step import StepRunner
 from wharfie.model.nursery import Nursery
@@ -29,6 +30,7 @@ class BuildPorts(Struct, frozen=True, kw_only=True):
     store: Store
     images: Images
     snapshots: StepSnapshotter
+    archiver: Archiver
     files: TreeWorker
     steps: StepRunner
     trees: MountTrees
@@ -58,7 +60,7 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
     mounts.open()
     fetched = FetchedStore(ports.data_root)
     fetched.open()
-    git = GitSource(fetched, ports.files)
+    git = GitSource(fetched, ports.files, data_root=ports.data_root)
     git.sweep()
     images = ports.images.builds
     records = LocalBuildCache(
@@ -74,6 +76,7 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             web_source=WebSource(ports.client, fetched, limit=ports.file_limit),
             git_source=git,
             snapshots=ports.snapshots,
+            archiver=ports.archiver,
             files=ports.files,
             steps=ports.steps,
             trees=ports.trees,

@@ -371,6 +371,7 @@ class _Builder:
             store=store,
             images=images,
             snapshots=snapshotter,
+            archiver=archiver,
             files=JailTrees(archiver, limits),
             steps=engine.steps,
             trees=KernelTrees(self._remapping),

@@ -72,20 +72,21 @@ class CopyIn(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Checksum(Struct, frozen=True, tag=True, kw_only=True):
-    """Sum up chosen files of the root; the data descriptor lists digests that are known.
-
-    Each is a digest, a space, a path and NUL.
-    """
+    """Sum up chosen files of the root; the data descriptor is an index of known digests."""
 
     selection: Selection
     root_owned: bool = False
 
 
 class CopyFiles(Struct, frozen=True, tag=True):
-    """Copy chosen files below the data descriptor, a directory, into the root."""
+    """Copy chosen files below the data descriptor, a directory, into the root.
+
+    With `has_layer` a second descriptor is the layer that the root's mount writes to.
+    """
 
     plan: CopyPlan
     limits: Limits
+    has_layer: bool = False
 
 
 class MakeDirectories(Struct, frozen=True, tag=True, kw_only=True):

@@ -113,6 +113,12 @@ class StepSnapshotter(Protocol):
     def layer(self, chain_id: ChainId) -> LayerRecord | None:
         """A committed layer, None when it is not there."""
 
+    def layer_directory(self, layer: LayerRecord) -> str:
+        """Absolute path of a layer's files, overlay whiteouts included."""
+
+    async def begin_layer(self) -> LayerWriter:
+        """See `Snapshotter.begin_layer`."""
+
     async def begin_step(self, parent: ChainId | None) -> StepWriter:
         """Begin a layer on top of another (committed, or sealed under a provisional name).
 

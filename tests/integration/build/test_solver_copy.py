@@ -300,3 +300,38 @@ def test_the_same_files_of_another_run_of_a_stage_copy_nothing_again(
     assert not outcome.error
     assert [name.split()[0] for name in told.ran()] == ["RUN"]
     assert outcome.solved[0].cached
+
+
+def test_a_linked_copy_is_put_on_another_base_without_being_made_again(
+    solver: SolvingDaemon, context: Path
+) -> None:
+    def order(base: str) -> Order:
+        return Order(
+            vertices=[
+                solver.base(),
+                local(),
+                run(f"echo {base} > /base; mkdir -p /real; ln -s /real /c"),
+                run("echo stage ran; mkdir /m; echo linked > /m/f"),
+                copy("m/f", "/c/", [2, 3], linked=True),
+                run("cat /base /c/f; ls -d /real/f || true", [4]),
+            ],
+            contexts={"context": str(context)},
+        )
+
+    outcome, told = solver.solve(order("one"))
+    assert not outcome.error
+    # It does not look at what is below: the link there is replaced, not followed.
+    assert told.output.startswith(b"stage ran\none\nlinked\nls: /real/f: No such file")
+    first = outcome.solved[0].layers
+    outcome, told = solver.solve(order("two"))
+    assert told.output.startswith(b"two\nlinked\n")
+    second = outcome.solved[0].layers
+    assert [layer.diff_id for layer in first[2:3]] == [layer.diff_id for layer in second[2:3]]
+    assert first[2].chain_id != second[2].chain_id
+    assert solver.solve(order("two"))[1].output == b""
+    # An owner that is a name depends on the base.
+    named = order("three")
+    named.vertices[4] = copy("m/f", "/c/", [2, 3], linked=True, owner="app")
+    named.vertices[2] = run("echo app:x:9:9::/:/bin/sh >> /etc/passwd; touch /base")
+    named.vertices[5] = run("stat -c %u /c/f", [4])
+    assert solver.solve(named)[1].output == b"9\n"

@@ -254,4 +254,5 @@ def test_a_repository_runs_nothing_and_reaches_no_file_of_the_host(
     assert "transport 'file' not allowed" in listing(solver, f"{GIT}#main:")
     assert "evil" in listing(solver, f"{GIT}#main:", submodules="false")
     assert not marker.exists()
-    assert not list(Path("/var/tmp").glob(f"wharfie-git-{solver.pid}-*"))
+    owner = hashlib.sha256(os.fsencode(solver.data_root)).hexdigest()[:16]
+    assert not list(Path("/var/tmp").glob(f"wharfie-git-{owner}-*"))

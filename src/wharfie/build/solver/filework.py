@@ -31,21 +31,27 @@ class FileWork:
         Raises:
             EngineError: what is copied is not there, or cannot go where it is to go.
         """
-        root = await writer.mount()
-        try:
-            for action in operation.actions:
-                await self._act(action, inputs, root)
-        finally:
-            os.close(root)
+        for action in operation.actions:
+            # A mount each: a copy may have written past the one before.
+            root = await writer.mount()
+            try:
+                await self._act(action, inputs, root, writer)
+            finally:
+                os.close(root)
 
     async def _act(
-        self, action: CopyAction | MakeDirectory | MakeFile, inputs: Sequence[Result], root: int
+        self,
+        action: CopyAction | MakeDirectory | MakeFile,
+        inputs: Sequence[Result],
+        root: int,
+        writer: StepWriter,
     ) -> None:
         files = self._ports.files
         owner = owner_of(root, action.owner)
         match action:
             case CopyAction():
-                await self._copy(action, inputs[action.input], root, owner)
+                plan = _plan(action, inputs[action.input], owner)
+                await self._copy(action, plan, inputs[action.input], root, writer.directory)
             case MakeDirectory():
                 await files.make_directory(
                     root, action.path, mode=action.mode, owner=owner or (0, 0)
@@ -58,21 +64,25 @@ class FileWork:
                 assert_never(action)
 
     async def _copy(
-        self, action: CopyAction, source: Result, root: int, owner: tuple[int, int] | None
+        self, action: CopyAction, plan: CopyPlan, source: Result, root: int, layer: str
     ) -> None:
-        plan = CopyPlan(
-            selection=in_result(source, selection_of(action)),
-            destination=action.destination,
-            owner=owner,
-            root_owned=isinstance(source, DirectoryResult) and source.root_owned,
-            mode=action.mode,
-            contents=action.contents,
-            unpack=action.unpack,
-            # Files of a context are links into the store of contents.
-            hard_links=not isinstance(source, DirectoryResult),
-        )
         try:
             async with self._trees.opened(source) as tree:
-                await self._ports.files.copy(tree, root, plan)
+                await self._ports.files.copy(tree, root, plan, layer=layer)
         except NotFound as error:
             raise missing_file(error.message, is_add=action.unpack) from None
+
+
+def _plan(action: CopyAction, source: Result, owner: tuple[int, int] | None) -> CopyPlan:
+    is_context = isinstance(source, DirectoryResult)
+    return CopyPlan(
+        selection=in_result(source, selection_of(action)),
+        destination=action.destination,
+        owner=owner,
+        root_owned=is_context,
+        mode=action.mode,
+        contents=action.contents,
+        unpack=action.unpack,
+        # Files of a context are links into the store of contents.
+        hard_links=not is_context,
+    )

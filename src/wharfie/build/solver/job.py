@@ -22,14 +22,22 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from wharfie.build.solver.flights import Flight, Flights
-from wharfie.build.solver.keys import WHOLE, is_local, renewed_key, step_key, taken_files
+from wharfie.build.solver.keys import (
+    WHOLE,
+    attached_key,
+    is_linked,
+    is_local,
+    renewed_key,
+    step_key,
+    taken_files,
+)
 from wharfie.build.solver.making import Maker, StepOrder
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result
 from wharfie.engine.images.records.leases import Lease
 from wharfie.formats.digest import Digest
 from wharfie.model.build.files import Selection
-from wharfie.model.build.graph import ExecOp, FileOp, SourceOp, Vertex
+from wharfie.model.build.graph import EMPTY_SOURCE, ExecOp, FileOp, SourceOp, Vertex
 from wharfie.model.build.progress import ProgressSink, VertexState
 from wharfie.model.build.records import StepRecord
 from wharfie.model.build.solver import Solved, SolvedLayer, SolveOptions
@@ -119,7 +127,30 @@ class SolveJob:
                 self._tell_cached(vertex)
                 return found
         inputs = await self._inputs(vertex)
+        if is_linked(operation):
+            return await self._linked(vertex, operation, inputs)
         return await self._step(vertex, operation, inputs)
+
+    async def _linked(
+        self, vertex: Vertex, operation: ExecOp | FileOp, inputs: Sequence[Result]
+    ) -> LayeredResult:
+        """A layer of its own, and then that on top of what is below."""
+        below = inputs[0]
+        if isinstance(below, DirectoryResult):
+            below = await self._maker.layered(below)
+        alone = [LayeredResult(EMPTY_SOURCE, layers=[]), *inputs[1:]]
+        layer = await self._step(vertex, operation, alone)
+        self._hold_result(layer)
+        key = attached_key(below.key, layer.key)
+        found = self._take(key)
+        if found is not None:
+            return found
+
+        async def work(_: Flight) -> LayeredResult:
+            return await self._maker.attach(below, layer, key, vertex.name)
+
+        what = f"attaching the layer of {vertex.name}"
+        return await self._shared.join(key, work, _Deaf(), what)
 
     async def _source(self, vertex: Vertex, operation: SourceOp) -> Result:
         started = time.time()
@@ -198,7 +229,7 @@ class SolveJob:
         files = taken_files(operation)
         inputs: list[str] = []
         for number, one in enumerate(vertex.inputs):
-            if isinstance(operation, FileOp) and operation.linked and not number:
+            if is_linked(operation) and not number:
                 inputs.append("")
             elif is_local(one.operation):
                 chosen = files.get(number, WHOLE)
@@ -206,7 +237,12 @@ class SolveJob:
             else:
                 inputs.append(self._current(self._guesses[one.digest]))
         key = step_key(operation, inputs, epoch=self._epoch)
-        return renewed_key(key, self._nonce(vertex)) if vertex.ignore_cache else key
+        if vertex.ignore_cache:
+            key = renewed_key(key, self._nonce(vertex))
+        if is_linked(operation) and vertex.inputs:
+            below = self._current(self._guesses[vertex.inputs[0].digest])
+            return attached_key(below, self._current(key))
+        return key
 
     def _current(self, guess: str) -> str:
         """The key of the result under a guess; it differs where the result was renewed."""
@@ -218,7 +254,7 @@ class SolveJob:
         files = taken_files(operation)
         parts: list[str] = []
         for number, (one, result) in enumerate(zip(vertex.inputs, inputs, strict=True)):
-            if isinstance(operation, FileOp) and operation.linked and not number:
+            if is_linked(operation) and not number:
                 parts.append("")
             elif not result.key or (by_content and number in files and _is_layered(result)):
                 chosen = files.get(number, WHOLE)

@@ -20,6 +20,7 @@ from wharfie.model.build.graph import CopyAction, ExecOp, FileOp, Operation, Sou
 
 WHOLE = [Selection(sources=["."], follow=False)]
 """All files of an input."""
+_NUMERIC = set("0123456789:")
 _VERSION = b"wharfie build key 1\n"
 
 
@@ -50,6 +51,23 @@ def renewed_key(key: str, nonce: str) -> str:
     What stood on the old result does not stand on the new one.
     """
     return f"sha256:{hashlib.sha256(f'{key} {nonce}'.encode()).hexdigest()}"
+
+
+def attached_key(below: str, layer: str) -> str:
+    """The key of a linked layer on top of a result."""
+    return f"sha256:{hashlib.sha256(f'attach {below} {layer}'.encode()).hexdigest()}"
+
+
+def is_linked(operation: Operation) -> bool:
+    """Tell whether an operation makes a layer that does not depend on what it is put on.
+
+    Owners that are names are looked up below, so they do.
+    """
+    return (
+        isinstance(operation, FileOp)
+        and operation.linked
+        and all(set(action.owner) <= _NUMERIC for action in operation.actions)
+    )
 
 
 def image_key(identifier: str) -> str:

@@ -19,6 +19,7 @@ from wharfie.build.solver.naming import LayerNamer, NewLayer
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.refusals import missing_file
 from wharfie.build.solver.results import DirectoryResult, LayeredResult, Result, in_result
+from wharfie.build.solver.stacking import LayerStacker, chain_id
 from wharfie.build.solver.trees import Trees
 from wharfie.build.sources.git import SCHEME as GIT
 from wharfie.build.sources.images import SCHEME as IMAGE
@@ -29,6 +30,7 @@ from wharfie.model.build.graph import EMPTY_SOURCE, CopyAction, ExecOp, FileOp, 
 from wharfie.model.build.session import BuildSession
 from wharfie.model.build.solver import SolveOptions
 from wharfie.model.errors import NotFound, NotSupported
+from wharfie.model.ids import ChainId
 
 LOCAL = "local://"
 WEB = ("http://", "https://")
@@ -75,6 +77,7 @@ class Maker:
         mounts = StepMounts(ports, session, self._trees, self.layered)
         self._executor = Executor(ports, options, mounts)
         self._filework = FileWork(ports, self._trees)
+        self._stacker = LayerStacker(ports.snapshots, ports.archiver, ports.images)
         self._stack = stack
         self._sums: dict[bytes, str] = {}
         self._fetching: dict[bytes, asyncio.Lock] = {}
@@ -106,7 +109,7 @@ class Maker:
             tree = await self._session.context(identifier.removeprefix(LOCAL))
             exclude = operation.attributes.get("exclude")
             patterns = _decode_patterns(exclude) if exclude else []
-            return DirectoryResult("", tree.directory, exclude=tuple(patterns))
+            return DirectoryResult("", tree.directory, exclude=tuple(patterns), index=tree.index)
         if identifier.startswith((*WEB, GIT)):
             return await self._fetched(operation)
         scheme = identifier.partition("://")[0]
@@ -142,11 +145,15 @@ class Maker:
         return known
 
     async def _sum(self, result: Result, selection: Selection) -> str:
-        root_owned = isinstance(result, DirectoryResult) and result.root_owned
+        root_owned, index = False, ""
+        if isinstance(result, DirectoryResult):
+            root_owned, index = result.root_owned, result.index
         selection = in_result(result, selection)
         async with self._trees.opened(result) as root:
             try:
-                return await self._ports.files.checksum(root, selection, root_owned=root_owned)
+                return await self._ports.files.checksum(
+                    root, selection, root_owned=root_owned, index=index
+                )
             except NotFound as error:
                 raise missing_file(error.message) from None
 
@@ -187,6 +194,28 @@ class Maker:
             parents=[one.record for one in inputs if isinstance(one, LayeredResult)],
         )
         return self._namer.begin(new)
+
+    async def attach(
+        self, below: LayeredResult, linked: LayeredResult, key: str, description: str
+    ) -> LayeredResult:
+        """A linked layer on top of a result."""
+        stack = await below.layers()
+        chains: list[ChainId] = []
+        try:
+            for layer in await linked.layers():
+                chains.append(chain_id(stack[-1].chain_id if stack else None, layer.diff_id))
+                self._ports.images.keep(chains[-1:])
+                stack = await self._stacker.attach(stack, layer)
+            record = await self._ports.cache.put(
+                key,
+                [key],
+                stack,
+                parents=[below.record, linked.record],
+                description=description,
+            )
+        finally:
+            await self._ports.images.let_go(chains)
+        return LayeredResult(key, layers=stack, record=record.id, cached=linked.cached)
 
     async def layered(self, directory: DirectoryResult) -> LayeredResult:
         """A directory as a layer, for what has to stand on one."""

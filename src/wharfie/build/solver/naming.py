@@ -7,15 +7,14 @@ step n+1              ├── run ──┤── hash ─ waits for the name 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 
 from msgspec import Struct
 
 from wharfie.build.solver.ports import SolverPorts
 from wharfie.build.solver.results import LayeredResult
+from wharfie.build.solver.stacking import chain_id
 from wharfie.formats.digest import Digest
-from wharfie.model.archive import Unpacked
 from wharfie.model.build.files import MountPoint
 from wharfie.model.build.solver import SolvedLayer
 from wharfie.model.ids import ChainId
@@ -85,7 +84,7 @@ class LayerNamer:
         below = await new.below.layers()
         parent = below[-1].chain_id if below else None
         layer = SolvedLayer(
-            chain_id=_chain_id(parent, found),
+            chain_id=chain_id(parent, found.diff_id),
             diff_id=found.diff_id,
             size=found.size,
             vertex=new.vertex,
@@ -112,10 +111,3 @@ class LayerNamer:
         finally:
             await self._ports.images.let_go(chains)
         return layers
-
-
-def _chain_id(parent: ChainId | None, layer: Unpacked) -> ChainId:
-    """Source: OCI image spec, "Layer ChainID"."""
-    if parent is None:
-        return ChainId(layer.diff_id)
-    return ChainId("sha256:" + hashlib.sha256(f"{parent} {layer.diff_id}".encode()).hexdigest())

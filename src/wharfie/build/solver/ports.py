@@ -11,6 +11,7 @@ from wharfie.build.sources.git import GitSource
 from wharfie.build.sources.images import ImageSource
 from wharfie.build.sources.web import WebSource
 from wharfie.engine.images.making.building import BuildImages
+from wharfie.model.archive import Archiver
 from wharfie.model.build.files import TreeWorker
 from wharfie.model.build.step import StepRunner
 from wharfie.model.nursery import Nursery
@@ -29,6 +30,7 @@ class SolverPorts(Struct, frozen=True, kw_only=True):
     web_source: WebSource
     git_source: GitSource
     snapshots: StepSnapshotter
+    archiver: Archiver
     files: TreeWorker
     steps: StepRunner
     trees: MountTrees

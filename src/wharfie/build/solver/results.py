@@ -98,6 +98,7 @@ class DirectoryResult:
         directory: absolute path, hostile.
         root_owned: its files count as root's.
         exclude: patterns of paths that count as missing.
+        index: of digests that are known; see `ContextTree.index`.
     """
 
     def __init__(
@@ -107,11 +108,13 @@ class DirectoryResult:
         *,
         root_owned: bool = True,
         exclude: tuple[str, ...] = (),
+        index: str = "",
     ) -> None:
         self.key = key
         self.directory = directory
         self.root_owned = root_owned
         self.exclude = exclude
+        self.index = index
 
 
 Result = LayeredResult | DirectoryResult

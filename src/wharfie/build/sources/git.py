@@ -12,6 +12,7 @@ Source: Dockerfile reference, "ADD <git ref>"; git-config(1), `protocol.allow`; 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import shutil
@@ -103,21 +104,23 @@ class GitSource:
     Args:
         store: keeps what came.
         files: copies out of git's own directory.
+        data_root: tells our directories from those of other daemons.
         place: directory that everybody can reach.
     """
 
-    def __init__(self, store: FetchedStore, files: TreeWorker, *, place: str = _PLACE) -> None:
+    def __init__(
+        self, store: FetchedStore, files: TreeWorker, *, data_root: str, place: str = _PLACE
+    ) -> None:
         self._store = store
         self._files = files
         self._place = place
-        # One name for all daemons: a directory is its maker's while that process lives.
-        self._prefix = f"wharfie-git-{os.getpid()}-"
+        owner = hashlib.sha256(os.fsencode(data_root)).hexdigest()[:16]
+        self._prefix = f"wharfie-git-{owner}-"
 
     def sweep(self) -> None:
-        """At start: delete what daemons that are gone left; blocks."""
+        """At start: delete what an earlier daemon of this data root left; blocks."""
         for name in os.listdir(self._place):
-            found = re.fullmatch(r"wharfie-git-(\d+)-.*", name)
-            if found and not os.path.exists(f"/proc/{found[1]}"):
+            if name.startswith(self._prefix):
                 delete_tree(os.path.join(self._place, name))
 
     async def fetch(self, operation: SourceOp, stack: AsyncExitStack) -> DirectoryResult:

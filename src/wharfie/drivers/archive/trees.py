@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 
 from wharfie.drivers.archive.archiver import JailArchiver
 from wharfie.jail import protocol
+from wharfie.kernel import mounts
+from wharfie.kernel.mount_clones import clone_open
 from wharfie.model.archive import Limits, Root, Unpacked
 from wharfie.model.build.files import CopyPlan, MountPoint, Selection
 from wharfie.model.ids import Digest
@@ -35,17 +38,26 @@ class JailTrees:
         selection: Selection,
         *,
         root_owned: bool = False,
-        known: Mapping[str, Digest] | None = None,
+        index: str = "",
     ) -> Digest:
         """Sum up chosen files (see the port)."""
-        lines = [f"{digest} {path}\0" for path, digest in (known or {}).items()]
         task = protocol.Checksum(selection=selection, root_owned=root_owned)
-        async with _file("".join(lines).encode(errors="surrogateescape")) as data:
+        data = os.open(index or os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
             return Digest((await self._run(task, root, data)).diff_id)
+        finally:
+            os.close(data)
 
-    async def copy(self, source: int, target: int, plan: CopyPlan) -> None:
+    async def copy(self, source: int, target: int, plan: CopyPlan, *, layer: str = "") -> None:
         """Copy chosen files of one tree into another (see the port)."""
-        await self._run(protocol.CopyFiles(plan, self._limits), target, source)
+        with ExitStack() as stack:
+            data = [await asyncio.to_thread(_detach, source)]
+            stack.callback(os.close, data[0])
+            if layer:
+                data.append(await asyncio.to_thread(mounts.clone_tree, layer))
+                stack.callback(os.close, data[1])
+            task = protocol.CopyFiles(plan, self._limits, has_layer=bool(layer))
+            await self._run(task, target, *data)
 
     async def make_directory(
         self, root: int, path: str, *, mode: int, owner: tuple[int, int]
@@ -79,6 +91,16 @@ class JailTrees:
         ):
             job.stall = None  # silent by nature, and bounded by its processor time
             return await job.finished()
+
+
+def _detach(directory: int) -> int:
+    """A mount of a directory alone: from it no ".." leads to what is around it."""
+    try:
+        return clone_open(directory, recursive=False)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.dup(directory)  # detached already, which older kernels do not copy
 
 
 @asynccontextmanager

@@ -214,6 +214,7 @@ class _Context:
         self, directory: str, size: int, digests: dict[str, str], release: Callable[[], None]
     ) -> None:
         self.directory = directory
+        self.index = os.path.join(os.path.dirname(directory), "index") if digests else ""
         self.size = size
         self._digests = digests
         self._release: Callable[[], None] | None = release

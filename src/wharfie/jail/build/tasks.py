@@ -35,7 +35,8 @@ def perform_build(task: BuildTask, data: int) -> Finished:
             sum_ = TreeSum(os.open("/", O_PATH_DIRECTORY), task, _known(data))
             return Finished(sum_.digest(), 0, sum_.entries)
         case CopyFiles():
-            copier = Copier(data, task.plan, task.limits)
+            layer = data + 1 if task.has_layer else -1
+            copier = Copier(data, task.plan, task.limits, layer=layer)
             copier.run()
             return Finished("", copier.size, copier.entries)
         case MakeDirectories():
@@ -55,4 +56,4 @@ def _known(data: int) -> dict[bytes, bytes]:
     while piece := os.read(data, _READ):
         content += piece
     pairs = (line.partition(b" ") for line in bytes(content).split(b"\0") if line)
-    return {path: digest for digest, _, path in pairs}
+    return {path: b"sha256:" + digest for digest, _, path in pairs}

@@ -58,6 +58,13 @@ class HeldContext(Protocol):
     def size(self) -> int:
         """Bytes of its files."""
 
+    @property
+    def index(self) -> str:
+        """Absolute path of a file that tells the digests of files, "" for none.
+
+        Each is the hex digits of a SHA-256, a space, a path and NUL.
+        """
+
     def file_digest(self, path: str) -> Digest | None:
         """Digest of a regular file's bytes if it is known already, else None."""
 

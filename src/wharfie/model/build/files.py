@@ -6,7 +6,7 @@ workers; the solver sees descriptors and values only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -78,7 +78,7 @@ class TreeWorker(Protocol):
         selection: Selection,
         *,
         root_owned: bool = False,
-        known: Mapping[str, Digest] | None = None,
+        index: str = "",
     ) -> Digest:
         """Sum up chosen files: names, modes, owners, sizes, links, attributes, bytes; no times.
 
@@ -86,14 +86,21 @@ class TreeWorker(Protocol):
             root: of the tree.
             selection: which.
             root_owned: owners do not count.
-            known: digests of files' bytes that need not be read, by relative path.
+            index: of files' bytes that need not be read; see `ContextTree.index`.
 
         Raises:
             NotFound: nothing is there; the message is the path.
         """
 
-    async def copy(self, source: int, target: int, plan: CopyPlan) -> None:
+    async def copy(self, source: int, target: int, plan: CopyPlan, *, layer: str = "") -> None:
         """Copy chosen files of one tree into another.
+
+        Args:
+            source: the one.
+            target: the other.
+            plan: what, where, how.
+            layer: absolute path of the directory that the other's mount writes to, which may
+                then be written directly, and the mount is to be used no more; "" for none.
 
         Raises:
             NotFound: nothing is there; the message is the path.

@@ -16,6 +16,13 @@ class ContextTree(Protocol):
     def directory(self) -> str:
         """Absolute path of its files. Hostile: only walked fd-relative or in a jail worker."""
 
+    @property
+    def index(self) -> str:
+        """Absolute path of a file that tells the digests of files, "" for none.
+
+        Each is the hex digits of a SHA-256, a space, a path and NUL.
+        """
+
     def file_digest(self, path: str) -> Digest | None:
         """Digest of a regular file's bytes if it is known already, else None."""
 
