@@ -329,7 +329,7 @@ class FakeImages:
         self.messages: list[Any] = []
         self.received = b""
 
-    def get(self, ref, *, platform=""):
+    def get(self, ref, *, platform="", platforms=()):
         for name, one in self.records.items():
             if ref in (name, f"{name}:latest", one.id):
                 return one
@@ -347,7 +347,7 @@ class FakeImages:
     def layers_size(self):
         return 1000
 
-    async def load(self, source, *, quiet):
+    async def load(self, source, *, quiet, platforms=()):
         async for chunk in source:
             self.received += chunk
         for message in self.messages:
@@ -361,7 +361,7 @@ class FakeImages:
         raise NoSuchImage(ref)
         yield {}
 
-    def save(self, refs):
+    def save(self, refs, *, omit=(), platforms=()):
         for ref in refs:
             self.get(ref)
         return _chunks(b"saved")
@@ -369,7 +369,7 @@ class FakeImages:
     async def tag(self, ref, *, repository, tag):
         self.get(ref)
 
-    async def remove(self, ref, *, force=False, prune=True):
+    async def remove(self, ref, *, force=False, prune=True, platforms=()):
         return [Deletion(untagged="busybox:latest"), Deletion(deleted=IMAGE_ID)]
 
     async def prune(self, filters):

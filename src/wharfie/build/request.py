@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from wharfie.formats.oci.descriptor import Platform
+from wharfie.model.build.plan import HistoryForm
 from wharfie.model.container import HostConfig
 from wharfie.model.registry import Credentials
 
@@ -46,6 +47,7 @@ class BuildRequest(Struct, frozen=True, kw_only=True):
         credentials: by registry.
         inline_cache: write into the image what a later `cache_from` needs.
         epoch: SOURCE_DATE_EPOCH in seconds.
+        history: whose words the image's history speaks.
     """
 
     dockerfile: str = ""
@@ -72,3 +74,4 @@ class BuildRequest(Struct, frozen=True, kw_only=True):
     credentials: dict[str, Credentials] = field(default_factory=dict)
     inline_cache: bool = False
     epoch: int | None = None
+    history: HistoryForm = HistoryForm.CLASSIC

@@ -23,7 +23,12 @@ from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import normalize
 from wharfie.formats.reference import familiar
 from wharfie.formats.session import REMOTE
-from wharfie.model.build.plan import FrontendRequest, PlannedImage, ResolveMode
+from wharfie.model.build.plan import (
+    FrontendRequest,
+    HistoryForm,
+    PlannedImage,
+    ResolveMode,
+)
 from wharfie.model.build.progress import (
     BuildMessage,
     ProgressSink,
@@ -102,7 +107,8 @@ class BuildRun:
             await self._ports.outputs.send(solved, self._session, str(number))
         image = ""
         if not request.outputs or any(one.type == "image" for one in request.outputs):
-            check_not_empty(planned, teller)
+            if request.history is HistoryForm.CLASSIC:
+                check_not_empty(planned, teller)
             image = await self._export(planned, solved)
         teller.finish(image.removeprefix("sha256:"))
         if image:
@@ -160,6 +166,7 @@ class BuildRun:
             resolve_mode=ResolveMode.PULL if request.pull else ResolveMode.LOCAL,
             no_cache=request.no_cache,
             check=request.check,
+            history=request.history,
             epoch=request.epoch,
             ignore_file=definition.ignore_file,
         )

@@ -10,8 +10,8 @@ from msgspec import Struct
 from wharfie.build.frontend import DockerfileFrontend
 from wharfie.build.outputs import ResultSender
 from wharfie.build.ports import BuildPorts
+from wharfie.build.remotes import FetchedContexts
 from wharfie.build.service import Builds
-from wharfie.build.sources.remote import FetchedContexts
 from wharfie.daemon.builds import BuildPorts as EngineParts
 from wharfie.daemon.builds import open_builds
 from wharfie.drivers.archive import JailArchiver, JailContexts
@@ -47,7 +47,7 @@ async def open_build_service(stack: AsyncExitStack, ground: BuildGround) -> Buil
             exporter=engine.exporter,
             cache=engine.records,
             contexts=contexts,
-            remotes=FetchedContexts(contexts),
+            remotes=FetchedContexts(contexts, engine.git, engine.web),
             outputs=ResultSender(ground.snapshotter, ground.archiver),
             images=ground.parts.images,
             events=ground.events,

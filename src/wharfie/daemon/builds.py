@@ -50,6 +50,8 @@ class BuildEngine(Struct, frozen=True, kw_only=True):
     exporter: StoreExporter
     cache: StepCache
     records: LocalBuildCache
+    git: GitSource
+    web: WebSource
 
 
 def open_builds(ports: BuildPorts) -> BuildEngine:
@@ -62,6 +64,7 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
     fetched.open()
     git = GitSource(fetched, ports.files, data_root=ports.data_root)
     git.sweep()
+    web = WebSource(ports.client, fetched, limit=ports.file_limit)
     images = ports.images.builds
     records = LocalBuildCache(
         cache, mounts, images, ports.data_root, limit=ports.limit or _tenth_of(ports.data_root)
@@ -73,7 +76,7 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             cache_mounts=mounts,
             images=images,
             image_source=ImageSource(ports.images, ports.snapshots),
-            web_source=WebSource(ports.client, fetched, limit=ports.file_limit),
+            web_source=web,
             git_source=git,
             snapshots=ports.snapshots,
             archiver=ports.archiver,
@@ -83,7 +86,14 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             nursery=ports.nursery,
         )
     )
-    return BuildEngine(solver=solver, exporter=StoreExporter(images), cache=cache, records=records)
+    return BuildEngine(
+        solver=solver,
+        exporter=StoreExporter(images),
+        cache=cache,
+        records=records,
+        git=git,
+        web=web,
+    )
 
 
 def _tenth_of(directory: str) -> int:

@@ -75,7 +75,12 @@ class Surroundings:
         self.pages: Mapping[str, Page] = {**opened.pages, "/health": self.health.page}
         if watching.has_page:
             accounts = config.access.accounts
-            browsing = Browsing(content, opened.access, realm=accounts.realm if accounts else "")
+            browsing = Browsing(
+                content,
+                opened.access,
+                realm=accounts.realm if accounts else "",
+                hides=self.upstream.hides if self.upstream else lambda _identity, _name: False,
+            )
             self.pages = {**self.pages, "/": browsing.front, TOP: browsing.answer}
 
     async def start(self) -> None:

@@ -24,6 +24,7 @@ from wharfie.web.server import Limits, Server
 
 _THREADS = 24
 """For disks: hashing, writing, syncing, sending."""
+_LONGEST_SOCKET = 107
 
 
 class Registry:
@@ -61,10 +62,11 @@ class Registry:
         await self._surroundings.start()
         for one in await self._server.listen(listener):
             self.addresses.append(spell_address(one.getsockname()))
-        # By descriptor, for a root's path may be longer than a socket's may.
-        folder, _, name = f"{self._config.storage.root}/{SOCKET}".rpartition("/")
-        self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        path = f"/proc/self/fd/{self._folder}/{name}"
+        path = f"{self._config.storage.root}/{SOCKET}"
+        if len(os.fsencode(path)) > _LONGEST_SOCKET:
+            folder, _, name = path.rpartition("/")
+            self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            path = f"/proc/self/fd/{self._folder}/{name}"
         await self._control.listen(UnixListener(path=path, mode=0o600))
         self._background.start(self.upkeep.run(), "upkeep")
 

@@ -113,7 +113,7 @@ class Loop:
             if fd in bulk:
                 waiting.append((fd, events))
                 continue
-            if fd != self._wakeup:
+            if events & READ and fd != self._wakeup:  # room to write is the flood's own
                 self._shared_until = time.monotonic() + _SHARED
             handler = handlers.get(fd)
             if handler is not None:  # else forgotten by a handler of the same turn

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from wharfie.formats.reference import familiar
+from wharfie.model.content import Descriptor, Platform
 from wharfie.model.image import Image, ImageConfig
 from wharfie.wire.containers import GraphDriver
 from wharfie.wire.times import seconds_of
@@ -29,6 +30,64 @@ ALWAYS_PRESENT: dict[str, object] = {
 """Fields of an image's Config that versions up to 1.51 show even when they are not set."""
 
 
+class ManifestSizes(Struct, rename="pascal", frozen=True):
+    """Bytes of what a manifest names: as it came, and with what was unpacked of it."""
+
+    content: int
+    total: int
+
+
+class UnpackedSize(Struct, rename="pascal", frozen=True):
+    """Bytes of the unpacked layers."""
+
+    unpacked: int
+
+
+class ImageData(Struct, rename="pascal", frozen=True, kw_only=True):
+    """What a manifest that is an image tells."""
+
+    platform: Platform
+    containers: list[str]
+    size: UnpackedSize
+
+
+class ManifestSummary(Struct, rename="pascal", frozen=True, kw_only=True):
+    """One manifest of an image, as `images --tree` shows it. Source: Engine API 1.48."""
+
+    id: str = field(name="ID")
+    descriptor: Descriptor
+    available: bool
+    size: ManifestSizes
+    kind: str
+    image_data: ImageData
+
+    @classmethod
+    def all_of(cls, image: Image, *, containers: Sequence[str]) -> list[ManifestSummary]:
+        """The manifest of an image; none for one that was never at a registry."""
+        manifest = image.manifest
+        if manifest is None:
+            return []
+        content = manifest.size + sum(layer.size for layer in image.layers)
+        document = image.document
+        platform = Platform(
+            architecture=document.architecture, os=document.os or "linux", variant=document.variant
+        )
+        return [
+            cls(
+                id=manifest.digest,
+                descriptor=Descriptor(
+                    media_type=manifest.media_type, digest=manifest.digest, size=manifest.size
+                ),
+                available=True,
+                size=ManifestSizes(content, content + image.size),
+                kind="image",
+                image_data=ImageData(
+                    platform=platform, containers=list(containers), size=UnpackedSize(image.size)
+                ),
+            )
+        ]
+
+
 class ImageSummary(Struct, rename="pascal", frozen=True, kw_only=True):
     """One item of `GET /images/json`; -1 means "not computed"."""
 
@@ -41,15 +100,24 @@ class ImageSummary(Struct, rename="pascal", frozen=True, kw_only=True):
     repo_tags: list[str]
     shared_size: int
     size: int
+    manifests: list[ManifestSummary] | UnsetType = UNSET
 
     @classmethod
-    def of(cls, image: Image, *, containers: int = -1, shared_size: int = -1) -> ImageSummary:
+    def of(
+        cls,
+        image: Image,
+        *,
+        containers: int = -1,
+        shared_size: int = -1,
+        manifests: list[ManifestSummary] | UnsetType = UNSET,
+    ) -> ImageSummary:
         """Summarise an image.
 
         Args:
             image: its record.
             containers: number of containers that use it.
             shared_size: bytes of layers other images have too.
+            manifests: what it is stored as, where that was asked for.
         """
         config = image.document.config
         return cls(
@@ -62,6 +130,7 @@ class ImageSummary(Struct, rename="pascal", frozen=True, kw_only=True):
             repo_tags=_familiar(image.tags),
             shared_size=shared_size,
             size=image.size,
+            manifests=manifests,
         )
 
 
@@ -98,10 +167,16 @@ class ImageInspect(Struct, rename="pascal", frozen=True, kw_only=True):
     graph_driver: GraphDriver
     root_fs: RootFS = field(name="RootFS")
     metadata: Metadata
+    manifests: list[ManifestSummary] | UnsetType = UNSET
 
     @classmethod
     def of(
-        cls, image: Image, *, driver: str = "overlay2", graph: Mapping[str, str] | None = None
+        cls,
+        image: Image,
+        *,
+        driver: str = "overlay2",
+        graph: Mapping[str, str] | None = None,
+        manifests: list[ManifestSummary] | UnsetType = UNSET,
     ) -> ImageInspect:
         """Show everything about an image.
 
@@ -109,6 +184,7 @@ class ImageInspect(Struct, rename="pascal", frozen=True, kw_only=True):
             image: its record.
             driver: name of the storage driver.
             graph: directories of its layers.
+            manifests: what it is stored as, where that was asked for.
         """
         document = image.document
         layers: list[str] = list(document.rootfs.diff_ids)
@@ -130,6 +206,7 @@ class ImageInspect(Struct, rename="pascal", frozen=True, kw_only=True):
             graph_driver=GraphDriver(graph, driver),
             root_fs=RootFS(document.rootfs.type, layers or UNSET),
             metadata=Metadata(image.tagged_at),
+            manifests=manifests,
         )
 
 

@@ -165,7 +165,7 @@ def test_without_live_restore_the_end_stops_containers(configured: Daemon) -> No
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"log-driver": "nope"}, "no log driver named 'nope' is registered"),
+        ({"log-driver": "nope"}, "error looking up logging plugin nope"),
         ({"log-opts": {"nope": "1"}}, "unknown log opt 'nope' for json-file log driver"),
         ({"seccomp-profile": "/none.json"}, "opening seccomp profile (/none.json) failed"),
         ({"default-runtime": "nope"}, 'specified default runtime "nope" does not exist'),

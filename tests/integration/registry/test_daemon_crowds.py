@@ -41,12 +41,29 @@ def pull(daemon: Daemon, ref: str) -> str:
     return str(json.loads(body.splitlines()[-1]).get("error", ""))
 
 
+def build(daemon: Daemon, number: int, base: str) -> str:
+    """Build an image of two layers on a base; the error in the stream, "" for none."""
+    dockerfile = f"FROM {base}\nCOPY own /own\nRUN echo built-{number} > /built\n"
+    context = tar({"Dockerfile": dockerfile.encode(), "own": b"build %d" % number})
+    kind = {"Content-Type": "application/x-tar"}
+    with contextlib.closing(UnixConnection(daemon.socket, 110)) as connection:
+        connection.request("POST", f"/build?t=built:{number}", context, kind)
+        reply = connection.getresponse()
+        body = reply.read()
+    if reply.status != 200:
+        return body.decode()
+    return str(json.loads(body.splitlines()[-1]).get("error", ""))
+
+
 def names(daemon: Daemon) -> set[str]:
     images = daemon.json("GET", "/images/json")
     return {tag for image in images for tag in image["RepoTags"]}  # type: ignore[attr-defined]
 
 
-def test_pulls_removals_and_prunes_at_once_lose_nothing(daemon: Daemon, registry: Registry) -> None:
+def test_pulls_removals_builds_and_prunes_at_once_lose_nothing(
+    daemon: Daemon, registry: Registry
+) -> None:
+    daemon.load_busybox("base:1")
     base = busybox_layer()
     shared = tar({f"shared{number}": b"%d" % number for number in range(50)})
     for number in range(32):
@@ -67,15 +84,21 @@ def test_pulls_removals_and_prunes_at_once_lose_nothing(daemon: Daemon, registry
     with ThreadPoolExecutor(40) as crowd:
         work = [crowd.submit(pull, daemon, f"{name}:{number}") for number in range(16, 32)]
         work += [crowd.submit(remove, number) for number in range(16)]
+        work += [crowd.submit(build, daemon, number, "base:1") for number in range(8)]
         work += [crowd.submit(prune, number) for number in range(8)]
         assert {done.result() for done in work} == {""}
-    assert names(daemon) == {f"{name}:{number}" for number in range(16, 32)}
+    pulled = {f"{name}:{number}" for number in range(16, 32)}
+    built = {f"built:{number}" for number in range(8)}
+    assert names(daemon) == pulled | built | {"base:1"}
     check = daemon.wharfie("system", "check")
     assert check.returncode == 0, check.stdout + check.stderr
     daemon.restart()
     for number in (16, 31):
         ran = daemon.docker("run", "--rm", f"{name}:{number}", "cat", "/own")
         assert ran.stdout == str(number), ran.stderr
+    for number in range(8):
+        ran = daemon.docker("run", "--rm", f"built:{number}", "cat", "/own", "/built")
+        assert ran.stdout == f"build {number}built-{number}\n", ran.stderr
     assert not list((daemon.data_root / "content/partial").iterdir())
 
 

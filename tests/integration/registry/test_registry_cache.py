@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import bcrypt
 import pytest
 
 from support.registry import Built, Handler, Registry, digest_of
-from support.registry_server import Answer, RegistryServer
+from support.registry_server import Answer, RegistryServer, descriptor, manifest
 from wharfie.registry.config import Config, load
 
 LAYER = os.urandom(3 << 20)
@@ -203,6 +204,46 @@ def test_a_download_that_breaks_off_goes_on_from_there(
     assert ranges == ["", f"bytes={1 << 20}-", f"bytes={2 << 20}-"]
 
 
+def test_what_refers_to_an_image_comes_along(tmp_path: Path) -> None:
+    with RegistryServer(tmp_path / "up") as upstream:
+        subject = upstream.push_image("app", "1")
+        data = upstream.ask("GET", "/v2/app/manifests/1").body
+        entry = descriptor(data, "application/vnd.oci.image.manifest.v1+json")
+        config = b'{"name": "app", "tag": "1"}'
+        signature = manifest(config, subject=entry, artifactType="app/sig")
+        digest = upstream.push_manifest("app", signature)
+        (tmp_path / "config.yml").write_text(
+            "wharfie:\n  upstreams:\n  - {prefix: up, ttl: 0s, "
+            f"remoteurl: 'http://127.0.0.1:{upstream.port}'}}\n"
+        )
+        settings = load(str(tmp_path / "config.yml"), environment={})
+        with RegistryServer(tmp_path / "down", settings) as cache:
+
+            def listed() -> list[str]:
+                reply = cache.ask("GET", f"/v2/up/app/referrers/{subject}")
+                assert reply.status == 200
+                return [one["digest"] for one in reply.json["manifests"]]
+
+            assert listed() == [digest]
+            assert cache.ask("GET", f"/v2/up/app/manifests/{digest}").status == 200
+            upstream.run(upstream.registry.close())
+            assert listed() == [digest]
+
+
+def test_referrers_under_a_tag_come_along(
+    cache: RegistryServer, upstream: Registry, image: Built
+) -> None:
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    entry = {"mediaType": kind, "digest": image.digest, "size": len(image.manifest)}
+    signature = json.dumps(manifest(b"{}", subject=entry, artifactType="app/sig")).encode()
+    upstream.put_manifest("team/app", "", kind, signature)
+    listed = {"mediaType": kind, "digest": digest_of(signature), "size": len(signature)}
+    upstream.add_index("team/app", image.digest.replace(":", "-"), [listed, {**listed, **OTHER}])
+    reply = cache.ask("GET", f"/v2/up/team/app/referrers/{image.digest}")
+    assert [one["digest"] for one in reply.json["manifests"]] == [digest_of(signature)]
+    assert cache.ask("GET", f"/v2/up/team/app/referrers/{OTHER['digest']}").json["manifests"] == []
+
+
 # Poisoning
 
 
@@ -313,6 +354,9 @@ RULES = """
     rules:
     - users: [anonymous]
       repositories: ["up/**"]
+    - users: ["*"]
+      repositories: ["own/**"]
+      actions: [pull, push]
 """
 
 
@@ -331,8 +375,18 @@ def test_what_only_the_credentials_show_is_for_the_listed_users(tmp_path: Path) 
             for who in (bob, {}):
                 refused(cache, private, who)
             pull(cache, private, "up/private/app", **alice)
+            names = cache.ask("GET", "/v2/_catalog", **alice).json["repositories"]
+            assert names == ["up/private/app"]
+            assert cache.ask("GET", "/ui/up/private/app:1", **alice).status == 200
             for who in (bob, {}):  # it is here now, and still not theirs
                 refused(cache, private, who)
+                assert cache.ask("GET", "/v2/_catalog", **who).json["repositories"] == []
+                for path in ("", ":1", f"@{private.digest}"):
+                    reply = cache.ask("GET", f"/ui/up/private/app{path}", **who)
+                    assert (reply.status, private.digest in reply.body.decode()) == (403, False)
+                query = f"mount={digest_of(LAYER)}&from=up/private/app"
+                reply = cache.ask("POST", f"/v2/own/app/blobs/uploads/?{query}", **who)
+                assert reply.status == (202 if who else 401)
                 pull(cache, public, "up/public/app", **who)
             stop(upstream)
             refused(cache, private, bob)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from wharfie.supervisor.loop import READ, Loop
+from wharfie.supervisor.loop import READ, WRITE, Loop
 
 
 @pytest.fixture
@@ -59,8 +60,13 @@ def test_a_flood_learns_whether_others_are_served_beside_it(pipes: list[int]) ->
     loop.watch(flood, READ, lambda _events: None)
     loop.mark_bulk(flood)
     loop.post(lambda: None)  # a write to disk that is done says so, and is nobody's wait
+    ours, theirs = socket.socketpair()
+    loop.watch(ours.fileno(), WRITE, lambda _events: None)  # as a client that takes the flood
     loop.turn(0)
     assert not loop.is_shared
+    loop.forget(ours.fileno())
+    ours.close()
+    theirs.close()
     loop.watch(other, READ, lambda _events: None)
     loop.turn(0)
     assert loop.is_shared

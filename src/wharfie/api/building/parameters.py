@@ -14,6 +14,7 @@ from wharfie.formats.oci.descriptor import Platform
 from wharfie.formats.oci.platform import InvalidPlatform, parse_platform
 from wharfie.formats.reference import InvalidReference, parse_reference
 from wharfie.formats.session import REMOTE
+from wharfie.model.build.plan import HistoryForm
 from wharfie.model.container import HostConfig, Ulimit
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.registry import Credentials
@@ -77,6 +78,9 @@ def build_request(query: Query, credentials: dict[str, Credentials]) -> BuildReq
         credentials=credentials,
         inline_cache=arguments.get("BUILDKIT_INLINE_CACHE") == "1",
         epoch=_epoch(arguments.get("SOURCE_DATE_EPOCH")),
+        history=(
+            HistoryForm.BUILDKIT if query.text("progress") == "trace" else HistoryForm.CLASSIC
+        ),
     )
 
 

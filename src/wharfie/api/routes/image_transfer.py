@@ -16,9 +16,11 @@ from wharfie.api.operations import (
     Outcome,
     Routes,
 )
+from wharfie.api.platforms import platforms
 from wharfie.api.progress import progress_stream, report_stream
 from wharfie.api.services import Context
 from wharfie.engine.images.distribution.pulling import PullRequest
+from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.errors import InvalidArgument, NotSupported
 from wharfie.model.ids import Digest
 from wharfie.model.registry import Credentials
@@ -32,18 +34,20 @@ class Load(Struct, frozen=True):
 
     source: Body
     quiet: bool
+    platforms: Sequence[Platform]
 
 
 def _load(incoming: Incoming) -> Load:
-    if incoming.query.has("platform"):
-        raise NotSupported("loading single platforms is not supported by this engine yet")
-    return Load(incoming.request.body, incoming.query.flag("quiet", default=True))
+    query = incoming.query
+    return Load(incoming.request.body, query.flag("quiet", default=True), platforms(query))
 
 
 @routes.add("POST", "/images/load", _load, body=BodyKind.STREAM)
 def load(context: Context, command: Load) -> Outcome:
     """ImageLoad."""
-    messages = context.services.images.load(aiter(command.source), quiet=command.quiet)
+    messages = context.services.images.load(
+        aiter(command.source), quiet=command.quiet, platforms=command.platforms
+    )
     return report_stream(messages)
 
 
@@ -51,18 +55,19 @@ class Save(Struct, frozen=True):
     """Images to save in one archive; `omit` are layers left out, an extension of ours."""
 
     refs: Sequence[str]
-    omit: Sequence[str] = ()
+    omit: Sequence[str]
+    platforms: Sequence[Platform]
 
 
 def _save_one(incoming: Incoming) -> Save:
-    return Save([incoming.ref], incoming.query.texts("omit"))
+    return Save([incoming.ref], incoming.query.texts("omit"), platforms(incoming.query))
 
 
 def _save_many(incoming: Incoming) -> Save:
     refs = incoming.query.texts("names")
     if not refs:
         raise InvalidArgument("no image names given: use ?names=… once or more")
-    return Save(refs, incoming.query.texts("omit"))
+    return Save(refs, incoming.query.texts("omit"), platforms(incoming.query))
 
 
 @routes.add("GET", "/images/get", _save_many)
@@ -79,7 +84,8 @@ def save_one(context: Context, command: Save) -> Outcome:
 
 def _archive(context: Context, command: Save) -> Outcome:
     omit = frozenset(Digest(text) for text in command.omit)
-    return Stream(context.services.images.save(command.refs, omit=omit), 200, TAR)
+    archive = context.services.images.save(command.refs, omit=omit, platforms=command.platforms)
+    return Stream(archive, 200, TAR)
 
 
 class Layers(Struct, frozen=True):

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from wharfie.api.filters import image_filters, prune_filters
 from wharfie.api.operations import (
-    ByRef,
     Incoming,
     Json,
     Outcome,
     Routes,
 )
+from wharfie.api.platforms import platform, platforms
 from wharfie.api.services import Context
 from wharfie.engine.images.service import Deletion
+from wharfie.formats.oci.descriptor import Platform
+from wharfie.model.errors import InvalidArgument
 from wharfie.model.filters import ImageFilters, PruneFilters
+from wharfie.model.image import Image
 from wharfie.web import Response
 from wharfie.wire.images import (
     DeletedImage,
     ImageInspect,
     ImagesPruned,
     ImageSummary,
+    ManifestSummary,
     history_of,
 )
 
@@ -35,6 +39,7 @@ class List(Struct, frozen=True, kw_only=True):
     filters: ImageFilters
     all_: bool
     shared_size: bool
+    manifests: bool
 
 
 def _list(incoming: Incoming) -> List:
@@ -43,6 +48,7 @@ def _list(incoming: Incoming) -> List:
         filters=image_filters(query, now=incoming.now),
         all_=query.flag("all"),
         shared_size=query.flag("shared-size"),
+        manifests=query.flag("manifests"),
     )
 
 
@@ -56,24 +62,62 @@ def select(context: Context, command: List) -> Outcome:
                 image,
                 containers=len(images.users(image)),
                 shared_size=images.shared_size(image) if command.shared_size else -1,
+                manifests=_manifests(context, image) if command.manifests else UNSET,
             )
             for image in images.select(command.filters, all_=command.all_)
         ]
     )
 
 
-@routes.add("GET", "/images/{ref:.*}/json", ByRef.of)
-def inspect(context: Context, command: ByRef) -> Outcome:
+class Show(Struct, frozen=True, kw_only=True):
+    """An image to show, which must be for one of the platforms where any are given."""
+
+    ref: str
+    platforms: Sequence[Platform]
+    manifests: bool
+
+
+def _show(incoming: Incoming) -> Show:
+    wanted = platform(incoming.query)
+    return Show(
+        ref=incoming.ref,
+        platforms=[] if wanted is None else [wanted],
+        manifests=incoming.query.flag("manifests"),
+    )
+
+
+def _inspect(incoming: Incoming) -> Show:
+    command = _show(incoming)
+    if command.platforms and command.manifests:
+        raise InvalidArgument(
+            "conflicting options: manifests and platform options cannot both be set"
+        )
+    return command
+
+
+@routes.add("GET", "/images/{ref:.*}/json", _inspect)
+def inspect(context: Context, command: Show) -> Outcome:
     """ImageInspect."""
-    image = context.services.images.get(command.ref)
-    return Json(ImageInspect.of(image, graph=context.graph.image(image)))
+    image = context.services.images.get(command.ref, platforms=command.platforms)
+    return Json(
+        ImageInspect.of(
+            image,
+            graph=context.graph.image(image),
+            manifests=_manifests(context, image) if command.manifests else UNSET,
+        )
+    )
 
 
-@routes.add("GET", "/images/{ref:.*}/history", ByRef.of)
-def history(context: Context, command: ByRef) -> Outcome:
+def _manifests(context: Context, image: Image) -> list[ManifestSummary]:
+    users = [use.container_id for use in context.services.images.users(image)]
+    return ManifestSummary.all_of(image, containers=users)
+
+
+@routes.add("GET", "/images/{ref:.*}/history", _show)
+def history(context: Context, command: Show) -> Outcome:
     """ImageHistory."""
     images = context.services.images
-    image = images.get(command.ref)
+    image = images.get(command.ref, platforms=command.platforms)
     return Json(history_of(image, context.graph.layer_sizes(image), images.ancestors(image)))
 
 
@@ -102,25 +146,28 @@ class Remove(Struct, frozen=True):
     ref: str
     force: bool
     prune: bool
+    platforms: Sequence[Platform]
 
 
 def _remove(incoming: Incoming) -> Remove:
     query = incoming.query
-    return Remove(incoming.ref, query.flag("force"), not query.flag("noprune"))
+    wanted = platforms(query, "platforms")
+    return Remove(incoming.ref, query.flag("force"), not query.flag("noprune"), wanted)
 
 
 @routes.add("DELETE", "/images/{ref:.*}", _remove)
 async def remove(context: Context, command: Remove) -> Outcome:
     """ImageDelete."""
     deletions = await context.services.images.remove(
-        command.ref, force=command.force, prune=command.prune
+        command.ref, force=command.force, prune=command.prune, platforms=command.platforms
     )
     return Json(_effects(deletions))
 
 
 def _prune(incoming: Incoming) -> PruneFilters:
     allowed = {"dangling", "until", "label", "label!"}
-    return prune_filters(incoming.query, allowed, now=incoming.now)
+    filters = prune_filters(incoming.query, allowed, now=incoming.now)
+    return structs.replace(filters, dry_run=incoming.query.flag("dry-run"))
 
 
 @routes.add("POST", "/images/prune", _prune, since=(1, 25))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec import Struct
 
 from wharfie.api.credentials import credentials_of, registry_credentials
 from wharfie.api.filters import FilterMap
 from wharfie.api.operations import BodyKind, Incoming, Json, Outcome, Routes
+from wharfie.api.platforms import platform
 from wharfie.api.progress import progress_stream
 from wharfie.api.services import Context
 from wharfie.engine.images.distribution.pushing import PushRequest
 from wharfie.engine.images.distribution.remote import SearchFilters
-from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.registry import Credentials
 from wharfie.wire.registries import AuthReply, DistributionInspect, SearchItem
@@ -25,7 +24,7 @@ def _push(incoming: Incoming) -> PushRequest:
     return PushRequest(
         name=incoming.ref,
         tag=query.text("tag"),
-        platform=_platform(query.text("platform")),
+        platform=platform(query),
         credentials=registry_credentials(incoming.request.headers),
     )
 
@@ -108,13 +107,3 @@ async def search(context: Context, command: Search) -> Outcome:
         command.term, command.credentials, limit=command.limit, filters=command.filters
     )
     return Json([SearchItem.of(result) for result in found])
-
-
-def _platform(text: str) -> Platform | None:
-    """A platform as JSON, as push has it since 1.46."""
-    if not text:
-        return None
-    try:
-        return msgspec.json.decode(text, type=Platform)
-    except msgspec.MsgspecError as error:
-        raise InvalidArgument(f"invalid platform: {error}") from None

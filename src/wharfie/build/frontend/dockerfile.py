@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from wharfie.build.frontend.context import PlanContext, StageResult
 from wharfie.build.frontend.linting.checks import check_program
 from wharfie.build.frontend.linting.findings import Findings
 from wharfie.build.frontend.linting.report import check_report
-from wharfie.build.frontend.planning import Planner
+from wharfie.build.frontend.planning import MANY, Planner
 from wharfie.build.frontend.program import Program, Stage, read_program
 from wharfie.build.frontend.scope import (
     given_arguments,
@@ -17,8 +19,11 @@ from wharfie.build.frontend.scope import (
     platform_arguments,
     unused_arguments,
 )
+from wharfie.build.frontend.subrequests.outline import outline_report
+from wharfie.build.frontend.subrequests.targets import targets_report
 from wharfie.formats.dockerfile.directives import Checks, parse_checks
 from wharfie.formats.dockerfile.ignore import IgnorePatterns, InvalidIgnoreFile, read_ignore_file
+from wharfie.formats.dockerfile.problem import DockerfileProblem
 from wharfie.formats.dockerfile.suggestion import did_you_mean
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.build.errors import DockerfileError
@@ -29,6 +34,8 @@ from wharfie.model.build.plan import (
     PlannedImage,
 )
 
+_LARGE = 1 << 14
+_QUESTIONS = ("outline", "targets")
 _OWN_SYNTAXES = (
     "docker/dockerfile",
     "docker.io/docker/dockerfile",
@@ -48,9 +55,11 @@ class DockerfileFrontend:
         """
         findings = Findings(Checks())
         try:
-            program = read_program(request.dockerfile, request.filename, request.history)
+            program = await _read(request)
             _check_syntax(program, request)
             findings = Findings(_checks(program, request))
+            if request.check in _QUESTIONS:
+                return BuildPlan(images=[], report=_described(program, request))
             images = await _planned(request, program, bridge, findings)
         except DockerfileError as error:
             if request.check != "check" or error.location is None:
@@ -71,6 +80,32 @@ class DockerfileFrontend:
         )
 
 
+def _described(program: Program, request: FrontendRequest) -> dict[str, str]:
+    """The answer of a question about the file; nothing is resolved for it."""
+    if request.check == "targets":
+        return targets_report(program, request.dockerfile)
+    target = find_target(program, request.target)
+    given = given_arguments(request)
+    automatic = platform_arguments(request.host, request.host, target.origin.alias)
+    try:
+        return outline_report(
+            program,
+            request.dockerfile,
+            target,
+            given=given,
+            arguments=global_arguments(program, automatic, given),
+        )
+    except DockerfileProblem as problem:
+        raise program.error(str(problem), problem.start, problem.end) from None
+
+
+async def _read(request: FrontendRequest) -> Program:
+    arguments = (request.dockerfile, request.filename, request.history)
+    if len(request.dockerfile) > _LARGE:
+        return await asyncio.to_thread(read_program, *arguments)
+    return read_program(*arguments)
+
+
 async def _planned(
     request: FrontendRequest, program: Program, bridge: FrontendBridge, findings: Findings
 ) -> list[PlannedImage]:
@@ -81,13 +116,18 @@ async def _planned(
         given = given_arguments(request)
         automatic = platform_arguments(platform, request.host, target.origin.alias)
         arguments = global_arguments(program, automatic, given)
-        check_program(
+        check = partial(
+            check_program,
             program,
             findings,
             arguments=arguments,
             automatic=automatic,
             ignored=IgnorePatterns(ignored),
         )
+        if len(program.file.statements) > MANY:
+            await asyncio.to_thread(check)
+        else:
+            check()
         context = PlanContext(
             request,
             program,

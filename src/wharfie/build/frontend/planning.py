@@ -33,6 +33,8 @@ _IMAGE = "docker-image://"
 _LOCAL = "local://"
 _IDENTIFIER = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 MAX_TRIGGERS = 1000
+MANY = 100
+"""Statements of a file that is planned in a thread: the loop must not stall."""
 
 
 class Origin(Struct, frozen=True, kw_only=True):
@@ -77,16 +79,23 @@ class Planner:
             DockerfileError: something about it is wrong.
         """
         stages = await self._find_needed(target)
-        instructions = self._global_instructions()
-        for stage in stages:
-            result = self._build(stage, is_target=stage is target)
-            self._context.results[stage.index] = result
-            instructions += result.instructions
+        if len(self._program.file.statements) > MANY:
+            instructions = await asyncio.to_thread(self._build_all, stages, target)
+        else:
+            instructions = self._build_all(stages, target)
         result = self._context.results[target.index]
         is_empty = result.base is None and result.root is None and not result.changes
         if is_empty and self._context.is_classic:
             raise DockerfileError("No image was generated. Is your Dockerfile empty?")
         return structs.replace(result, instructions=instructions)
+
+    def _build_all(self, stages: list[Stage], target: Stage) -> list[Instruction]:
+        instructions = self._global_instructions()
+        for stage in stages:
+            result = self._build(stage, is_target=stage is target)
+            self._context.results[stage.index] = result
+            instructions += result.instructions
+        return instructions
 
     async def _find_needed(self, target: Stage) -> list[Stage]:
         """Resolve images until no new stage turns up: triggers of a base may name stages."""

@@ -29,6 +29,9 @@ from wharfie.model.build.plan import BaseImage, Instruction
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.image import History, ImageConfig, ImageDocument
 
+_SUGGESTED = 200
+"""Names looked at for "did you mean"."""
+
 
 class Foundation(Struct, frozen=True, kw_only=True):
     """What a stage stands on.
@@ -88,6 +91,8 @@ class StageBuilder:
         self._has_command = False
         # BuildKit lets an ARG hide an ENV that stands before it, the classic builder does not.
         self._late: dict[str, str] = {}
+        self._own_entries: list[str] | None = None
+        self._own_variables: dict[str, str] = {}
         self._in_triggers = False
         self._has_workdir = foundation.has_workdir
         self._asked: Variables | None = None
@@ -203,8 +208,15 @@ class StageBuilder:
                 self._configure(instruction)
         return None
 
+    def _own(self) -> dict[str, str]:
+        """Variables of the config as it is now."""
+        entries = self._config.env
+        if entries is not self._own_entries:
+            self._own_entries, self._own_variables = entries, environment(self._config)
+        return self._own_variables
+
     def _variables(self) -> dict[str, str]:
-        own = environment(self._config)
+        own = self._own()
         return {**self._scope.values(), **own, **self._late}
 
     def _expansion(self) -> Variables:
@@ -212,11 +224,11 @@ class StageBuilder:
         return self._asked
 
     def _note_undefined(self, statement: Statement) -> None:
-        if self._asked is None:
+        if self._asked is None or not self._asked.unmatched:
             return
         known = self._variables()
         for name in sorted(self._asked.unmatched - set(self._scope.declared) - set(known)):
-            near = nearest(name, [*known, *self._scope.declared])
+            near = nearest(name, [*known, *self._scope.declared][:_SUGGESTED])
             suggestion = f" (did you mean ${near}?)" if near else ""
             self._context.findings.add(
                 Rule.UNDEFINED_VAR,
@@ -266,7 +278,7 @@ class StageBuilder:
 
     def _arg(self, arg: kinds.Arg) -> None:
         expansion = self._expansion()
-        own = environment(self._config)
+        own = self._own()
         texts: list[str] = []
         for argument in arg.arguments:
             default = None if argument.value is None else expansion.word(argument.value)
@@ -291,7 +303,7 @@ class StageBuilder:
         missing = [] if self._context.is_classic else [""]
         command = run_command(run, self._config.shell, missing=missing)
         variables = self._variables()
-        own = environment(self._config)
+        own = self._own()
         seen = {name: value for name, value in self._scope.values().items() if name not in own}
         around = Surroundings(
             root=self._standing(),

@@ -7,9 +7,11 @@ from wharfie.cli.commands.formatflags import LIST, chosen
 from wharfie.cli.context import Context
 from wharfie.cli.errors import CommandError
 from wharfie.cli.output.images import DIGEST_COLUMNS, expand, listing
+from wharfie.cli.pulling import screen_width
 from wharfie.formats.gojson import dumps
 from wharfie.formats.pflag import Values
 
+_WIDTH = 80
 FLAGS = f"""
 -a, --all  Show all images (default hides intermediate images)
 --digests  Show digests
@@ -23,8 +25,6 @@ FLAGS = f"""
 
 def run_list(context: Context, flags: Values) -> int:
     """Print the images."""
-    if flags.on("tree"):
-        raise CommandError("--tree is not supported")
     filters = flags.filters("filter")
     if flags.args:
         filters.setdefault("reference", {})[flags.args[0]] = True
@@ -33,6 +33,8 @@ def run_list(context: Context, flags: Values) -> int:
         query["all"] = "1"
     if filters:
         query["filters"] = dumps(filters)
+    if flags.on("tree"):
+        return _print_tree(context, flags, query)
     source = chosen(context, flags, "imagesFormat")
     found = context.client.json("GET", "/images/json", query=query)
     digests = flags.on("digests")
@@ -41,6 +43,22 @@ def run_list(context: Context, flags: Values) -> int:
     rows = listing(truncate=not flags.on("no-trunc"))
     items = expand(found, digests=digests or ".Digest" in source)
     context.write(rows.render(items, source, DIGEST_COLUMNS if digests else ""))
+    return 0
+
+
+def _print_tree(context: Context, flags: Values, query: dict[str, str]) -> int:
+    from wharfie.cli.output.imagetree import Tree
+
+    # What Docker's client says of them.
+    for name, said in (("quiet", "quiet"), ("no-trunc", "no-trunc"), ("digests", "show-digest")):
+        if flags.on(name):
+            raise CommandError(f"--{said} is not yet supported with --tree")
+    if flags.text("format"):
+        raise CommandError("--format is not yet supported with --tree")
+    found = context.client.json("GET", "/images/json", query={**query, "manifests": "1"})
+    width = screen_width(1)
+    tree = Tree(width=width or _WIDTH, colors=bool(width))
+    context.write(tree.render(found, untagged=flags.on("all")))
     return 0
 
 

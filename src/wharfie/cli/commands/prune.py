@@ -78,13 +78,17 @@ def _networks(context: Context, filters: Filters) -> tuple[str, int]:
 
 def _images(context: Context, filters: Filters) -> tuple[str, int]:
     document = _post(context, "images", filters)
+    return _listed("Deleted Images:", _effects(document)), _space(document)
+
+
+def _effects(document: dict[str, object]) -> list[str]:
     lines = []
     for item in objects(document.get("ImagesDeleted")):
         if item.get("Untagged"):
             lines.append(f"untagged: {item['Untagged']}")
         else:
             lines.append(f"deleted: {item.get('Deleted', '')}")
-    return _listed("Deleted Images:", lines), _space(document)
+    return lines
 
 
 def _cache(context: Context, filters: Filters) -> tuple[str, int]:
@@ -128,6 +132,11 @@ def run_images(context: Context, flags: Values) -> int:
     filters = filters_of(context, flags)
     everything = flags.on("all")
     filters["dangling"] = {"false" if everything else "true": True}
+    if flags.on("dry-run"):
+        document = _post(context, "images", filters, {"dry-run": "1"})
+        context.write(_listed("Would delete images:", _effects(document)))
+        context.say(f"Would reclaim space: {human_size(_space(document))}")
+        return 0
     if not flags.on("force") and not confirm(context, _UNUSED if everything else _DANGLING):
         return 0
     text, size = _images(context, filters)
@@ -252,6 +261,7 @@ IMAGES = Command(
     run_images,
     "Remove unused images",
     flags="-a, --all  Remove all unused images, not just dangling ones\n"
+    + "--dry-run  Only tell what would be removed\n"
     + _filter(_UNTIL)
     + _FORCE,
 )

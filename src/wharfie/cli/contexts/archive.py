@@ -145,5 +145,7 @@ def _zip_files(data: bytes) -> Iterator[tuple[str, bytes]]:
                 if left < 0:
                     raise CommandError("read exceeds the defined limit")
                 yield info.filename, content
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except RuntimeError as error:  # zipfile has no other class for what is encrypted
+        raise CommandError(f"invalid context: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise CommandError(f"invalid context: {error}") from None

@@ -23,9 +23,10 @@ from wharfie.engine.images.making.committing import Committer, LayerCommit
 from wharfie.engine.images.making.importing import Importer, ImportSpec, changed_config
 from wharfie.engine.images.progress import Progress
 from wharfie.engine.images.records import selection
-from wharfie.engine.images.records.catalog import Catalog, parse
+from wharfie.engine.images.records.catalog import Catalog, check_platform, parse
 from wharfie.engine.images.records.leases import Leases
 from wharfie.engine.images.records.registrar import Registrar
+from wharfie.engine.images.records.rehearsal import freed_by, names_to_remove, rehearse
 from wharfie.engine.images.records.removal import (
     ImageUse,
     RemovalPlan,
@@ -188,15 +189,22 @@ class Images:
         """Number of images."""
         return len(self._catalog)
 
-    def get(self, ref: str, *, platform: str = "") -> Image:
+    def get(self, ref: str, *, platform: str = "", platforms: Sequence[Platform] = ()) -> Image:
         """The image `ref` names.
+
+        Args:
+            ref: see the class.
+            platform: what it must be for, as users write it; "" takes any.
+            platforms: the same, one of these; none takes any.
 
         Raises:
             NoSuchImage: nothing matches (message with the tag: "x:latest").
             AmbiguousReference: an ID prefix matches several.
-            NotFound: it is not for `platform`.
+            NotFound: it is for another platform.
         """
-        return self._catalog.get(ref, platform=platform)
+        image = self._catalog.get(ref, platform=platform)
+        check_platform(ref, image, platforms)
+        return image
 
     def select(self, filters: ImageFilters, *, all_: bool = False) -> Sequence[Image]:
         """Images newest first."""
@@ -233,21 +241,39 @@ class Images:
         """Bytes of all layers, each once."""
         return sum(layer.size for layer in self._snapshotter.layers())
 
-    def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
+    def load(
+        self,
+        source: AsyncIterator[bytes],
+        *,
+        quiet: bool,
+        platforms: Sequence[Platform] = (),
+    ) -> AsyncIterator[Progress]:
         """Load a docker-archive or OCI layout tar (plain, gzip, zstd); yields Docker's messages.
 
         Each image appears whole or not at all. Bad archives raise InvalidArgument.
-        """
-        return self._loader.load(source, quiet=quiet)
 
-    def save(self, refs: Sequence[str], *, omit: Collection[Digest] = ()) -> AsyncIterator[bytes]:
+        Args:
+            source: the archive.
+            quiet: no progress.
+            platforms: only what is for these; of an index this host's where none are given.
+        """
+        return self._loader.load(source, quiet=quiet, platforms=platforms)
+
+    def save(
+        self,
+        refs: Sequence[str],
+        *,
+        omit: Collection[Digest] = (),
+        platforms: Sequence[Platform] = (),
+    ) -> AsyncIterator[bytes]:
         """A tar that is both docker-archive and OCI layout; refusals are raised at the call.
 
         Args:
             refs: images.
             omit: diff IDs of layers to leave out (then it is a docker-archive only).
+            platforms: what each image has to be for one of, where any are given.
         """
-        return self._saver.save(choose_images(self._catalog, refs), omit=omit)
+        return self._saver.save(choose_images(self._catalog, refs, platforms), omit=omit)
 
     def missing_layers(self, diff_ids: Sequence[Digest]) -> list[Digest]:
         """Those layers of an image that an archive loaded here must hold."""
@@ -296,13 +322,21 @@ class Images:
         image = await self._registrar.add(image, tags=[str(reference)])
         self._registrar.publish("tag", image, reference.familiar())
 
-    async def remove(self, ref: str, *, force: bool = False, prune: bool = True) -> list[Deletion]:
+    async def remove(
+        self,
+        ref: str,
+        *,
+        force: bool = False,
+        prune: bool = True,
+        platforms: Sequence[Platform] = (),
+    ) -> list[Deletion]:
         """Untag, and delete what nothing refers to any more; Docker's conflicts.
 
         Raises:
             NoSuchImage: nothing matches.
             Conflict: containers or images need it.
         """
+        self.get(ref, platforms=platforms)
         plan = plan_removal(self._catalog, self._uses(), ref, force=force, prune=prune)
         deletions, _ = await self._carry_out(plan)
         return deletions
@@ -310,9 +344,13 @@ class Images:
     async def prune(self, filters: PruneFilters) -> tuple[list[Deletion], int]:
         """Delete unused images (dangling ones unless `dangling` is False); bytes reclaimed.
 
+        With `dry_run` the same is only told; what broken-off pulls left is not counted then.
+
         Raises:
             Conflict: another prune is running.
         """
+        if filters.dry_run:
+            return self._rehearse(filters)
         if self._pruning:
             raise Conflict("a prune operation is already running")
         self._pruning = True
@@ -403,6 +441,15 @@ class Images:
         _, reclaimed = await self._carry_out(plan)
         return reclaimed
 
+    def _rehearse(self, filters: PruneFilters) -> tuple[list[Deletion], int]:
+        steps = rehearse(self._catalog, self._uses(), filters)
+        deletions: list[Deletion] = []
+        for step in steps:
+            deletions += [Deletion(untagged=spell_untagged(name)) for _, name in step.plan.untag]
+            deletions += [Deletion(deleted=image_id) for image_id in step.plan.delete]
+            deletions += [Deletion(deleted=chain) for chain in step.chains]
+        return deletions, freed_by(steps, self._layer_size)
+
     async def _prune(self, filters: PruneFilters) -> tuple[list[Deletion], int]:
         deletions: list[Deletion] = []
         reclaimed = 0
@@ -410,8 +457,7 @@ class Images:
         for image in list(self._catalog):
             if image.id in used or not selection.is_prunable(self._catalog, image, filters):
                 continue
-            # By name, so that an image with several names loses them one by one.
-            for ref in [*map(spell_untagged, (*image.tags, *image.digests))] or [image.id]:
+            for ref in names_to_remove(image):
                 if self._catalog.by_id(image.id) is None:
                     break
                 try:
@@ -421,7 +467,7 @@ class Images:
                 done, size = await self._carry_out(plan)
                 deletions += done
                 reclaimed += size
-        if not (filters.labels or filters.not_labels or filters.until or filters.dry_run):
+        if not (filters.labels or filters.not_labels or filters.until):
             reclaimed += await self._forget_broken_pulls()
         return deletions, reclaimed
 

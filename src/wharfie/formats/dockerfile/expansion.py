@@ -23,8 +23,8 @@ from wharfie.formats.dockerfile.shell_pattern import replace, trim_prefix, trim_
 from wharfie.formats.goquote import go_quote
 
 MAX_DEPTH = 50
-MAX_RESULT = 1 << 20
-"""Characters of one expanded text."""
+MAX_RESULT = 1 << 18
+"""Characters that the variables of one text come to; no program takes longer arguments."""
 MAX_SHOWN = 200
 
 _END = ""
@@ -66,6 +66,8 @@ def expand(
     Raises:
         DockerfileProblem: broken syntax, a required variable is missing, or a result too long.
     """
+    if not any(sign in text for sign in ("$", "'", '"', escape)):
+        return Expanded(text, text.split(), frozenset(), frozenset())
     return _Lexer(text, variables, escape=escape, keep=keep).process()
 
 
@@ -79,14 +81,15 @@ class _Words:
 
     def add(self, text: str) -> None:
         self.text.append(text)
-        if len(text) == 1 and not text.isspace():
-            self._word.append(text)
-            return
-        for char in text:
-            if char.isspace():
-                self.end()
-            else:
-                self._word.append(char)
+        words = text.split()
+        if not words or text[0].isspace():
+            self.end()
+        for word in words[:-1]:
+            self._word.append(word)
+            self.end()
+        self._word += words[-1:]
+        if words and text[-1].isspace():
+            self.end()
 
     def add_quoted(self, text: str) -> None:
         self.text.append(text)
@@ -146,7 +149,9 @@ class _Lexer:
                 words.end()
                 return words
             if char == "$":
-                words.add(self._counted(self._dollar()))
+                value = self._counted(self._dollar())
+                if value:
+                    words.add(value)
             elif has_quotes and char == "'":
                 words.add_quoted(self._single_quoted())
             elif has_quotes and char == '"':

@@ -54,6 +54,11 @@ class IgnorePatterns:
         self._exceptions = [pattern for pattern in self._patterns if pattern.is_exception]
         self._known: dict[str, tuple[bool, ...]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left out."""
+        return not self._patterns
+
     def excludes(self, path: str) -> bool:
         """Whether a path (relative, with slashes) is left out."""
         excluded = False

@@ -89,6 +89,8 @@ def trim_suffix(pattern: str, value: str, *, longest: bool) -> str:
 
 def replace(pattern: str, value: str, replacement: str, *, everywhere: bool) -> str:
     """`value` with the first match, or all of them, replaced."""
+    if pattern and not any(char in pattern for char in "*?\\"):
+        return value.replace(pattern, replacement, -1 if everywhere else 1)
     compiled = ShellPattern(pattern)
     parts: list[str] = []
     position = 0

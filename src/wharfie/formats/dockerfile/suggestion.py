@@ -20,6 +20,8 @@ def nearest(word: str, options: Iterable[str]) -> str:
         return ""
     best, fewest = "", _MAX_DISTANCE
     for option in options:
+        if abs(len(option) - len(word)) >= _MAX_DISTANCE:
+            continue
         distance = edits(word.lower(), option.lower())
         if 0 < distance < fewest:
             best, fewest = option, distance

@@ -67,15 +67,18 @@ def find(root: int, selection: Selection) -> list[Found]:
         raw = os.fsencode(source)
         pivot = _pivot(raw) if selection.parents else 0
         path = names.clean(b"/" + raw).lstrip(b"/")
-        matches = _match(root, path) if _WILD & set(path) else [path]
+        is_pattern = bool(_WILD & set(path))
+        matches = _match(root, path) if is_pattern else [path]
         matches = [one for one in matches if not _is_ignored(root, one, ignored)]
-        if not matches and not selection.allow_missing:
+        # Only a pattern may stand for nothing; what is named has to be there.
+        may_miss = selection.allow_missing and is_pattern
+        if not matches and not may_miss:
             raise missing(path)
         for match in matches:
             resolved = _resolve(root, match, follow_last=selection.follow)
             if resolved is not None:
                 found.append(Found(resolved, match, pivot))
-            elif not selection.allow_missing:
+            elif not may_miss:
                 raise missing(path)
     return found
 

@@ -12,20 +12,26 @@ Source: users.md G6; Docker registry v2, "Registry as a pull through cache".
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from wharfie.formats.digest import Digest
+from wharfie.formats.oci.descriptor import OCI_INDEX
 from wharfie.registry.cache.downloads import Downloads
 from wharfie.registry.cache.freshness import Freshness
 from wharfie.registry.cache.remote import Remote, Unreachable
 from wharfie.registry.config.elsewhere import UpstreamConfig
+from wharfie.registry.documents import read_document
 from wharfie.registry.errors import Code, Refused
 from wharfie.registry.ports import Identity, NoSuchKey
 from wharfie.registry.ports.upstream import Arriving
 from wharfie.registry.storage import Content
 from wharfie.registry.watching.metrics import Sample
 from wharfie.web.client import Proxies
+
+_log = logging.getLogger(__name__)
+_MOST_REFERRERS = 200
 
 
 class Cache:
@@ -61,6 +67,11 @@ class Cache:
         """Tell whether a repository is a cache."""
         return any(remote.covers(repository) for remote in self._remotes)
 
+    def hides(self, identity: Identity, repository: str) -> bool:
+        """Tell whether somebody may not see what is stored of a repository."""
+        covering = (remote for remote in self._remotes if remote.covers(repository))
+        return any(not remote.is_trusted(identity) for remote in covering)
+
     async def want_manifest(self, identity: Identity, repository: str, reference: str) -> None:
         """Make the storage hold what `reference` is upstream, as far as possible."""
         remote = self._remote(repository)
@@ -86,6 +97,42 @@ class Cache:
             return None
         self._misses["blob"] += 1
         return await self._downloads.join(remote, repository, Digest(digest))
+
+    async def want_referrers(self, identity: Identity, repository: str, subject: str) -> None:
+        """Make the storage hold what refers to a manifest; the first page of it, if it is long."""
+        remote = self._remote(repository)
+        await self._check_visible(remote, identity, repository, subject)
+        key = (repository, subject, "referrers")
+        async with self._tags.turn(key):
+            if self._tags.is_fresh(key, remote.ttl) or remote.is_down:
+                return
+            there = remote.repository(repository)
+            try:
+                data = await remote.ask(
+                    lambda: there.referrers(Digest(subject)), _no_manifest(subject)
+                )
+                for digest in _listed(data):
+                    await self._refresh_absent(remote, repository, digest)
+                if not data:
+                    # A registry without such lists keeps them under a tag.
+                    await self._refresh_absent(remote, repository, subject.replace(":", "-", 1))
+            except Unreachable:
+                return
+            self._tags.confirm(key)
+
+    async def _refresh_absent(self, remote: Remote, repository: str, reference: str) -> None:
+        """Fetch a manifest that is not here, and what is listed in it; none is no error."""
+        if ":" in reference and await self._content.manifests.has(repository, reference):
+            return
+        try:
+            await self._fetch(remote, repository, reference, None)
+            if ":" not in reference:
+                digest = await self._content.tags.get(repository, reference)
+                listed = (await self._content.manifests.read(repository, digest)).manifests
+                for one in listed[:_MOST_REFERRERS]:
+                    await self._refresh_absent(remote, repository, one.digest)
+        except (Refused, NoSuchKey) as error:
+            _log.info("a referrer in %s is left out: %s", repository, error)
 
     async def blob_size(self, identity: Identity, repository: str, digest: str) -> int | None:
         """For HEAD: bytes of a blob that is not here yet."""
@@ -214,6 +261,18 @@ class Cache:
                 self._public.forget(key)
                 raise
             self._public.confirm(key)
+
+
+def _listed(data: bytes) -> Sequence[str]:
+    """Digests of a list of referrers; none of what is no list."""
+    if not data:
+        return ()
+    try:
+        document = read_document(data, OCI_INDEX, _MOST_REFERRERS)
+    except Refused as refused:
+        _log.info("a list of referrers is left out: %s", refused)
+        return ()
+    return [one.digest for one in document.manifests]
 
 
 def _no_manifest(reference: str) -> Refused:

@@ -10,7 +10,7 @@ Everything a stranger has pushed (annotations, media types, names of files) is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl, unquote
 
 from wharfie.registry.errors import Code, Refused
@@ -55,9 +55,18 @@ class Browsing:
         content: what is shown.
         access: who may see what.
         realm: of passwords, "" where there are none to log in with.
+        hides: see `ports.Upstream`.
     """
 
-    def __init__(self, content: Content, access: Access, *, realm: str) -> None:
+    def __init__(
+        self,
+        content: Content,
+        access: Access,
+        *,
+        realm: str,
+        hides: Callable[[Identity, str], bool],
+    ) -> None:
+        self._hides = hides
         self._content = content
         self._access = access
         self._realm = "".join(char for char in realm if " " <= char <= "~" and char not in '"\\')
@@ -94,6 +103,8 @@ class Browsing:
         name, _, tag = name.partition(":")
         check_repository(name)
         decision = await self._access.decide(asking, [Ask(Action.PULL, name)])
+        if self._hides(decision.identity, name):
+            raise Refused(Code.DENIED, "requested access to the resource is denied")
         if digest:
             body = await self._views.manifest(name, check_digest(digest))
         elif tag:
@@ -109,7 +120,8 @@ class Browsing:
             raise Refused(Code.UNAUTHORIZED, "log in")
         names = await self._content.catalogue.all()
         found, more = page(names, _parameter(request, "last") or "", _PAGE)
-        shown = await self._access.visible(asking, found)
+        allowed = await self._access.visible(asking, found)
+        shown = [name for name in allowed if not self._hides(decision.identity, name)]
         last = found[-1] if more else ""
         return "Repositories", self._views.catalogue(shown, last), decision.identity
 

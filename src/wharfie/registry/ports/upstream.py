@@ -33,6 +33,12 @@ class Upstream(Protocol):
     def serves(self, repository: str) -> bool:
         """Tell whether a repository is a cache: nobody may push there."""
 
+    def hides(self, identity: Identity, repository: str) -> bool:
+        """Tell whether somebody may not see what is stored of a repository.
+
+        He is shown single objects that `want_…` finds he may see; no lists, and no mounts from it.
+        """
+
     async def want_manifest(self, identity: Identity, repository: str, reference: str) -> None:
         """Make the storage hold what `reference` (tag or digest) is upstream, as far as possible.
 
@@ -41,6 +47,9 @@ class Upstream(Protocol):
 
     async def want_blob(self, identity: Identity, repository: str, digest: str) -> Arriving | None:
         """As `want_manifest`, for a blob; may hand it out while it arrives (None: read storage)."""
+
+    async def want_referrers(self, identity: Identity, repository: str, subject: str) -> None:
+        """As `want_manifest`, for the manifests that refer to one."""
 
     async def blob_size(self, identity: Identity, repository: str, digest: str) -> int | None:
         """For HEAD: bytes of a blob that is not here yet; None to look in storage."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from wharfie.registry.config import Config
 from wharfie.registry.errors import Code, Refused
+from wharfie.registry.ports.access import Identity
 from wharfie.registry.ports.upstream import Upstream
 from wharfie.registry.ports.watching import Event, EventKind, Observer
 from wharfie.registry.server.exchange import Exchange
@@ -35,6 +36,10 @@ class Services(Struct, kw_only=True):
         if self.upstream is not None and self.upstream.serves(repository):
             return self.upstream
         return None
+
+    def hides(self, identity: Identity, repository: str) -> bool:
+        """Tell whether somebody may not see what is stored of a repository: see `Upstream`."""
+        return self.upstream is not None and self.upstream.hides(identity, repository)
 
     def check_writable(self, repository: str) -> None:
         """Refuse changes where none are wanted.

@@ -69,17 +69,21 @@ class Blobs:
         opened.close()
         raise NoSuchKey(layout.blob(digest))
 
-    async def show_interest(self, repository: str, digest: str) -> None:
-        """A client was told that the repository has the blob, and may rely on it for a while."""
+    async def show_interest(self, repository: str, digest: str) -> bool:
+        """Keep a blob for a while, for a client that is told of it; False when it is not there."""
         key = layout.layer(repository, digest)
         now = time.monotonic()
         if now - self._touched.get(key, -_TOUCH_AGAIN) < _TOUCH_AGAIN:
-            return
+            return await self.has(repository, digest)
+        async with self._pins.hold(digest):
+            # Held, it cannot go any more; it may have gone just before.
+            if not await self.has(repository, digest):
+                return False
+            await self._store.touch(key)
         if len(self._touched) >= _MAX_TOUCHES:
             self._touched.clear()
         self._touched[key] = now
-        async with self._pins.hold(digest):
-            await self._store.touch(key)
+        return True
 
     async def link(self, repository: str, digest: str) -> None:
         """Let a repository have a blob whose bytes are there; the caller holds a pin on it.

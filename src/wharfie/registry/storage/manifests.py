@@ -153,7 +153,8 @@ class Manifests:
             if pushed is not None and await self._tags.pushed(repository, tag) != pushed:
                 raise NoSuchKey(tag)
             digest = await self._tags.get(repository, tag)
-            if await self.has(repository, digest):
+            is_last = await self._tags.of(repository, digest) == [tag]
+            if is_last and await self.has(repository, digest):
                 await self._release(repository, digest)
             await self._tags.delete(repository, tag)
         return digest

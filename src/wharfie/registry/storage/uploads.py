@@ -78,9 +78,10 @@ class Uploads:
                 headers=[("Retry-After", "60")],
             )
         upload_id = str(uuid.uuid4())
+        # Known before its folder is there, so that nobody sweeps that.
+        self._follow(upload_id)
         staging = await self._store.staging(_data(repository, upload_id), fresh=True)
         await staging.close()
-        self._follow(upload_id)
         return upload_id
 
     async def size(self, repository: str, upload_id: str) -> int:
@@ -138,7 +139,9 @@ class Uploads:
             try:
                 found = await self._store.state(_data(repository, upload_id))
             except NoSuchKey:
-                # Begun a moment ago, or the rest of one that ended in a crash.
+                if progress is None:
+                    # The rest of one that ended in a crash.
+                    await self.forget(repository, upload_id)
                 continue
             if time.time() - found.modified > age:
                 await self.forget(repository, upload_id)
@@ -156,9 +159,10 @@ class Uploads:
         progress = self._progress.get(upload_id)
         if progress is None:
             progress = self._progress[upload_id] = Progress()
-            while len(self._progress) > _REMEMBERED:
-                # One in use lives on with its request; only its hash is made anew.
-                self._progress.popitem(last=False)
+            if len(self._progress) > _REMEMBERED:
+                idle = (one for one, known in self._progress.items() if not known.lock.locked())
+                # Only its hash has to be made anew.
+                del self._progress[next(idle)]
         return progress
 
     # For an open upload
@@ -312,8 +316,14 @@ class _Batch:
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None
-        if writing is not None:
+        if writing is None:
+            return
+        try:
             await writing
+        except BaseException:
+            # What came behind it must not be written without it.
+            self._pieces.clear()
+            raise
 
 
 def _data(repository: str, upload_id: str) -> str:

@@ -101,3 +101,11 @@ def test_garbage_is_an_error_and_nothing_else(data: bytes) -> None:
             unpack(prefix + data)
         except CommandError:
             continue
+
+
+def test_an_encrypted_archive_is_refused_in_words() -> None:
+    data = bytearray(zipped({"meta.json": META}))
+    for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(magic) + flags] |= 1
+    with pytest.raises(CommandError, match="encrypted"):
+        unpack(bytes(data))

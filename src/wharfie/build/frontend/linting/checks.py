@@ -228,7 +228,7 @@ def _check_single(
 
 
 def _check_copy(copy: kinds.Copy, findings: Findings, ignored: IgnorePatterns) -> None:
-    if copy.from_:
+    if copy.from_ or ignored.is_empty:
         return
     for source in copy.sources:
         path = source.removeprefix("./").strip("/")

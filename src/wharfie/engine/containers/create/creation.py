@@ -8,9 +8,10 @@ leaves a layer no row knows, which the start-up sweep removes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import UNSET, Struct, structs
 
@@ -138,14 +139,16 @@ class Creator:
         self, spec: CreateSpec, image: Image, container_id: ContainerId, name: str
     ) -> Container:
         ports = self._ports
-        networks = attachments(spec, container_id, name, ports.networks.get)
-        spec = structs.replace(spec, host_config=by_id(spec.host_config, ports.catalogue))
+        with _asked_for_wrongly():
+            networks = attachments(spec, container_id, name, ports.networks.get)
+            spec = structs.replace(spec, host_config=by_id(spec.host_config, ports.catalogue))
+            inherited = self._inherited(spec)
         links = Links(ports.catalogue).resolve(spec.host_config)
         host = with_label_options(spec.host_config, self._process_label)
         spec = structs.replace(spec, host_config=host)
         spec = structs.replace(spec, host_config=self._show_links(spec.host_config, links, name))
         # In a thread, as it looks whether sources are there: on a mount that may be dead.
-        parsing = asyncio.to_thread(parse, spec, self._inherited(spec))
+        parsing = asyncio.to_thread(parse, spec, inherited)
         wanted = await within(MOUNT_SECONDS, parsing, "the source of a bind mount")
         process_label, mount_label = ports.runtime.labels_of(
             spec.host_config, [handle.record.process_label for handle in ports.catalogue]
@@ -242,6 +245,15 @@ class Creator:
         aside = ports.directories.detach(container_id)
         if aside:
             await asyncio.to_thread(os.rmdir, aside)
+
+
+@contextlib.contextmanager
+def _asked_for_wrongly() -> Iterator[None]:
+    """What else is not there makes a wrong request: for "not found" clients pull the image."""
+    try:
+        yield
+    except NotFound as error:
+        raise InvalidArgument(error.message) from None
 
 
 def _empty_ones(mounts: list[Resolved]) -> list[Resolved]:

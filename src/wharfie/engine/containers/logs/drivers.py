@@ -67,7 +67,9 @@ def check_log_config(driver: str, options: Mapping[str, str]) -> None:
         return
     _check_mode(options)
     if driver not in _KEYS:
-        raise InvalidArgument(f"logger: no log driver named '{driver}' is registered")
+        raise InvalidArgument(
+            f'error looking up logging plugin {driver}: plugin "{driver}" not found'
+        )
     disabled = options.get("cache-disabled", "")
     if disabled:
         try:

@@ -6,11 +6,12 @@ Source: docker save's format; OCI image spec, "Image Layout".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from wharfie.engine.images.archives.ingest import Archive, Stored
+from wharfie.engine.images.records.catalog import platform_of
 from wharfie.engine.images.records.documents import MAX_CONFIG, decode_config
 from wharfie.formats.digest import hex_of, sha256_digest
 from wharfie.formats.oci.archive import (
@@ -28,13 +29,17 @@ from wharfie.formats.oci.archive import (
 from wharfie.formats.oci.descriptor import Descriptor, Platform
 from wharfie.formats.oci.document import MAX_DOCUMENT, DocumentError
 from wharfie.formats.oci.manifest import Index, Manifest, is_image, parse_index, parse_manifest
-from wharfie.formats.oci.platform import choose, spell
+from wharfie.formats.oci.platform import choose, rank, spell
 from wharfie.formats.reference import InvalidReference, Reference, parse_reference
-from wharfie.model.errors import InvalidArgument
+from wharfie.model.errors import InvalidArgument, NotFound
 from wharfie.model.ids import ImageId
-from wharfie.model.image import ImageDocument
+from wharfie.model.image import Image, ImageDocument
 
 _MAX_NESTING = 4
+
+
+class NoMatch(InvalidArgument):
+    """An index holds nothing for a platform."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -48,18 +53,28 @@ class Plan(Struct, frozen=True, kw_only=True):
     parent: str = ""
 
 
-async def read_plans(archive: Archive, host: Platform) -> list[Plan]:
+async def read_plans(
+    archive: Archive, host: Platform, platforms: Sequence[Platform] = ()
+) -> list[Plan]:
     """Find the images of an archive.
+
+    Args:
+        archive: what came.
+        host: what images of an index are taken for, where no platforms are given.
+        platforms: only images for these.
 
     Raises:
         InvalidArgument: it is none, or holds something malformed.
+        NotFound: it holds nothing for the `platforms`.
     """
     try:
-        if MANIFEST_FILE in archive:
+        # Only an image layout can hold one name for several platforms.
+        if MANIFEST_FILE in archive and not (platforms and INDEX_FILE in archive):
             data = await archive.read(MANIFEST_FILE, limit=MAX_DOCUMENT)
-            return [await _of_entry(archive, entry) for entry in parse_archive_manifest(data)]
+            plans = [await _of_entry(archive, entry) for entry in parse_archive_manifest(data)]
+            return _only(plans, platforms)
         if INDEX_FILE in archive:
-            return await _of_layout(archive, host)
+            return await _of_layout(archive, host, platforms)
     except (DocumentError, InvalidReference) as error:
         raise InvalidArgument(f"invalid archive: {error}") from None
     if REPOSITORIES_FILE in archive:
@@ -81,7 +96,29 @@ async def _of_entry(archive: Archive, entry: ArchivedImage) -> Plan:
     return await _plan(archive, entry.config, entry.layers, names, parent=str(entry.parent or ""))
 
 
-async def _of_layout(archive: Archive, host: Platform) -> list[Plan]:
+def _only(plans: list[Plan], platforms: Sequence[Platform]) -> list[Plan]:
+    """Those for one of the platforms; all of them where none are given."""
+    if not platforms:
+        return plans
+    chosen = [
+        plan
+        for plan in plans
+        if any(rank(_platform_of(plan), wanted) is not None for wanted in platforms)
+    ]
+    if plans and not chosen:
+        raise NotFound(
+            f"no image of the archive matches the specified platform "
+            f"({', '.join(map(spell, platforms))}): it holds "
+            + ", ".join(dict.fromkeys(spell(_platform_of(plan)) for plan in plans))
+        )
+    return chosen
+
+
+def _platform_of(plan: Plan) -> Platform:
+    return platform_of(Image(id=plan.id, document=plan.document))
+
+
+async def _of_layout(archive: Archive, host: Platform, platforms: Sequence[Platform]) -> list[Plan]:
     if LAYOUT_FILE in archive:
         check_layout(await archive.read(LAYOUT_FILE, limit=MAX_DOCUMENT))
     index = parse_index(await archive.read(INDEX_FILE, limit=MAX_DOCUMENT))
@@ -90,15 +127,26 @@ async def _of_layout(archive: Archive, host: Platform) -> list[Plan]:
         if is_image(descriptor):
             by_name.setdefault(_name_of(descriptor), []).append(descriptor)
     plans: dict[ImageId, Plan] = {}
+    missed: NoMatch | None = None
     for name, descriptors in by_name.items():
-        manifest = await _manifest(archive, _pick(descriptors, host), host, 0)
         names = [parse_reference(name).tagged()] if name else []
-        config = BLOBS + hex_of(manifest.config.digest)
-        layers = [BLOBS + hex_of(layer.digest) for layer in manifest.layers]
-        plan = await _plan(archive, config, layers, names)
-        known = plans.get(plan.id)
-        plans[plan.id] = plan if known is None else _with_names(known, names)
-    return list(plans.values())
+        # A name belongs to one image: to that for this host, if it is among them.
+        for wanted in sorted(platforms, key=lambda one: rank(one, host) is not None) or [host]:
+            try:
+                manifest = await _manifest(archive, _pick(descriptors, wanted), wanted, 0)
+            except NoMatch as error:
+                if not platforms:
+                    raise
+                missed = error
+                continue
+            config = BLOBS + hex_of(manifest.config.digest)
+            layers = [BLOBS + hex_of(layer.digest) for layer in manifest.layers]
+            plan = await _plan(archive, config, layers, names)
+            known = plans.get(plan.id)
+            plans[plan.id] = plan if known is None else _with_names(known, names)
+    if missed is not None and not plans:
+        raise NotFound(missed.message)
+    return _only(list(plans.values()), platforms)
 
 
 def _with_names(plan: Plan, names: list[Reference]) -> Plan:
@@ -127,7 +175,7 @@ def _pick(descriptors: list[Descriptor], host: Platform) -> Descriptor:
         return descriptors[0]
     chosen = choose(descriptors, host)
     if chosen is None:
-        raise InvalidArgument(
+        raise NoMatch(
             f"no matching manifest for {spell(host)} in the manifest list entries: "
             + ", ".join(_platforms(descriptors))
         )

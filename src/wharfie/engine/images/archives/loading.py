@@ -16,7 +16,7 @@ from msgspec import structs
 from wharfie.engine.images.archives.contents import Plan, read_plans
 from wharfie.engine.images.archives.copying import is_known, known_layer
 from wharfie.engine.images.archives.early import EarlyLayers
-from wharfie.engine.images.archives.ingest import Stored, ingest
+from wharfie.engine.images.archives.ingest import Archive, Stored, ingest
 from wharfie.engine.images.layers import LayerSource, Unpacker
 from wharfie.engine.images.progress import Board, Progress, streamed
 from wharfie.engine.images.records.catalog import Catalog
@@ -24,7 +24,7 @@ from wharfie.engine.images.records.documents import chain_ids
 from wharfie.engine.images.records.leases import Lease, Leases
 from wharfie.engine.images.records.registrar import Registrar
 from wharfie.engine.images.writeout import WriteOut
-from wharfie.formats.oci.descriptor import OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+from wharfie.formats.oci.descriptor import OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Platform
 from wharfie.model.archive import Limits
 from wharfie.model.content import ContentStore
 from wharfie.model.errors import InvalidArgument
@@ -58,7 +58,9 @@ class Loader:
         self._registrar = registrar
         self._limits = limits
 
-    def load(self, source: AsyncIterator[bytes], *, quiet: bool) -> AsyncIterator[Progress]:
+    def load(
+        self, source: AsyncIterator[bytes], *, quiet: bool, platforms: Sequence[Platform] = ()
+    ) -> AsyncIterator[Progress]:
         """See `Images.load`."""
 
         async def work(board: Board) -> None:
@@ -67,33 +69,37 @@ class Loader:
                 self._leases.take() as lease,
                 EarlyLayers(self._unpacker, write_out) as early,
             ):
-                await self._load(source, Board() if quiet else board, lease, early, board)
+                archive = await self._ingest(source, lease, early)
+                plans = await read_plans(archive, self._catalog.host, platforms)
+                await self._load(plans, Board() if quiet else board, lease, early, board)
 
         return streamed(work)
 
+    async def _ingest(
+        self, source: AsyncIterator[bytes], lease: Lease, early: EarlyLayers
+    ) -> Archive:
+        known = partial(known_layer, self._catalog, self._content, self._snapshotter, lease)
+        begin = partial(self._begin_early, early)
+        return await ingest(source, self._content, lease, self._limits, known=known, arrived=begin)
+
     async def _load(
         self,
-        source: AsyncIterator[bytes],
+        plans: Sequence[Plan],
         layers_board: Board,
         lease: Lease,
         early: EarlyLayers,
         board: Board,
     ) -> None:
-        """Read, unpack and record.
+        """Unpack and record.
 
         Args:
-            source: the archive.
+            plans: what the archive holds.
             layers_board: where the progress of layers goes.
             lease: holds what comes.
             early: unpacks what comes.
             board: where the results go.
         """
-        known = partial(known_layer, self._catalog, self._content, self._snapshotter, lease)
-        begin = partial(self._begin_early, early)
-        archive = await ingest(
-            source, self._content, lease, self._limits, known=known, arrived=begin
-        )
-        for plan in await read_plans(archive, self._catalog.host):
+        for plan in plans:
             missing = self._unpacker.missing(layer_sources(plan), lease)
             for layer in missing:
                 if not self._content.has(layer.blob):

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from wharfie.engine.images.archives.tars import LayerTars
-from wharfie.engine.images.records.catalog import Catalog, is_id_of, names_of, parse
+from wharfie.engine.images.records.catalog import Catalog, check_platform, is_id_of, names_of, parse
 from wharfie.engine.images.records.leases import Leases
 from wharfie.formats.digest import hex_of, sha256_digest
 from wharfie.formats.oci.archive import (
@@ -50,15 +50,19 @@ class Selection(Struct, frozen=True):
     tags: list[str]
 
 
-def choose_images(catalog: Catalog, refs: Sequence[str]) -> list[Selection]:
+def choose_images(
+    catalog: Catalog, refs: Sequence[str], platforms: Sequence[Platform] = ()
+) -> list[Selection]:
     """Resolve what to save. A bare repository name means all its tags, an ID no name at all.
 
     Raises:
         NoSuchImage: nothing matches.
+        NotFound: an image is for none of the `platforms`, where any are given.
     """
     chosen: dict[ImageId, tuple[Image, dict[str, None]]] = {}
     for ref in refs:
         for image, tags in _matches(catalog, ref):
+            check_platform(ref, image, platforms)
             chosen.setdefault(image.id, (image, {}))[1].update(dict.fromkeys(tags))
     return [Selection(image, list(tags)) for image, tags in chosen.values()]
 

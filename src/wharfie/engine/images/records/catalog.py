@@ -121,12 +121,21 @@ class Catalog:
             wanted = parse_platform(platform, self.host)
         except InvalidPlatform as error:
             raise InvalidArgument(str(error)) from None
-        have = platform_of(image)
-        if rank(have, wanted) is None:
-            raise NotFound(
-                f"image with reference {ref} was found but its platform ({spell(have)}) does not "
-                f"match the specified platform ({spell(wanted)})"
-            )
+        check_platform(ref, image, [wanted])
+
+
+def check_platform(ref: str, image: Image, wanted: Sequence[Platform]) -> None:
+    """Refuse an image that is for none of the platforms wanted; no wish takes any.
+
+    Raises:
+        NotFound: it is for another one.
+    """
+    have = platform_of(image)
+    if wanted and all(rank(have, one) is None for one in wanted):
+        raise NotFound(
+            f"image with reference {ref} was found but its platform ({spell(have)}) does not "
+            f"match the specified platform ({', '.join(spell(one) for one in wanted)})"
+        )
 
 
 def parse(text: str) -> Reference:

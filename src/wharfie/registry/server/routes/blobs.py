@@ -38,16 +38,18 @@ async def get(services: Services, exchange: Exchange) -> Reply:
             )
             fields = encode_fields(("Docker-Content-Digest", digest))
             return Stream(arriving.chunks, 200, _TYPE, fields, arriving.size)
+    blobs = services.content.blobs
+    is_head = exchange.request.method == "HEAD"
+    # Whoever pushes asks so, and then relies on the answer.
+    if is_head and not await blobs.show_interest(exchange.repository, digest):
+        raise unknown(digest)
     try:
-        opened = await services.content.blobs.open(exchange.repository, digest)
+        opened = await blobs.open(exchange.repository, digest)
     except NoSuchKey:
         raise unknown(digest) from None
     try:
         reply = _answer(exchange, opened, digest)
-        if exchange.request.method == "HEAD":
-            # Whoever pushes asks so, and then relies on the answer.
-            await services.content.blobs.show_interest(exchange.repository, digest)
-        elif reply.status != 304:
+        if not is_head and reply.status != 304:
             services.tell(
                 exchange,
                 EventKind.PULL,

@@ -32,6 +32,9 @@ async def get(services: Services, exchange: Exchange) -> Reply:
     """List referrers; an empty list where there are none."""
     subject = check_digest(exchange.target.word)
     repository = exchange.repository
+    upstream = services.upstream_of(repository)
+    if upstream is not None:
+        await upstream.want_referrers(exchange.identity, repository, subject)
     digests = await all_referrers(services.content, repository, subject)
     limits = services.config.limits
     size = page_size(exchange, default=limits.page, most=limits.page)

@@ -47,6 +47,7 @@ async def catalogue(services: Services, exchange: Exchange) -> Reply:
     fields = []
     if more and found:
         fields.append(next_link("/v2/_catalog", last=found[-1], size=size))
-    shown = await exchange.visible(found)
+    allowed = await exchange.visible(found)
+    shown = [name for name in allowed if not services.hides(exchange.identity, name)]
     body = msgspec.json.encode({"repositories": shown})
     return Response(200, body, "application/json", encode_fields(*fields))

@@ -103,6 +103,8 @@ async def _mount(services: Services, exchange: Exchange, mount: str) -> Reply | 
     source = exchange.parameter("from") or ""
     if not exchange.may(Action.PULL, source) or source == exchange.repository:
         return None
+    if services.hides(exchange.identity, source):
+        return None
     digest = check_digest(mount)
     if not await services.content.blobs.mount(exchange.repository, digest, source):
         return None

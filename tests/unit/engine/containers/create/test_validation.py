@@ -49,7 +49,7 @@ def test_a_plain_request_passes() -> None:
             {"restart_policy": RestartPolicy("always"), "auto_remove": True},
             "can't create 'AutoRemove' container with restart policy",
         ),
-        ({"log_config": LogConfig("papyrus")}, "no log driver named 'papyrus' is registered"),
+        ({"log_config": LogConfig("papyrus")}, "error looking up logging plugin papyrus"),
         ({"log_config": LogConfig("json-file", {"x": "1"})}, "unknown log opt 'x' for json-file"),
         ({"dns": ["nope"]}, "invalid IP address: nope"),
         ({"extra_hosts": ["a:b"]}, 'invalid IP address in add-host: "b"'),

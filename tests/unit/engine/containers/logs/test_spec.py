@@ -43,7 +43,7 @@ def spec(driver: str = "json-file", **options: str) -> LogSpec:
 @pytest.mark.parametrize(
     ("driver", "options", "words"),
     [
-        ("x", {}, "logger: no log driver named 'x' is registered"),
+        ("x", {}, 'error looking up logging plugin x: plugin "x" not found'),
         ("json-file", {"x": ""}, "unknown log opt 'x' for json-file log driver"),
         ("json-file", {"syslog-address": ""}, "unknown log opt 'syslog-address' for json-file"),
         ("local", {"x": ""}, "unknown log opt 'x' for log driver local"),
