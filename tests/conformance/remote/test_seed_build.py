@@ -49,7 +49,7 @@ def test_the_remote_build_of_the_seeds(shared_daemon: Daemon, tmp_path: Path, cl
     built = run("build", "-t", name, ".")
     assert built.returncode == 0, built.stderr
     listed = run("image", "ls", name).stdout.splitlines()
-    assert re.fullmatch(rf"{name} +latest +[0-9a-f]{{12}} +\S+ \S+ ago +[0-9.]+MB *", listed[1])
+    assert re.fullmatch(rf"{name} +latest +[0-9a-f]{{12}} +.* ago +[0-9.]+MB *", listed[1])
     ran = run("run", "-it", "--rm", name, tty=True)
     assert (ran.returncode, ran.stdout) == (0, "hello!\n"), ran
     assert run("rmi", name).returncode == 0
