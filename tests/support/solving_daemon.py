@@ -24,12 +24,12 @@ from wharfie.formats.digest import Digest
 from wharfie.formats.oci.descriptor import Platform
 from wharfie.model.build.errors import StepFailed
 from wharfie.model.build.graph import Vertex
-from wharfie.model.build.plan import PlannedImage
+from wharfie.model.build.plan import BaseImage, PlannedImage
 from wharfie.model.build.progress import BuildMessage
 from wharfie.model.build.session import ContextTree
 from wharfie.model.build.solver import ImageExport, Solved
 from wharfie.model.errors import EngineError, NotFound
-from wharfie.model.image import ImageDocument
+from wharfie.model.image import ImageDocument, RootFS
 from wharfie.model.registry import Credentials
 
 _opened: list[BuildEngine] = []
@@ -108,7 +108,8 @@ async def _solve(order: Order, sink: Sink) -> Outcome:
         async with builds.solver.job(Session(order), sink, order.options) as job:
             targets = order.targets or [len(vertices) - 1]
             solved = await asyncio.gather(*(job.solve(vertices[number]) for number in targets))
-            image = await _export(builds, order, vertices[-1], solved[-1], sink)
+            below = await job.solve(vertices[0])
+            image = await _export(builds, order, below, solved[-1], sink)
     except StepFailed as error:
         return Outcome(error=str(error), kind="StepFailed", code=error.exit_code)
     except EngineError as error:
@@ -119,7 +120,7 @@ async def _solve(order: Order, sink: Sink) -> Outcome:
 
 
 async def _export(
-    builds: BuildEngine, order: Order, root: Vertex, solved: Solved, sink: Sink
+    builds: BuildEngine, order: Order, below: Solved, solved: Solved, sink: Sink
 ) -> str:
     if not order.names:
         return ""
@@ -128,9 +129,14 @@ async def _export(
     )
     planned = PlannedImage(
         platform=Platform(os="linux", architecture="amd64"),
-        root=root,
+        root=None,
         document=document,
-        base=None,
+        base=BaseImage(
+            reference="docker.io/library/base:latest",
+            identifier="",
+            digest=Digest("sha256:" + "0" * 64),
+            document=ImageDocument(rootfs=RootFS(diff_ids=[one.diff_id for one in below.layers])),
+        ),
         instructions=[],
     )
     export = ImageExport(

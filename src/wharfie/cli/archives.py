@@ -12,12 +12,14 @@ import tarfile
 
 from wharfie.cli.errors import CommandError
 from wharfie.client.dialing import error_words
+from wharfie.formats.tar import Chunk, Event, FormatError, Kind, Member, Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_CHUNK = 256 * 1024
+_CHUNK = 1 << 20
+_MAX_TIME = 1 << 62
 _BLOCK = 512
 
 
@@ -85,29 +87,6 @@ def _content(path: str, size: int) -> Iterator[bytes]:
     yield bytes(-size % _BLOCK)
 
 
-class _Reader:
-    """A file object over pieces, as tarfile wants one."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._buffer = b""
-        self.size = 0
-
-    def read(self, size: int = _CHUNK) -> bytes:
-        parts = [self._buffer]
-        have = len(self._buffer)
-        while have < size:
-            piece = next(self._pieces, b"")
-            if not piece:
-                break
-            parts.append(piece)
-            have += len(piece)
-        data = b"".join(parts)
-        self._buffer = data[size:]
-        self.size += min(size, have)
-        return data[:size]
-
-
 class Extractor:
     """Unpacks a container's archive below one folder."""
 
@@ -118,6 +97,9 @@ class Extractor:
         self._name = name
         self._keep_owner = keep_owner
         self._warn = warn
+        self._late: list[tuple[str, Member]] = []
+        self._handle = -1
+        self._written: tuple[str, Member]
         self.size = 0
 
     def extract(self, pieces: Iterator[bytes]) -> None:
@@ -126,23 +108,40 @@ class Extractor:
         Raises:
             CommandError: the archive is broken, leaves the folder, or the disk refuses.
         """
-        reader = _Reader(pieces)
-        late: list[tuple[str, tarfile.TarInfo]] = []
+        reader = Reader()
         try:
-            with tarfile.open(fileobj=reader, mode="r|") as archive:  # type: ignore[call-overload]
-                for member in archive:
-                    path = self._place(member.name)
-                    self._make(archive, member, path)
-                    if member.isdir():
-                        late.append((path, member))
-            for path, member in reversed(late):
+            for piece in pieces:
+                self.size += len(piece)
+                for event in reader.feed(piece):
+                    self._on_event(event)
+            reader.close()
+            for path, member in reversed(self._late):
                 self._attributes(path, member)
-        except tarfile.TarError as error:
+        except FormatError as error:
             raise CommandError(f"invalid tar stream from the daemon: {error}") from None
         except OSError as error:
             where = error.filename or self._folder
             raise CommandError(f"{where}: {error_words(error)}") from None
-        self.size = reader.size
+        finally:
+            self._close()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Chunk):
+            if self._handle >= 0:
+                _write(self._handle, event.offset, event.data)
+        elif isinstance(event, Member):
+            self._make(event, self._place(os.fsdecode(event.path)))
+        elif self._handle >= 0:
+            path, member = self._written
+            if member.sparse:
+                os.ftruncate(self._handle, member.size)
+            self._close()
+            self._attributes(path, member)
+
+    def _close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
     def _place(self, name: str) -> str:
         """Return where a member goes, every folder above it being a real one."""
@@ -160,48 +159,46 @@ class Extractor:
                 os.mkdir(path, 0o755)
         return os.path.join(path, parts[-1]) if parts else self._folder
 
-    def _make(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
-        if member.isdir():
+    def _make(self, member: Member, path: str) -> None:
+        if member.kind is Kind.DIRECTORY:
             if os.path.islink(path) or (os.path.exists(path) and not os.path.isdir(path)):
                 raise CommandError(f"cannot overwrite non-directory {path!r} with directory")
             if not os.path.isdir(path):
                 os.mkdir(path, 0o700)
+            self._late.append((path, member))
             return
         if os.path.isdir(path) and not os.path.islink(path):
             raise CommandError(f"cannot overwrite directory {path!r} with non-directory")
         if os.path.lexists(path):
             os.unlink(path)
-        if member.issym():
-            os.symlink(member.linkname, path)
-        elif member.islnk():
-            os.link(self._place(member.linkname), path, follow_symlinks=False)
+        if member.kind is Kind.FILE:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+            self._handle = os.open(path, flags, 0o600)
+            self._written = path, member
             return
-        elif member.isreg():
-            self._write(archive, member, path)
-        elif member.isfifo() and hasattr(os, "mkfifo"):
+        if member.kind is Kind.SYMLINK:
+            os.symlink(os.fsdecode(member.link), path)
+        elif member.kind is Kind.HARD_LINK:
+            os.link(self._place(os.fsdecode(member.link)), path, follow_symlinks=False)
+            return
+        elif member.kind is Kind.FIFO and hasattr(os, "mkfifo"):
             os.mkfifo(path)
         else:
-            self._warn(f"skipped special file {member.name!r}")
+            self._warn(f"skipped special file {os.fsdecode(member.path)!r}")
             return
         self._attributes(path, member)
 
-    def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
-        source = archive.extractfile(member)
-        assert source is not None
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(path, flags, 0o600)
-        try:
-            while piece := source.read(_CHUNK):
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(handle, view) :]
-        finally:
-            os.close(handle)
-
-    def _attributes(self, path: str, member: tarfile.TarInfo) -> None:
+    def _attributes(self, path: str, member: Member) -> None:
         if self._keep_owner and hasattr(os, "lchown") and os.geteuid() == 0:
             os.lchown(path, member.uid, member.gid)
-        if member.issym():
+        if member.kind is Kind.SYMLINK:
             return
         os.chmod(path, member.mode & (0o7777 if self._keep_owner else 0o1777))
-        os.utime(path, (member.mtime, member.mtime))
+        moment = min(max(member.mtime, -_MAX_TIME), _MAX_TIME)
+        os.utime(path, ns=(moment, moment))
+
+
+def _write(handle: int, offset: int, data: memoryview) -> None:
+    os.lseek(handle, offset, os.SEEK_SET)
+    while data:
+        data = data[os.write(handle, data) :]

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wharfie.client.proxies import Proxy
 
-RECEIVE = 64 * 1024
+RECEIVE = 256 * 1024
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 _CAUSES = {
     errno.ECONNREFUSED: Cause.REFUSED,

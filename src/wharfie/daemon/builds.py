@@ -7,7 +7,7 @@ import os
 from msgspec import Struct
 
 from wharfie.build.cache import CacheMounts, LocalBuildCache, StepCache
-from wharfie.build.exporters import StoreExporter
+from wharfie.build.exporters import Squasher, StoreExporter
 from wharfie.build.solver import GraphSolver, SolverPorts
 from wharfie.build.sources.git import GitSource
 from wharfie.build.sources.images import ImageSource
@@ -86,9 +86,10 @@ def open_builds(ports: BuildPorts) -> BuildEngine:
             nursery=ports.nursery,
         )
     )
+    squasher = Squasher(images, ports.snapshots, ports.files)
     return BuildEngine(
         solver=solver,
-        exporter=StoreExporter(images),
+        exporter=StoreExporter(images, cache, squasher),
         cache=cache,
         records=records,
         git=git,

@@ -159,7 +159,13 @@ class Unpacker:
             raise invalid(f"archive exceeds the limit of {self._limits.size} bytes")
         os.lseek(self._file, reader.offset, os.SEEK_SET)
         while left := reader.ahead:
-            moved = os.splice(pipe, self._file, left)
+            try:
+                moved = os.splice(pipe, self._file, left)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                self._pipe = -1  # a file system that cannot: its files are written by hand
+                return
             if not moved:
                 return  # truncated, as whoever reads on will see
             self.size += moved

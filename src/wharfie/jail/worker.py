@@ -120,6 +120,8 @@ def _arrange(descriptors: list[int]) -> None:
 
 def _capabilities(task: Task) -> Iterable[int]:
     match task:
+        case CopyFiles() if task.plan.is_layer:
+            return _READS_TRUSTED | _WRITES
         case (
             UnpackLayer()
             | CopyIn()

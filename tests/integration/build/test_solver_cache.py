@@ -44,6 +44,13 @@ def wait_gone(marker: str) -> None:
             return
 
 
+def wait_recorded(solver: SolvingDaemon) -> None:
+    """Wait for a first record: a layer is hashed while the next step runs already."""
+    for _ in poll("a record of a step"):
+        if solver.prune(filters={"id": ["none"]}).records:
+            return
+
+
 def test_what_ignores_the_cache_runs_and_so_does_what_stands_on_it(solver: SolvingDaemon) -> None:
     vertices = [solver.base(), run("cat /proc/uptime > /u"), run("cat /u", [1])]
     first = solver.solve(Order(vertices=vertices))[1].output
@@ -148,6 +155,7 @@ def test_what_an_image_or_a_build_holds_is_not_pruned_away(solver: SolvingDaemon
     order.vertices.append(run("echo begun; sleep 987002", [1]))
     with solver.begin(order) as one:
         one.wait_output(b"begun\n")
+        wait_recorded(solver)
         (record,) = solver.prune(all=True).records
         assert record.in_use
     wait_gone("987002")
@@ -165,10 +173,7 @@ def test_after_kill_9_nothing_is_left_and_finished_steps_are_cached() -> None:
         known = layers(own)
         with own.begin(Order(vertices=vertices)) as one:
             one.wait_output(b"begun\n")
-            # The layer of the first one is hashed while the second one runs.
-            for _ in poll("the first step's record"):
-                if own.prune(filters={"id": ["none"]}).records:
-                    break
+            wait_recorded(own)
             own.kill9()
         own.start()
         wait_gone("987003")

@@ -1,6 +1,7 @@
 """Docker's rules for copying in and out, on stopped and running containers' roots."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -20,6 +21,8 @@ from support.jailed import collect, in_pieces, on_tmpfs, root_of
 from support.tar_members import write
 from wharfie.drivers.archive import JailArchiver
 from wharfie.formats.tar import Member
+from wharfie.jail.tree import Tree
+from wharfie.jail.unpack import Unpacker
 from wharfie.kernel import mounts
 from wharfie.model.archive import Limits, Root, RootMount
 from wharfie.model.errors import Forbidden, Internal, InvalidArgument, NotFound
@@ -392,3 +395,22 @@ async def test_a_large_file_beyond_the_limit_is_refused(base) -> None:
             await bounded.copy_in(root, "/", in_pieces(archive, 1 << 20))
     finally:
         await bounded.close()
+
+
+def test_a_file_system_that_takes_no_pipes_is_written_by_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = many_sizes()
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EINVAL, "no splice here")
+
+    monkeypatch.setattr(os, "splice", refuse)
+    pipe = os.memfd_create("archive")
+    os.write(pipe, write(wanted))
+    os.lseek(pipe, 0, os.SEEK_SET)
+    unpacker = Unpacker(Tree(os.fsencode(tmp_path)), Limits(), pipe=pipe)
+    unpacker.run(iter(lambda: os.read(pipe, 1 << 16), b""))
+    os.close(pipe)
+    for member, content in wanted:
+        assert (tmp_path / os.fsdecode(member.path)).read_bytes() == content

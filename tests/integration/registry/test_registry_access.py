@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import http.client
 import json
 import socket
@@ -14,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import bcrypt
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.http_certs import certificates
@@ -22,6 +24,12 @@ from support.registry_server import RegistryServer, digest_of, manifest, with_di
 from support.token_server import claims, jwk_of, pem_of, sign_ec, sign_hmac, unsigned
 from wharfie.formats.reference import parse_reference
 from wharfie.model.registry import Credentials
+from wharfie.pki import client_context
+from wharfie.pki.certificates import Identity
+from wharfie.pki.directory import Terms, create
+from wharfie.pki.keys import decode_key
+from wharfie.pki.names import parse_hosts
+from wharfie.pki.revoking import write_list
 from wharfie.registry.client import RegistrySettings, RemoteRegistries
 from wharfie.registry.config import Config, load
 
@@ -423,3 +431,41 @@ def test_a_push_is_notified(tmp_path: Path) -> None:
             assert event["target"]["tag"] == "latest"
             url = urlsplit(event["target"]["url"])
             assert (url.port, url.path) == (registry.port, f"/v2/a/b/manifests/{digest}")
+
+
+def test_the_projects_own_certificates_and_their_revocation(tmp_path: Path) -> None:
+    pki, now = tmp_path / "pki", datetime.datetime.now(datetime.UTC)
+    terms = Terms(now=now, days=2)
+    create(pki, parse_hosts(["127.0.0.1"]), terms=terms, ca_name="ours", client_name="robot")
+    ca = Identity(
+        x509.load_pem_x509_certificate((pki / "ca.pem").read_bytes()),
+        decode_key((pki / "ca-key.pem").read_bytes(), "ca-key.pem"),
+    )
+    write_list(pki, ca, [], now=now)
+    config = configure(
+        tmp_path,
+        f"http:\n  tls: {{certificate: {pki}/server-cert.pem, key: {pki}/server-key.pem, "
+        f"clientcas: [{pki}/ca.pem]}}\nwharfie:\n  tls: {{crl: {pki}/crl.pem}}\n  access:\n"
+        "    rules:\n    - {users: ['cert:robot'], repositories: [a/*]}\n",
+    )
+    context = client_context(str(pki / "ca.pem"), str(pki / "cert.pem"), str(pki / "key.pem"))
+
+    def status(connection: http.client.HTTPSConnection, name: str) -> int:
+        connection.request("GET", f"/v2/{name}/tags/list")
+        reply = connection.getresponse()
+        reply.read()
+        return reply.status
+
+    with RegistryServer(tmp_path / "root", config) as registry:
+        live = http.client.HTTPSConnection("127.0.0.1", registry.port, context=context, timeout=10)
+        assert (status(live, "a/b"), status(live, "b/c")) == (404, 403)
+        robot = x509.load_pem_x509_certificate((pki / "cert.pem").read_bytes())
+        write_list(pki, ca, [robot.serial_number], now=now)
+        registry.run(registry.registry.reload())
+        with pytest.raises((http.client.HTTPException, OSError)):  # it was cut
+            status(live, "a/b")
+        live.close()
+        again = http.client.HTTPSConnection("127.0.0.1", registry.port, context=context, timeout=10)
+        with pytest.raises((http.client.HTTPException, OSError)):
+            status(again, "a/b")
+        again.close()

@@ -15,7 +15,7 @@ from wharfie.engine.images.making.building import BuildImages
 from wharfie.model import clock
 from wharfie.model.build.records import StepRecord
 from wharfie.model.build.solver import SolvedLayer
-from wharfie.model.ids import generate_id
+from wharfie.model.ids import ChainId, generate_id
 from wharfie.model.nursery import Nursery
 from wharfie.model.snapshot import StepSnapshotter
 from wharfie.model.store import Store, Transaction
@@ -62,6 +62,16 @@ class StepCache:
     def all(self) -> Sequence[StepRecord]:
         """Every record."""
         return list(self._records.values())
+
+    def keys_by_layer(self) -> dict[ChainId, list[list[str]]]:
+        """Keys of each result by its topmost layer; the key that stands for it comes first."""
+        found: dict[ChainId, list[list[str]]] = {}
+        for record in self._records.values():
+            if record.layers:
+                others = [key for key in record.keys if key != record.key]
+                keys = found.setdefault(record.layers[-1].chain_id, [])
+                keys.append([record.key, *others])
+        return found
 
     def is_held(self, record: StepRecord) -> bool:
         """Tell whether a build holds it just now."""

@@ -1,5 +1,6 @@
-"""What becomes of a solved build: an image of the store, or a root file system for the caller."""
+"""What becomes of a solved build: an image of the store, its layers squashed if that is wanted."""
 
 from wharfie.build.exporters.images import StoreExporter
+from wharfie.build.exporters.squashing import Squasher
 
-__all__ = ["StoreExporter"]
+__all__ = ["Squasher", "StoreExporter"]

@@ -122,7 +122,8 @@ class SolveJob:
         if isinstance(operation, SourceOp):
             return await self._source(vertex, operation)
         if not vertex.ignore_cache:
-            found = self._take(await self._guess(vertex))
+            guess = await self._guess(vertex)
+            found = self._take(guess) or await self._import(vertex, {guess})
             if found is not None:
                 self._tell_cached(vertex)
                 return found
@@ -192,6 +193,10 @@ class SolveJob:
                     await self._remember(found, keys)
                     self._tell_cached(vertex)
                     return found
+            found = await self._import(vertex, keys)
+            if found is not None:
+                self._tell_cached(vertex)
+                return found
 
         order = StepOrder(
             vertex=vertex, operation=operation, inputs=inputs, key=plain, keys=sorted(keys)
@@ -277,6 +282,19 @@ class SolveJob:
         self._hold(record.layers)
         self._ports.cache.touch(record)
         return _of_record(record)
+
+    async def _import(self, vertex: Vertex, keys: set[str]) -> LayeredResult | None:
+        """A result that an image brings in its inline cache; recorded as if made here."""
+        imported = await self._maker.imported()
+        for key in keys & imported.keys():
+            found = imported[key]
+            known = {*keys, *found.keys}
+            record = await self._ports.cache.put(
+                found.keys[0], known, found.layers, parents=[], description=vertex.name
+            )
+            self._hold(record.layers)
+            return _of_record(record)
+        return None
 
     async def _remember(self, found: LayeredResult, keys: set[str]) -> None:
         record = self._ports.cache.get(found.record)

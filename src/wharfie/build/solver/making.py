@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import msgspec
 from msgspec import Struct
 
+from wharfie.build.cache.inline import Imported
 from wharfie.build.solver.execution import Executor
 from wharfie.build.solver.filework import FileWork
 from wharfie.build.solver.flights import Flight
@@ -80,8 +81,22 @@ class Maker:
         self._stacker = LayerStacker(ports.snapshots, ports.archiver, ports.images)
         self._stack = stack
         self._sums: dict[bytes, str] = {}
+        self._importing = asyncio.Lock()
+        self._imported: dict[str, Imported] | None = None
         self._fetching: dict[bytes, asyncio.Lock] = {}
         self._directories: dict[bytes, DirectoryResult] = {}
+
+    async def imported(self) -> dict[str, Imported]:
+        """Results in the inline caches of the images that the build may use, by key."""
+        async with self._importing:
+            if self._imported is None:
+                found: dict[str, Imported] = {}
+                for reference in self._options.cache_from:
+                    found |= await self._ports.image_source.cached_results(
+                        reference, self._session.credentials, self._lease
+                    )
+                self._imported = found
+        return self._imported
 
     async def source_key(self, operation: SourceOp) -> str:
         """What stands for a source: of an image without its being pulled; "" for a context."""

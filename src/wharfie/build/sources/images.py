@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
+from wharfie.build.cache.inline import Imported, decode
 from wharfie.build.solver.keys import image_key
 from wharfie.build.solver.results import LayeredResult
 from wharfie.engine.images import Images
@@ -13,11 +15,12 @@ from wharfie.formats.oci.platform import spell
 from wharfie.formats.reference import parse_reference
 from wharfie.model.build.graph import SourceOp
 from wharfie.model.build.solver import SolvedLayer
-from wharfie.model.errors import NotFound
+from wharfie.model.errors import EngineError, NotFound
 from wharfie.model.image import Image
 from wharfie.model.registry import ANONYMOUS, Credentials
 from wharfie.model.snapshot import StepSnapshotter
 
+_log = logging.getLogger(__name__)
 SCHEME = "docker-image://"
 
 
@@ -43,13 +46,35 @@ class ImageSource:
         for chain in image.chain_ids:
             lease.hold_chain(chain)
         self._images.note_use(image)
-        layers = [
+        key = image_key(operation.identifier)
+        return LayeredResult(key, layers=self._layers(image), cached=True)
+
+    async def cached_results(
+        self, reference: str, credentials: Mapping[str, Credentials], lease: Lease
+    ) -> dict[str, Imported]:
+        """Results that an image brings in its inline cache, held by the lease, by key.
+
+        An image that is neither here nor in its registry brings none.
+        """
+        try:
+            image = self._images.get(reference)
+        except NotFound:
+            try:
+                image = await self._pull(reference, SourceOp(identifier=""), credentials)
+            except EngineError as error:
+                _log.info("no cache from %s: %s", reference, error)
+                return {}
+        for chain in image.chain_ids:
+            lease.hold_chain(chain)
+        return decode(await self._images.builds.config(image), self._layers(image))
+
+    def _layers(self, image: Image) -> list[SolvedLayer]:
+        return [
             SolvedLayer(chain_id=chain, diff_id=diff_id, size=self._size(image, number))
             for number, (chain, diff_id) in enumerate(
                 zip(image.chain_ids, image.document.rootfs.diff_ids, strict=True)
             )
         ]
-        return LayeredResult(image_key(operation.identifier), layers=layers, cached=True)
 
     def _find(self, reference: str, digest: str) -> Image | None:
         for name in (digest, f"{reference}@{digest}"):

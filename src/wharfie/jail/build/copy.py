@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from msgspec import structs
@@ -24,10 +24,10 @@ from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, 
 from wharfie.jail.errors import JobError, invalid, of_os_error, show
 from wharfie.jail.inflate import Source, chunks
 from wharfie.jail.pipeline import ReadAhead
-from wharfie.jail.tree import O_PATH_DIRECTORY, O_READ_DIRECTORY, Tree
+from wharfie.jail.tree import O_PATH_DIRECTORY, O_READ_DIRECTORY, Tree, is_whiteout, remove
 from wharfie.jail.unpack import Unpacker
 from wharfie.kernel import openat2
-from wharfie.kernel.xattr import read_portable
+from wharfie.kernel.xattr import is_opaque, read_portable
 from wharfie.model.archive import Limits
 from wharfie.model.build.files import CopyPlan
 
@@ -175,8 +175,12 @@ class Copier:
 
     def _enter(self, above: _Open, entry: Entry, path: bytes) -> _Open:
         """The directory that a directory is copied to."""
+        if self._plan.is_layer:
+            self._uncover(above, entry)
         made = _make(above.fd, entry.name)
         fd = _open_below(above.fd, entry.name)
+        if not made and not self._plan.is_layer:
+            return _Open(fd, entry.path, None)  # what is there stays as it is
         opened = _Open(fd, entry.path, entry.status, above.is_fresh, above.is_plain)
         if made and not above.is_fresh:
             opened = self._past_overlay(opened, path.rstrip(b"/") + b"/" + entry.path)
@@ -238,6 +242,8 @@ class Copier:
         kind = stat.S_IFMT(entry.status.st_mode)
         if kind == stat.S_IFSOCK:
             return
+        if self._plan.is_layer and self._replace(entry, target, name):
+            return
         self.entries += 1
         if kind == stat.S_IFREG:
             self._add_file(entry, target, name, is_plain=is_plain)
@@ -251,6 +257,19 @@ class Copier:
         os.chown(name, uid, gid, dir_fd=target, follow_symlinks=False)
         times = (entry.status.st_mtime_ns, entry.status.st_mtime_ns)
         os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
+
+    def _replace(self, entry: Entry, target: int, name: bytes) -> bool:
+        """Remove what an entry of a layer hides; tells whether the entry is no more than that."""
+        with suppress(FileNotFoundError):
+            remove(target, name)
+        return is_whiteout(entry.status)
+
+    def _uncover(self, above: _Open, entry: Entry) -> None:
+        """Remove what a directory of a layer takes the place of, or hides."""
+        with suppress(FileNotFoundError):
+            status = os.stat(entry.name, dir_fd=above.fd, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode) or _is_opaque(entry):
+                remove(above.fd, entry.name)
 
     def _add_file(self, entry: Entry, target: int, name: bytes, *, is_plain: bool) -> None:
         fd = os.open(entry.name, _OPEN, dir_fd=entry.directory)
@@ -403,6 +422,14 @@ class _Adder(Unpacker):
             mode = self.mode(member.mode, member.kind is Kind.DIRECTORY)
             member = structs.replace(member, mode=mode)
         super().place(path, member)
+
+
+def _is_opaque(entry: Entry) -> bool:
+    fd = os.open(entry.name, O_READ_DIRECTORY, dir_fd=entry.directory)
+    try:
+        return is_opaque(fd)
+    finally:
+        os.close(fd)
 
 
 def make_directories(root: int, path: bytes, mode: int, owner: tuple[int, int]) -> int:

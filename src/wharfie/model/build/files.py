@@ -40,6 +40,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True):
         root_owned: what is copied belongs to root where `owner` does not say otherwise.
         mode: octal or symbolic, "" keeps.
         hard_links: files that are one stay one.
+        is_layer: the source is an overlay layer: its whiteouts delete, its files replace.
     """
 
     selection: Selection
@@ -50,6 +51,7 @@ class CopyPlan(Struct, frozen=True, kw_only=True):
     contents: bool = True
     unpack: bool = False
     hard_links: bool = True
+    is_layer: bool = False
 
 
 class MountPoint(Struct, frozen=True):

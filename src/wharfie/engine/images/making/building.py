@@ -62,6 +62,10 @@ class BuildImages:
         """Layers that images stand on."""
         return self._catalog.chains()
 
+    async def config(self, image: Image) -> bytes:
+        """An image's config, as it is stored."""
+        return await self._leases.content.read(Digest(image.id))
+
     async def record(self, new: NewImage) -> Image:
         """Write the config, record the image, tag it.
 
