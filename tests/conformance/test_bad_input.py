@@ -82,7 +82,6 @@ def test_bodies(shared_daemon: Daemon, body: bytes, content_type: str, text: str
         ("/containers/create", host(Memory=1), 400, "Minimum memory limit"),
         ("/containers/create", host(Binds=["x"]), 400, "invalid volume spec"),
         ("/containers/create", host(CapAdd=["NOPE"]), 400, "invalid capability"),
-        ("/containers/create", host(NetworkMode="nowhere"), 400, "not found"),
         ("/containers/create", host(VolumesFrom=["nowhere"]), 400, "No such container: nowhere"),
         ("/containers/create", host(PidMode="container:nowhere"), 400, "No such container"),
         ("/containers/nosuch/start", {}, 404, "No such container: nosuch"),

@@ -221,9 +221,7 @@ def test_port_conflicts_are_told_in_dockers_words(on_host: OnHost) -> None:
             pass
         with host.serve(None, 8081), pytest.raises(Internal) as foreign:
             await driver.join(join_request(network, publish={"80/tcp": [PortBinding("", "8081")]}))
-        assert str(foreign.value).endswith(
-            "failed to bind host port 0.0.0.0:8081/tcp: address already in use"
-        )
+        assert str(foreign.value).endswith("/tcp: address already in use")
         await host.stop(driver, first)
         again = await host.start(driver, network, publish=publish)
         assert again.connection.ports[0].host_port == 8080

@@ -66,13 +66,13 @@ def test_b152_predefined_networks(daemon: Daemon) -> None:
 def test_b153_what_the_default_bridge_does_not_allow(daemon: Daemon) -> None:
     for flags, words in (
         (["--network-alias", "x"], "network-scoped aliases are only supported for user-defined"),
-        (["--ip", "10.78.0.77"], "user-specified IP address is supported on user-defined"),
+        (["--ip", "10.78.0.77"], "user specified IP address is supported on user defined"),
     ):
         told = refused(daemon, "run", "--rm", *flags, "busybox", "true")
         assert words in told
     ok(daemon, "network", "create", "--subnet", "10.79.0.0/24", "fixed")
     flags = ("run", "--rm", "--network", "fixed", "--ip")
-    assert "no configured subnet contains IP address 10.80.0.1" in refused(
+    assert "no configured subnet or ip-range contain the IP address 10.80.0.1" in refused(
         daemon, *flags, "10.80.0.1", "busybox", "true"
     )
     ok(daemon, *flags, "10.79.0.9", "busybox", "ifconfig", "eth0")
@@ -153,7 +153,7 @@ def test_b161_b162_connect_disconnect_and_remove(daemon: Daemon) -> None:
         daemon, "network", "disconnect", "right", "busy"
     )
     run(daemon, "hosted", "--network", "host")
-    assert "cannot be connected to host network" in refused(
+    assert "cannot connect container to host network" in refused(
         daemon, "network", "connect", "left", "hosted"
     )
     clean(daemon, "left", "right")

@@ -196,3 +196,32 @@ def test_b179_an_address_is_kept_only_if_asked_for(api: Api, network: Network) -
     assert after.startswith("10.231.77.")
     assert after not in others | {"10.231.77.77"}
     assert before.startswith("10.231.77.")
+
+
+def test_b008_a_network_that_is_not_there_is_missed_at_start(api: Api, network: Network) -> None:
+    """Not at create: Docker's client would take a 404 there for a missing image, and pull."""
+    ref = api.create("true", HostConfig={"NetworkMode": "behaviours-nobody"})
+    assert list(api.inspect(ref)["NetworkSettings"]["Networks"]) == ["behaviours-nobody"]
+    told = api.refused(404, "POST", f"/containers/{ref}/start")
+    wanted = "failed to set up container networking: network behaviours-nobody not found"
+    assert told == wanted
+    assert api.state(ref)["Error"] == wanted
+    api.do("POST", "/networks/create", {"Name": "behaviours-nobody"})
+    try:
+        api.start(ref)
+        assert api.wait(ref) == 0
+    finally:
+        api.do("DELETE", f"/containers/{ref}", force=1)
+        api.made.remove(ref)
+        api.do("DELETE", "/networks/behaviours-nobody")
+    joined = api.create("true", HostConfig={"NetworkMode": "container:behaviours-nobody"})
+    told = api.ask("POST", f"/containers/{joined}/start").message
+    assert told.endswith("namespace of container: No such container: behaviours-nobody")
+
+
+def test_b174_a_joined_container_is_known_by_its_id(api: Api) -> None:
+    server = api.run("sleep", "600", name="behaviours-server")
+    mode = f"container:{server}"
+    host = {"NetworkMode": "container:behaviours-server", "PidMode": "container:behaviours-server"}
+    shown = api.inspect(api.create("true", HostConfig=host))["HostConfig"]
+    assert (shown["NetworkMode"], shown["PidMode"]) == (mode, mode)

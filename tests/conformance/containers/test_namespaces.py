@@ -80,12 +80,11 @@ def test_b186_private_and_absent_shared_memory(shared_daemon: Daemon) -> None:
 
 def test_b071_joining_one_that_does_not_run_is_refused(shared_daemon: Daemon) -> None:
     daemon, donor = shared_daemon, "sleepy"
-    output(daemon, "create", "--name", donor, "--ipc", "shareable", "busybox", "true")
+    made = output(daemon, "create", "--name", donor, "--ipc", "shareable", "busybox", "true")
     try:
         for flag, kind in (("--ipc", "IPC"), ("--pid", "PID")):
-            assert f"failed to join {kind} namespace: container {donor} is not running" in refused(
-                daemon, flag, f"container:{donor}", "busybox", "true"
-            )
+            told = f"failed to join {kind} namespace: container {made.strip()} is not running"
+            assert told in refused(daemon, flag, f"container:{donor}", "busybox", "true")
         assert "No such container: nobody" in refused(
             daemon, "--ipc", "container:nobody", "busybox", "true"
         )

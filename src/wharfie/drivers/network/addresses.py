@@ -18,7 +18,7 @@ from wharfie.model.errors import Conflict, Forbidden, InvalidArgument
 from wharfie.model.ids import NetworkId
 from wharfie.model.network import IPAM, Address, Block, IPAMConfig
 
-OVERLAP = "Pool overlaps with other one on this address space"
+OVERLAP = "invalid pool request: Pool overlaps with other one on this address space"
 EXHAUSTED = "all predefined address pools have been fully subnetted"
 
 

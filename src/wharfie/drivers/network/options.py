@@ -110,7 +110,7 @@ def _is_interface_name(value: str) -> bool:
 def _mode(network: Network, key: str) -> str:
     mode = network.options.get(key, "") or "nat"
     if mode not in _MODES:
-        raise InvalidArgument(f"unknown gateway mode {mode}")
+        raise InvalidArgument(f"failed to parse {key} value: {mode} (unknown gateway mode {mode})")
     if mode == "isolated" and not network.internal:
         raise InvalidArgument("gateway mode 'isolated' can only be used for an internal network")
     return mode

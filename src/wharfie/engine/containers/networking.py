@@ -5,13 +5,13 @@ Source: behaviours 30, 39, 153, 156–158, 166, 174, 175.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address, ip_network
 
 from msgspec import UNSET, Struct, structs
 
 from wharfie.model.container import Config, Container, CreateSpec, HostConfig
-from wharfie.model.errors import InvalidArgument
+from wharfie.model.errors import InvalidArgument, NoSuchNetwork
 from wharfie.model.ids import short
 from wharfie.model.network import (
     Connection,
@@ -50,29 +50,51 @@ def attachments(
 
     Raises:
         InvalidArgument: settings a network does not allow.
-        NoSuchNetwork: from `find`.
+        NoSuchNetwork: from `find`, for the network of the mode where it is a predefined one.
     """
     mode = parse_mode(spec.host_config.network_mode)
     if mode.kind == "container":
         return {}
     wanted = dict(spec.networking.endpoints_config or {})
-    primary = find(mode.target)
+    hostname = spec.config.hostname
+
+    def attached(ref: str, settings: EndpointSettings) -> tuple[str, NetworkAttachment]:
+        try:
+            network = find(ref)
+        except NoSuchNetwork:
+            if mode.kind != "network":
+                raise
+            # It may be there when the container is started, which tells if not.
+            named = with_names(settings, container_id, name, hostname)
+            return ref, NetworkAttachment(named, settings.mac_address or UNSET)
+        try:
+            return network.name, attach(network, settings, container_id, name, hostname)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"invalid config for network {ref}: {error}") from None
+
     settings = EndpointSettings()
-    for key in (spec.host_config.network_mode, "default", primary.name, primary.id):
+    for key in (spec.host_config.network_mode, "default", *_spellings(mode.target, find)):
         given = wanted.pop(key, None)
         if given is not None:
             settings = given
-    hostname = spec.config.hostname
-    chosen = {primary.name: attach(primary, settings, container_id, name, hostname)}
+    chosen = dict([attached(mode.target, settings)])
     if wanted and mode.kind != "network":
         raise InvalidArgument(
             f"conflicting options: cannot attach both user-defined and {mode.kind} network-modes"
         )
     for key, value in wanted.items():
-        network = find(key)
-        settings = value or EndpointSettings()
-        chosen[network.name] = attach(network, settings, container_id, name, hostname)
+        other, attachment = attached(key, value or EndpointSettings())
+        chosen[other] = attachment
     return chosen
+
+
+def _spellings(ref: str, find: Callable[[str], Network]) -> Sequence[str]:
+    """What else a network may be called in a request."""
+    try:
+        network = find(ref)
+    except NoSuchNetwork:
+        return ()
+    return network.name, network.id
 
 
 def attach(
@@ -135,7 +157,7 @@ def _predefined_faults(settings: EndpointSettings) -> list[str]:
         errors.append("network-scoped aliases are only supported for user-defined networks")
     ipam = settings.ipam_config
     if ipam is not None and (ipam.ipv4_address or ipam.ipv6_address):
-        errors.append("user-specified IP address is supported on user-defined networks only")
+        errors.append("user specified IP address is supported on user defined networks only")
     return errors
 
 
@@ -161,7 +183,7 @@ def _address_fault(kind: str, text: str, network: Network) -> str:
         return f"invalid {kind} address: {text}"
     subnets = [ip_network(one.subnet) for one in network.ipam.config or [] if one.subnet]
     if subnets and not any(address in subnet for subnet in subnets):
-        return f"no configured subnet contains IP address {text}"
+        return f"no configured subnet or ip-range contain the IP address {text}"
     return ""
 
 

@@ -6,11 +6,14 @@ Source: behaviours 71, 186; moby's daemon/container_operations_unix.go.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+
+from msgspec import structs
 
 from wharfie.engine.containers.catalogue import Catalogue
 from wharfie.engine.containers.networking import parse_mode
 from wharfie.model.container import Container, HostConfig, Status
-from wharfie.model.errors import Conflict, InvalidArgument, NotFound
+from wharfie.model.errors import Conflict, InvalidArgument, NoSuchContainer, NotFound
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection
 from wharfie.model.remapping import Remapping
@@ -20,11 +23,24 @@ JOINS = "container:"
 SHARED_MEMORY = "/dev/shm"
 
 
-def check_joined(host: HostConfig, catalogue: Catalogue) -> None:
-    """At create: containers whose namespaces are joined must exist."""
-    for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
-        if mode.startswith(JOINS):
-            catalogue.find(mode.removeprefix(JOINS))
+def by_id(host: HostConfig, catalogue: Catalogue) -> HostConfig:
+    """At create: containers whose namespaces are joined are known by their IDs from here on.
+
+    Raises:
+        NoSuchContainer: for processes and IPC; whether there is a network is seen at start.
+    """
+
+    def found(mode: str) -> str:
+        if not mode.startswith(JOINS):
+            return mode
+        return f"{JOINS}{catalogue.find(mode.removeprefix(JOINS)).id}"
+
+    network = host.network_mode
+    with suppress(NoSuchContainer):
+        network = found(network)
+    return structs.replace(
+        host, network_mode=network, pid_mode=found(host.pid_mode), ipc_mode=found(host.ipc_mode)
+    )
 
 
 class Sharing:
@@ -86,7 +102,10 @@ class Sharing:
 
     def network_donor(self, ref: str) -> Container:
         """The container whose network is joined."""
-        other = self._catalogue.find(ref).record
+        try:
+            other = self._catalogue.find(ref).record
+        except NoSuchContainer as error:
+            raise Conflict(f"joining network namespace of container: {error}") from None
         if not has_process(other.state.status):
             raise Conflict(
                 f"cannot join network namespace of a non running container: container {other.name} "

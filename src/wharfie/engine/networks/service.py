@@ -197,7 +197,10 @@ class Networks:
                 users = [one.name for one in self._networks.values()
                          if one.config_from == network.name]  # fmt: skip
                 if users:
-                    raise Forbidden(f"configuration network {network.name!r} is in use")
+                    raise Forbidden(
+                        "error while removing network: configuration network "
+                        f'"{network.name}" is in use'
+                    )
             if self._is_used(network):
                 raise Forbidden(
                     f"error while removing network: network {network.name} has active endpoints "

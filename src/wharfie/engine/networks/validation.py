@@ -37,7 +37,11 @@ def check_create(request: NetworkCreate) -> None:
     if request.name in RESERVED:
         raise Forbidden(f"operation is not permitted on predefined {request.name} network")
     _check_driver(request.driver or BRIDGE_DRIVER)
-    if request.scope not in ("", "local") or request.ingress:
+    if request.ingress and request.scope not in ("swarm", "global"):
+        raise Forbidden("Ingress network can only be global scope network")
+    if request.scope == "swarm" or request.ingress:
+        raise Forbidden("cannot create a swarm scoped network when swarm is not active")
+    if request.scope not in ("", "local"):
         raise NotSupported("this engine makes networks of scope local only")
     if request.enable_ipv4 is False and not request.enable_ipv6:
         raise InvalidArgument("IPv4 or IPv6 must be enabled")

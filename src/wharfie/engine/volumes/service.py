@@ -121,8 +121,11 @@ class Volumes:
                 options=options,
                 anonymous=anonymous,
             )
-            served_by.check(volume)
-            await served_by.create(volume)
+            try:
+                served_by.check(volume)
+                await served_by.create(volume)
+            except InvalidArgument as error:
+                raise InvalidArgument(f"create {name}: {error}") from None
             await self._store.write(lambda tx: tx.volumes.put(volume), durable=not anonymous)
             self._volumes[name] = volume
         self._events.publish("volume", "create", name, {"driver": driver})
@@ -277,8 +280,8 @@ class Volumes:
                 volume = self._volumes.get(name)
                 if volume is None or self._uses(name) or not _is_prunable(volume, filters):
                     continue
-                if volume.driver != LOCAL:
-                    continue
+                if volume.driver != LOCAL or volume.options:
+                    continue  # what has options was made with care
                 size = await self._driver.usage(volume)
                 if self._uses(name):
                     continue  # a container took it while it was measured

@@ -83,9 +83,9 @@ def test_the_default_bridge_takes_neither_alias_nor_address() -> None:
     with pytest.raises(InvalidArgument) as caught:
         joined("bridge", {"bridge": settings})
     assert str(caught.value) == (
-        "invalid endpoint settings:\n"
+        "invalid config for network bridge: invalid endpoint settings:\n"
         "network-scoped aliases are only supported for user-defined networks\n"
-        "user-specified IP address is supported on user-defined networks only"
+        "user specified IP address is supported on user defined networks only"
     )
 
 

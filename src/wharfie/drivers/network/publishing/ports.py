@@ -81,6 +81,7 @@ class PortAllocator:
         host_binding: str = ANY_HOST,
         versions: Sequence[int] = (4,),
         routed: Sequence[int] = (),
+        inside: Sequence[str] = (),
     ) -> list[PublishedPort]:
         """Hold a host port for every wish: all of them, or none.
 
@@ -90,6 +91,7 @@ class PortAllocator:
             host_binding: host address where a wish names none.
             versions: 4 and 6 as far as the container has addresses.
             routed: those in which it is reached at its own address, so that no port is held.
+            inside: the container's addresses, for messages.
 
         Raises:
             InvalidArgument: a wish of the wrong form.
@@ -106,7 +108,8 @@ class PortAllocator:
                         addresses = self._without_relays(addresses, versions, routed)
                     held = [one for one in addresses if one.version not in routed]
                     if held:
-                        number = self._hold(owner, protocol, held, binding.host_port)
+                        behind = [f"{_bracketed(one)}:{port}" for one in inside]
+                        number = self._hold(owner, protocol, held, binding.host_port, behind)
                         published += [
                             PublishedPort(
                                 port,
@@ -286,7 +289,12 @@ class PortAllocator:
             hold.socket.close()
 
     def _hold(
-        self, owner: ContainerId, protocol: str, addresses: Sequence[Address], wish: str
+        self,
+        owner: ContainerId,
+        protocol: str,
+        addresses: Sequence[Address],
+        wish: str,
+        behind: Sequence[str],
     ) -> int:
         """Hold the first number that is free on every address."""
         first, last = parse_host_ports(wish)
@@ -297,7 +305,7 @@ class PortAllocator:
         problem: PortTaken | None = None
         for number in candidates:
             try:
-                self._hold_all(owner, protocol, addresses, number)
+                self._hold_all(owner, protocol, addresses, number, behind)
             except PortTaken as error:
                 problem = error
                 continue
@@ -314,20 +322,32 @@ class PortAllocator:
         raise PortTaken("all ports are allocated", own=True)
 
     def _hold_all(
-        self, owner: ContainerId, protocol: str, addresses: Sequence[Address], number: int
+        self,
+        owner: ContainerId,
+        protocol: str,
+        addresses: Sequence[Address],
+        number: int,
+        behind: Sequence[str],
     ) -> None:
         held: list[Key] = []
         try:
             for address in addresses:
                 key = (protocol, address, number)
-                self._held[key] = self._try(owner, protocol, address, number)
+                self._held[key] = self._try(owner, protocol, address, number, behind)
                 held.append(key)
         except PortTaken:
             for key in held:
                 self._drop(key)
             raise
 
-    def _try(self, owner: ContainerId, protocol: str, address: Address, number: int) -> _Hold:
+    def _try(
+        self,
+        owner: ContainerId,
+        protocol: str,
+        address: Address,
+        number: int,
+        behind: Sequence[str],
+    ) -> _Hold:
         others = (held for kind, held, port in self._held if (kind, port) == (protocol, number))
         if any(_collide(address, other) for other in others):
             raise PortTaken(
@@ -336,7 +356,7 @@ class PortAllocator:
         try:
             return _Hold(owner, _bind(protocol, address, number))
         except OSError as error:
-            raise _foreign(protocol, _shown(address), number, error) from None
+            raise _foreign(protocol, _shown(address), number, error, behind) from None
 
     def _ephemeral(self) -> Iterator[int]:
         first, last = _local_range()
@@ -349,10 +369,20 @@ class PortAllocator:
                 yield number
 
 
-def _foreign(protocol: str, address: str, number: int, error: OSError) -> PortTaken:
+def _foreign(
+    protocol: str, address: str, number: int, error: OSError, behind: Sequence[str] = ()
+) -> PortTaken:
     words = os.strerror(error.errno or errno.EADDRINUSE)
     words = words[:1].lower() + words[1:]
-    return PortTaken(f"failed to bind host port {address}:{number}/{protocol}: {words}", own=False)
+    place = f"{address}:{number}"
+    if behind:  # of the same family where there is one
+        same = [one for one in behind if one.startswith("[") == address.startswith("[")]
+        place = f"{place}:{[*same, *behind][0]}"
+    return PortTaken(f"failed to bind host port for {place}/{protocol}: {words}", own=False)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _key(port: PublishedPort) -> Key:

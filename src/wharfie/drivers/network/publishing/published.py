@@ -68,6 +68,7 @@ class PublishedPorts:
                 wishes,
                 host_binding=options.host_binding,
                 versions=versions,
+                inside=[str(one) for one in addresses_of(target)],
                 routed=[one for one in versions if options.mode(one) == "routed"],
             )
             undo.callback(self._parts.ports.release, owner, ports)

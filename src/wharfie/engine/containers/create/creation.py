@@ -38,7 +38,7 @@ from wharfie.engine.containers.rootfs.mounts import (
     parse,
     parse_volumes_from,
 )
-from wharfie.engine.containers.sharing import check_joined
+from wharfie.engine.containers.sharing import by_id
 from wharfie.engine.images import Images
 from wharfie.engine.networks import Networks
 from wharfie.engine.volumes import Volumes
@@ -141,7 +141,7 @@ class Creator:
         ports = self._ports
         with _asked_for_wrongly():
             networks = attachments(spec, container_id, name, ports.networks.get)
-            check_joined(spec.host_config, ports.catalogue)
+            spec = structs.replace(spec, host_config=by_id(spec.host_config, ports.catalogue))
             inherited = self._inherited(spec)
         links = Links(ports.catalogue).resolve(spec.host_config)
         host = with_label_options(spec.host_config, self._process_label)

@@ -24,6 +24,7 @@ from wharfie.engine.containers.lifecycle.health import begun
 from wharfie.engine.containers.links import Links
 from wharfie.engine.containers.logs.spec import log_spec
 from wharfie.engine.containers.networking import (
+    NetworkMode,
     connected,
     disconnected,
     parse_mode,
@@ -192,6 +193,14 @@ class Starter:
         mode = parse_mode(record.host_config.network_mode)
         if mode.kind in ("host", "container"):
             return None
+        try:
+            return await self._join_networks(record, mode)
+        except EngineError as error:
+            # Docker's words around the cause, whose class decides the status.
+            error.args = (f"failed to set up container networking: {error}",)
+            raise
+
+    async def _join_networks(self, record: Container, mode: NetworkMode) -> Connection:
         networks = self._ports.networks
         joins = []
         if mode.kind == "network" and record.config.network_disabled is not True:

@@ -13,7 +13,7 @@ from wharfie.engine.containers.networking import attach, connected, disconnected
 from wharfie.engine.containers.rootfs.managed import ManagedFiles
 from wharfie.engine.networks import Networks
 from wharfie.model.container import Status
-from wharfie.model.errors import Conflict, Forbidden, NotFound
+from wharfie.model.errors import Conflict, Forbidden, NoSuchNetwork, NotFound
 from wharfie.model.lifecycle import has_process
 from wharfie.model.network import Connection, EndpointSettings, Network
 
@@ -71,7 +71,14 @@ class ContainerNetworks:
             NoSuchContainer, NoSuchNetwork: nothing matches.
             Forbidden: it is not connected, or the network is its mode's only one.
         """
-        network = self._networks.get(network_ref)
+        try:
+            network = self._networks.get(network_ref)
+        except NoSuchNetwork:
+            if not force:
+                raise
+            handle = self._catalogue.find(ref)
+            told = f"container {handle.id} is not connected to the network {network_ref}"
+            raise Forbidden(told) from None
         try:
             handle = self._catalogue.find(ref)
         except NotFound:
@@ -101,7 +108,10 @@ class ContainerNetworks:
             raise Forbidden("container sharing network namespace with another container or host "
                             "cannot be connected to any other network")  # fmt: skip
         if kind == "host" or network.name == "host":
-            raise Forbidden("container cannot be connected to host network or disconnected from it")
+            raise Forbidden(
+                "cannot connect container to host network - container must be created in host "
+                "network mode"
+            )
         if kind == "none" or network.name == "none":
             raise Forbidden(
                 "container cannot be connected to multiple networks with one of the networks in "
