@@ -20,7 +20,7 @@ def check(tmp_path: Path, text: str) -> None:
     "text",
     [
         "{}",
-        '{"hosts": ["fd://", "unix:///run/x.sock", "tcp://127.0.0.1:0"]}',
+        '{"hosts": ["fd://", "unix:///run/x.sock", "tcp://127.0.0.1:2375"]}',
         '{"iptables": false}',
     ],
 )
