@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 from wharfie.build.solver.results import DirectoryResult
+from wharfie.build.sources.addresses import refuse_metadata
 from wharfie.build.sources.store import Fetched, FetchedStore
 from wharfie.model.build.graph import SourceOp
 from wharfie.model.errors import InvalidArgument, NotFound
@@ -33,6 +34,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 10
 _NOT_MODIFIED = 304
 _MODE = "0600"
+_FILENAME = "download"
 
 
 class WebSource:
@@ -58,6 +60,9 @@ class WebSource:
             InvalidArgument: no URL we follow, another checksum, too large, or nobody answers.
         """
         attributes = operation.attributes
+        filename = attributes.get("filename") or _FILENAME
+        if filename in (".", "..") or "/" in filename or "\0" in filename:
+            raise InvalidArgument(f"not a file name: {filename[:200]}")
         shape = [attributes.get(name, "") for name in ("filename", "mode", "uid", "gid")]
         address = " ".join([operation.identifier, *shape])
         wanted = attributes.get("checksum", "")
@@ -79,7 +84,11 @@ class WebSource:
             for _ in range(_MAX_REDIRECTS):
                 headers = {"If-None-Match": known.etag} if known and known.etag else {}
                 request = ClientRequest(
-                    method="GET", url=url, headers=headers, tls=await self._context(url)
+                    method="GET",
+                    url=url,
+                    headers=headers,
+                    tls=await self._context(url),
+                    check=refuse_metadata,
                 )
                 async with self._client.exchange(request) as reply:
                     if reply.status in _REDIRECTS and "location" in reply.headers:
@@ -100,7 +109,7 @@ class WebSource:
         modified = reply.headers.get("last-modified", "")
         attributes = operation.attributes
         async with self._store.begin() as directory:
-            path = os.path.join(directory, attributes.get("filename") or "download")
+            path = os.path.join(directory, attributes.get("filename") or _FILENAME)
             with open(path, "wb") as file:
                 digest = await self._write(reply, file)
                 os.fchmod(file.fileno(), int(attributes.get("mode") or _MODE, 8))
