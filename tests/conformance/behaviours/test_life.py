@@ -273,13 +273,18 @@ def test_b068_times_that_have_not_come_are_zero(api: Api) -> None:
 def test_b070_automatic_removal_follows_the_end(api: Api) -> None:
     since = now()
     ref = api.run("true", HostConfig={"AutoRemove": True})
-    api.until("its removal", lambda: api.ask("GET", f"/containers/{ref}/json").status == 404)
-    found = api.events(since, type=["container", "network"])
-    actions = [
-        one["Action"]
-        for one in found
-        if ref in (one["Actor"]["ID"], one["Actor"]["Attributes"].get("container"))
-    ]
+
+    def actions_on_it() -> list[str]:
+        found = api.events(since, type=["container", "network"])
+        return [
+            one["Action"]
+            for one in found
+            if ref in (one["Actor"]["ID"], one["Actor"]["Attributes"].get("container"))
+        ]
+
+    api.until("its removal", lambda: "destroy" in actions_on_it())
+    assert api.ask("GET", f"/containers/{ref}/json").status == 404
+    actions = actions_on_it()
     assert actions.index("die") < actions.index("disconnect") < actions.index("destroy")
 
 

@@ -139,6 +139,9 @@ async def test_who_leaves_cancels_the_pull_and_frees_everything(
     before = len(asyncio.all_tasks())
     pull = asyncio.ensure_future(engine.pull(f"{registry.host}/app:1"))
     await asyncio.to_thread(reached.wait, 20)
+    async with asyncio.timeout(20):
+        while registry.sent < 28 << 20:  # the other ranges are on their way still
+            await asyncio.sleep(0.01)
     pull.cancel()
     async with asyncio.timeout(5):
         await asyncio.gather(pull, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -45,6 +46,7 @@ class BuildImages:
         self._snapshotter = snapshotter
         self._leases = leases
         self._registrar = registrar
+        self._recording = asyncio.Lock()
 
     def lease(self) -> AbstractAsyncContextManager[Lease]:
         """Hold layers inside a block; at its end those that nobody needs are deleted."""
@@ -73,9 +75,16 @@ class BuildImages:
         of the cache alone makes nothing new.
         """
         chains = chain_ids(new.document.rootfs.diff_ids)
-        known = None if new.members else self._equal(new.document, chains)
-        if known is not None:
-            return await self.tag(known, new.names)
+        if new.members:
+            return await self._add(new, chains)
+        # Equal builds that end at the same moment make one image, too.
+        async with self._recording:
+            known = self._equal(new.document, chains)
+            if known is None:
+                return await self._add(new, chains)
+        return await self.tag(known, new.names)
+
+    async def _add(self, new: NewImage, chains: list[ChainId]) -> Image:
         document = dated(new.document, clock.now())
         config = encode_document(document, new.members)
         found = self._descriptors(chains)
