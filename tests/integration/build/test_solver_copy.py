@@ -190,6 +190,16 @@ def test_what_is_there_already_is_merged_or_replaced(
     assert names(solver, context, copy(sources, destination), before=before) == expected
 
 
+def test_a_directory_that_is_there_keeps_its_mode_and_owner(
+    solver: SolvingDaemon, context: Path
+) -> None:
+    before = "mkdir -p /c/deep; chmod 711 /c/deep; chown 5:6 /c/deep"
+    steps = [copy("dir", "/c"), run("stat -c '%a %u:%g' /c/deep; ls /c/deep")]
+    text, error = solve(solver, context, *steps, before=before)
+    assert not error
+    assert text.split() == ["711", "5:6", "three.txt", "two"]
+
+
 @pytest.mark.parametrize(
     ("before", "sources", "destination", "error"),
     [

@@ -242,3 +242,31 @@ def test_ignored_files_are_not_there_and_change_nothing(
     order.vertices[2] = copy("src/x.o", "/c/")
     outcome, _ = solver.solve(order)
     assert "file not found in build context" in outcome.error
+
+
+def test_steps_run_in_the_engine_s_user_namespace() -> None:
+    with SolvingDaemon("--userns-remap", "default") as own:
+        own.start()
+        own.load_busybox()
+        secret = mount("secret", "/run/secrets/s", id="s", uid=3, gid=4)
+        kept = mount("cache", "/kept", id="mapped")
+        stage = mount("bind", "/in", source=1, read_only=True)
+        written = mount("bind", "/inw", source=1)
+        script = (
+            "cut -c1-30 /proc/self/uid_map; stat -c '%u:%g' /run/secrets/s /kept /in/made;"
+            "echo x > /kept/f; echo x > /inw/y; touch /own; stat -c '%u:%g' /own /kept/f"
+        )
+        order = Order(
+            vertices=[
+                own.base(),
+                run("touch /made; chown 7:8 /made"),
+                run(script, [0, 1], mounts=[secret, kept, stage, written]),
+                copy("made", "/c/", [2, 1]),
+                run("stat -c '%u:%g' /own /c/made", [3]),
+            ],
+            secrets={"s": "1"},
+        )
+        text = output(own, order)
+    lines = text.split("\n")
+    assert lines[0].split() != ["0", "0", "4294967295"]
+    assert lines[1:8] == ["3:4", "0:0", "7:8", "0:0", "0:0", "0:0", "7:8"]

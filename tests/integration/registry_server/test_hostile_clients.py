@@ -15,6 +15,7 @@ import pytest
 from support.registry_server import RegistryServer, digest_of, index, manifest, with_digest
 from wharfie.formats.oci.descriptor import OCI_INDEX, OCI_MANIFEST
 from wharfie.registry.config import Config, Limits, Quota, StorageConfig
+from wharfie.registry.storage.local.objects import LocalStaging
 
 UNKNOWN = "sha256:" + "0" * 64
 
@@ -286,3 +287,40 @@ def test_a_client_that_does_not_read_costs_no_thread(tmp_path: Path) -> None:
         assert registry.ask("GET", f"/v2/app/blobs/{digest}").body == data
         for raw in stalled:
             raw.close()
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the specification's form, and the upload goes on once there is room."""
+    with RegistryServer(tmp_path) as registry:
+        location = registry.begin("app")
+        registry.ask("PATCH", location, b"first ")
+
+        async def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as full:
+            full.setattr(LocalStaging, "append", fail)
+            refused = registry.ask("PATCH", location, b"lost")
+            assert (refused.status, refused.codes) == (503, ["UNAVAILABLE"])
+            assert "No space left" in refused.json["errors"][0]["message"]
+        digest = digest_of(b"first second")
+        assert registry.ask("PUT", with_digest(location, digest), b"second").status == 201
+
+
+@pytest.mark.parametrize("chunk", [b"zz\r\n", b"5\r\nab", b"-1\r\n", b"5\nhello\n"])
+def test_a_malformed_body_is_refused(tmp_path: Path, chunk: bytes) -> None:
+    with RegistryServer(tmp_path) as registry:
+        location = registry.begin("app")
+        with socket.create_connection(("127.0.0.1", registry.port), timeout=20) as raw:
+            head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            raw.sendall(head.encode() + chunk)
+            raw.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := raw.recv(65536):
+                answer += piece
+        status = answer.partition(b"\r\n")[0]
+        assert b" 400 " in status
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["errors"][0]["code"]
+        digest = digest_of(b"whole")
+        path = with_digest(registry.begin("app"), digest)
+        assert registry.ask("PUT", path, b"whole").status == 201

@@ -200,11 +200,13 @@ def _resolve(root: int, path: bytes, *, follow_last: bool) -> bytes | None:
         return path
     target = follow(root, path).lstrip(b"/") or b"."
     try:
-        os.close(_open(root, target))
+        is_link = stat.S_ISLNK(status_of(root, target).st_mode)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise of_os_error(error, path) from error
+    if is_link:
+        raise invalid(f"{show(path)}: too many links")
     return target
 
 

@@ -24,7 +24,7 @@ from wharfie.registry.access.limits import (
     client_of,
     is_trusted,
 )
-from wharfie.registry.access.rules import NOBODY, Kind, Principal
+from wharfie.registry.access.rules import NOBODY, Kind, Principal, Rules
 from wharfie.registry.access.tokens import Claims, TokenRefused, Verifier
 from wharfie.registry.errors import Code, Refused
 from wharfie.registry.ports import Asking
@@ -60,6 +60,7 @@ class Logins:
         verifier: of bearer tokens, None where there are none.
         limits: on requests and failed logins.
         trusted: networks of reverse proxies whose X-Forwarded-For is believed.
+        rules: know the certificates that count.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Logins:
         verifier: Verifier | None,
         limits: Limits,
         trusted: Sequence[Network],
+        rules: Rules,
     ) -> None:
+        self._rules = rules
         self._accounts = accounts
         self._verifier = verifier
         self._limits = limits
@@ -95,7 +98,8 @@ class Logins:
         field = headers.get("authorization", "")
         scheme, _, rest = field.strip().partition(" ")
         if not field:
-            return Login(_of_certificate(caller))
+            principal = _of_certificate(caller)
+            return Login(principal if self._rules.knows(principal) else NOBODY)
         if scheme.lower() == "basic" and self._accounts is not None:
             name, password = _parse_basic(rest)
             return Login(await self.log_in(name, password, client))

@@ -47,7 +47,7 @@ def open_gate(config: Config) -> OpenedAccess:
     trusted = [ipaddress.ip_network(text, strict=False) for text in access.trusted_proxies]
     login = _Login(access, config, is_open=rules.admits_anybody())
     verifier = login.verifier
-    logins = Logins(login.accounts, verifier, limits, trusted)
+    logins = Logins(login.accounts, verifier, limits, trusted, rules)
     challenges = Challenges(realm=login.realm, service=login.service)
     is_issuer = login.issuer is not None
     pages: dict[str, Page] = {}

@@ -1,11 +1,12 @@
 """Rules: who may pull, push and delete which repositories.
 
-    users:        names of accounts, `@group`, `cert:COMMON NAME`, `*` (whoever has logged in),
-                  `anonymous` (everybody, also without login)
+    users:        names of accounts, `@group`, `*` (every account), `cert:COMMON NAME`, `cert:*`
+                  (every client certificate), `anonymous` (everybody, also without login)
     repositories: patterns (`patterns.py`); `${user}` in them is the caller's name
     actions:      pull, push, delete
 
-Rules only grant: what none of them grants is refused. A pattern always covers whole names.
+Rules only grant: what none of them grants is refused. A pattern always covers whole names. A
+certificate is nobody unless a rule names it: who has a certificate has not given a password.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class Rules:
             _check(rule, groups)
         self._rules = list(rules)
         self._members = {name: frozenset(members) for name, members in groups.items()}
+        listed = {user for rule in rules for user in rule.users}
+        groups_listed = (user[1:] for user in listed if user.startswith("@"))
+        self._named = listed.union(*(self._members[name] for name in groups_listed))
         self._patterns = {
             text: repository_matcher(text)
             for rule in rules
@@ -91,6 +95,12 @@ class Rules:
         """Tell whether there is something to be had without login."""
         return any("anonymous" in rule.users for rule in self._rules)
 
+    def knows(self, principal: Principal) -> bool:
+        """Tell whether a rule names a client certificate."""
+        if principal.kind is not Kind.CERTIFICATE:
+            return False
+        return str(principal) in self._named or "cert:*" in self._named
+
     def _is_about(self, rule: Rule, principal: Principal) -> bool:
         return any(self._names(user, principal) for user in rule.users)
 
@@ -99,8 +109,8 @@ class Rules:
             return True
         if principal.kind is Kind.ANONYMOUS:
             return False
-        if user == "*":
-            return True
+        if user in ("*", "cert:*"):
+            return (user == "*") is (principal.kind is Kind.ACCOUNT)
         spelt = str(principal)
         if user.startswith("@"):
             return spelt in self._members[user[1:]]
@@ -111,8 +121,9 @@ class Rules:
             pattern = self._patterns.get(text)
             if pattern is None:
                 # A name that is no component of a repository's name cannot stand for one; none
-                # that could widen the pattern gets here.
-                if _COMPONENT.fullmatch(principal.name) is None:
+                # that could widen the pattern gets here. Nor does a certificate an account's.
+                is_account = principal.kind is Kind.ACCOUNT
+                if not is_account or _COMPONENT.fullmatch(principal.name) is None:
                     continue
                 pattern = repository_matcher(text.replace(_USER, principal.name))
             if pattern(repository):

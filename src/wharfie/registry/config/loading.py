@@ -383,6 +383,7 @@ class _Maker:
         proxy = self._document.proxy
         if proxy is not None:
             self._url(("proxy", "remoteurl"), proxy.remoteurl)
+            self._check_secrecy(("proxy", "remoteurl"), proxy.remoteurl, proxy.username)
             found.append(
                 UpstreamConfig(
                     prefix="", url=proxy.remoteurl, username=proxy.username, password=proxy.password
@@ -391,6 +392,7 @@ class _Maker:
         for number, one in enumerate(self._document.wharfie.upstreams):
             path = ("wharfie", "upstreams", str(number))
             self._url((*path, "remoteurl"), one.remoteurl)
+            self._check_secrecy((*path, "remoteurl"), one.remoteurl, one.username)
             prefix = one.prefix.strip("/")
             if prefix and not is_repository(prefix):
                 self._wrong((*path, "prefix"), f"{one.prefix!r} begins no repository's name")
@@ -408,6 +410,10 @@ class _Maker:
                 )
             )
         return tuple(found)
+
+    def _check_secrecy(self, path: Path, url: str, username: str) -> None:
+        if username and url.startswith("http://"):
+            self._reading.warn(path, f"{'.'.join(path)}: the password is sent without TLS")
 
     def _password(self, path: Path, password: str, file: str) -> str:
         if not file:

@@ -18,6 +18,7 @@ from msgspec import structs
 from wharfie.registry.errors import Code, Refused
 from wharfie.registry.ports.access import ANONYMOUS, Access, Action, Ask, Asking
 from wharfie.registry.ports.pages import Page
+from wharfie.registry.ports.storage import NoSuchKey
 from wharfie.registry.ports.watching import Observer, Outcome
 from wharfie.registry.server.exchange import Exchange
 from wharfie.registry.server.refusals import refusal_reply
@@ -125,9 +126,14 @@ class Application:
             code = str(Code.BLOB_UPLOAD_INVALID)
             reply = refusal_reply(Refused(Code.BLOB_UPLOAD_INVALID, str(gone)), self._headers)
         except HttpError as error:
-            # A malformed body: the connection's business.
-            self._tell(request, exchange, status=error.status, begun=begun)
-            raise
+            code = str(Code.UNKNOWN)
+            reply = refusal_reply(Refused(Code.UNKNOWN, str(error)), self._headers)
+            reply = structs.replace(reply, status=error.status)
+        except NoSuchKey as gone:
+            # It was there when the request began.
+            code = str(Code.UNAVAILABLE)
+            _log.warning("%s %s: %s went meanwhile", request.method, request.path, gone)
+            reply = refusal_reply(Refused(Code.UNAVAILABLE, "try again"), self._headers)
         except OSError as error:
             # A full or broken disk is told as such; the log says which.
             _log.exception("%s %s failed", request.method, request.path)

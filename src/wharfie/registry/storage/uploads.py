@@ -267,8 +267,11 @@ class OpenUpload:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.staging.append(*pieces))
                 group.create_task(hashing.add(*pieces))
-        except BaseException:
+        except BaseExceptionGroup as failures:
             # Which of the two have the pieces, nobody knows.
+            hashing.spoil()
+            raise failures.exceptions[0] from None
+        except BaseException:
             hashing.spoil()
             raise
 

@@ -44,7 +44,7 @@ class World:
             name="us", service="us", life=300, refresh_life=1000, clock=lambda: self.now,
         )  # fmt: skip
         limits = Limits(requests=0, burst=0, failures=0, clock=lambda: 0.0)
-        logins = Logins(self.accounts, self.issuer.verifier, limits, [])
+        logins = Logins(self.accounts, self.issuer.verifier, limits, [], rules)
         self.endpoint = TokenEndpoint(self.issuer, logins, self.accounts, rules, limits)
 
     def password(self, text: str) -> None:

@@ -53,7 +53,7 @@ def gate(
     failures: float = 0,
 ) -> Gate:
     limits = Limits(requests=requests, burst=requests, failures=failures, clock=lambda: 0.0)
-    logins = Logins(accounts, issuer.verifier if issuer else None, limits, [])
+    logins = Logins(accounts, issuer.verifier if issuer else None, limits, [], rules)
     if challenges is None:
         challenges = Challenges(realm="ours" if accounts else "")
         if issuer:
@@ -186,7 +186,7 @@ async def test_the_catalogue_shows_what_may_be_pulled(accounts: Accounts, issuer
 async def test_another_servers_catalogue_scope_stands_for_all(issuer: Issuer) -> None:
     limits = Limits(requests=0, burst=0, failures=0, clock=lambda: 0.0)
     ours = Gate(
-        Logins(None, issuer.verifier, limits, []),
+        Logins(None, issuer.verifier, limits, [], all_accounts()),
         all_accounts(),
         limits,
         Challenges(realm="https://auth.example/token", service="us"),
@@ -214,6 +214,22 @@ async def test_certificates_are_known_by_their_common_name(subject: str, may: bo
         assert found.identity.name == "cert:ci"
     else:
         assert (await refusal(ours, asking(subject=subject), PULL)).code is Code.DENIED
+
+
+async def test_a_certificate_is_no_password(accounts: Accounts) -> None:
+    # As with Docker's: with clientcas and htpasswd one needs both.
+    ours = gate(all_accounts(), accounts=accounts)
+    for asks in ([], [PULL]):
+        refused = await refusal(ours, asking(subject="CN=alice"), *asks)
+        assert refused.code is Code.UNAUTHORIZED
+        assert refused.headers
+    await ours.decide(asking(basic("alice", "secret"), subject="CN=other"), [PULL])
+    named = gate(Rules([Rule(["*"], ["team/*"]), Rule(["cert:ci"], ["ci/*"])], {}),
+                 accounts=accounts)  # fmt: skip
+    refused = await refusal(named, asking(subject="CN=alice"), PULL)
+    assert refused.code is Code.UNAUTHORIZED
+    assert (await refusal(named, asking(subject="CN=ci"), PULL)).code is Code.DENIED
+    await named.decide(asking(subject="CN=ci"), [Ask(Action.PULL, "ci/x")])
 
 
 async def test_an_account_is_no_certificate(accounts: Accounts) -> None:

@@ -25,6 +25,7 @@ RULES = Rules(
         Rule(["*"], ["shared/*"], [PULL]),
         Rule(["@team", "cert:ci"], ["team/**"], [PULL, PUSH]),
         Rule(["alice"], ["team/app"], [DELETE]),
+        Rule(["cert:*"], ["ci/*"], [PULL]),
         Rule(["*"], ["home/${user}/**"], [PULL, PUSH, DELETE]),
     ],
     {"team": ["alice"]},
@@ -42,7 +43,9 @@ RULES = Rules(
         (Principal(Kind.ACCOUNT, "ci"), "team/app", set()),
         (Principal(Kind.CERTIFICATE, "alice"), "team/app", set()),
         (ALICE, "home/alice/x", {PULL, PUSH, DELETE}), (ALICE, "home/bob/x", set()),
-        (NOBODY, "home//x", set()),
+        (NOBODY, "home//x", set()), (CI, "home/ci/x", set()), (CI, "shared/a", set()),
+        (CI, "ci/a", {PULL}), (Principal(Kind.CERTIFICATE, "other"), "ci/a", {PULL}),
+        (BOB, "ci/a", set()), (NOBODY, "ci/a", set()),
         # Names that would widen the pattern if they were taken for one.
         (Principal(Kind.ACCOUNT, "**"), "home/bob/x", set()),
         (Principal(Kind.ACCOUNT, "*"), "home/bob/x", set()),
@@ -53,6 +56,15 @@ RULES = Rules(
 )  # fmt: skip
 def test_who_may_what(who: Principal, repository: str, may: set[Action]) -> None:
     assert RULES.allowed(who, repository) == may
+
+
+def test_certificates_count_where_a_rule_names_them() -> None:
+    named = Rules([Rule(["@g", "cert:a"], ["x"], [PULL])], {"g": ["cert:b", "c"]})
+    known = [name for name in "abc" if named.knows(Principal(Kind.CERTIFICATE, name))]
+    assert known == ["a", "b"]
+    assert RULES.knows(CI)
+    assert not all_accounts().knows(CI)
+    assert not everything().knows(CI)
 
 
 def test_the_rules_of_a_registry_without_any() -> None:

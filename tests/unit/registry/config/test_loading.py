@@ -303,6 +303,13 @@ def test_our_own_keys(tmp_path: Path) -> None:
     assert not config.watching.has_page
 
 
+def test_a_password_without_tls_is_warned_of(tmp_path: Path) -> None:
+    text = "proxy:\n  remoteurl: {}\n  username: u\n  password: p\n"
+    (warning,) = of(tmp_path, text.format("http://a")).warnings
+    assert "line 2: proxy.remoteurl: the password is sent without TLS" in warning
+    assert of(tmp_path, text.format("https://a")).warnings == ()
+
+
 def test_s3(tmp_path: Path) -> None:
     config = of(
         tmp_path,
