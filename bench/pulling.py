@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 import images
-from images import FILES, LAYERS, Case, Inside, layer_tar, tree_tar
+from images import FILES, LAYER_BYTES, LAYERS, Case, Inside, tree_tar
+from measuring.trees import layer_tar
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 FIGURES = ("layers", "files", "same", "push")
@@ -25,7 +26,9 @@ class InsidePulling(Inside):
     """The measuring program, run inside the daemon's namespaces, beside the registry."""
 
     def layers(self) -> None:
-        case = Case(self.disk, "layers", [layer_tar(number) for number in range(LAYERS)])
+        case = Case(
+            self.disk, "layers", [layer_tar(number, LAYER_BYTES) for number in range(LAYERS)]
+        )
         self._compare_pull(case, f"pull {LAYERS} layers, 300 MB")
 
     def files_(self) -> None:
@@ -33,7 +36,7 @@ class InsidePulling(Inside):
         self._compare_pull(case, f"pull {FILES} files")
 
     def same(self) -> None:
-        case = Case(self.disk, "same", [layer_tar(0)])
+        case = Case(self.disk, "same", [layer_tar(0, LAYER_BYTES)])
         self._publish(case)
         self._pull(case)
         self.bench.measure(
@@ -46,7 +49,7 @@ class InsidePulling(Inside):
         self._remove(case)
 
     def push(self) -> None:
-        layers = [layer_tar(number) for number in range(LAYERS)]
+        layers = [layer_tar(number, LAYER_BYTES) for number in range(LAYERS)]
         plain = Case(self.disk, "plain", layers, packed=False)
         archives = Case(self.disk, "packed", layers)
         self.bench.measure(

@@ -129,6 +129,10 @@ class RegistryServer(Client):
             config,
             http=structs.replace(config.http, addr="127.0.0.1:0", drain=2.0),
             storage=structs.replace(config.storage, root=str(root)),
+            # Its lines would stand among those of the tests.
+            watching=structs.replace(
+                config.watching, log=structs.replace(config.watching.log, has_access=False)
+            ),
         )
         self.errors: list[dict] = []
         self.registry: Registry

@@ -162,6 +162,39 @@ def test_b175_host_discards_published_ports(api: Api) -> None:
     assert not api.inspect(made["Id"])["NetworkSettings"]["Ports"]
 
 
+def test_b163_an_interface_is_called_as_its_endpoint_says(api: Api, network: Network) -> None:
+    option = "com.docker.network.endpoint.ifname"
+    first, second = network(), network()
+    ends = {first: {"DriverOpts": {option: "lan0"}}, second: {}}
+    host = {"NetworkMode": first}
+    networking = {"EndpointsConfig": ends}
+    ref = api.run("sleep", "600", HostConfig=host, NetworkingConfig=networking)
+    links = api.exec(ref, "ip", "-o", "link")[1]
+    assert " lan0@" in links
+    assert " eth" in links
+    third = network()
+    body = {"Container": ref, "EndpointConfig": {"DriverOpts": {option: "lan0"}}}
+    reply = api.ask("POST", f"/networks/{third}/connect", body)
+    assert reply.status >= 400
+    assert "lan0" in reply.message
+    body["EndpointConfig"] = {"DriverOpts": {option: "wan0"}}
+    api.do("POST", f"/networks/{third}/connect", body)
+    assert " wan0@" in api.exec(ref, "ip", "-o", "link")[1]
+    bad = {first: {"DriverOpts": {option: "much/too/long/for/that"}}}
+    made = api.create("true", HostConfig=host, NetworkingConfig={"EndpointsConfig": bad})
+    assert api.ask("POST", f"/containers/{made}/start").status >= 400
+
+
+def test_b158_a_subnet_is_shown_as_it_was_asked_for(api: Api, network: Network) -> None:
+    config = [{"Subnet": "10.231.78.0/24"}]
+    name = network(IPAM={"Config": config})
+    shown = api.get(f"/networks/{name}")["IPAM"]["Config"]
+    assert [{key: value for key, value in one.items() if value} for one in shown] == config
+    ref = api.run("sleep", "600", HostConfig={"NetworkMode": name})
+    assert endpoint(api, ref, name)["Gateway"] == "10.231.78.1"
+    assert api.get(f"/networks/{network()}")["IPAM"]["Config"][0]["Gateway"]
+
+
 def test_b178_a_sandbox_while_it_runs(api: Api) -> None:
     ref = api.run("sleep", "600")
     settings = api.inspect(ref)["NetworkSettings"]

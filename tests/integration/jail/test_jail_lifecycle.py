@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -102,6 +104,36 @@ async def test_a_worker_holds_next_to_nothing(archiver, base) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_blob_on_its_way_is_not_the_workers_to_write(archiver, base) -> None:
+    """Its digest is checked when it is whole: a worker taken over must not change it after."""
+    begun = asyncio.Event()
+
+    async def growth() -> AsyncIterator[int]:
+        begun.set()
+        await asyncio.Event().wait()
+        yield 0
+
+    with tempfile.TemporaryFile() as blob:
+        unpacking = asyncio.get_running_loop().create_task(
+            archiver.unpack_growing(
+                blob.fileno(), str(base / "root"), size=1 << 20, growth=growth()
+            )
+        )
+        await begun.wait()
+        (worker,) = children(zygote_of(archiver))
+        status = os.fstat(blob.fileno())
+        flags = []
+        for fd in os.listdir(f"/proc/{worker}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(f"/proc/{worker}/fd/{fd}"), status):
+                    info = Path(f"/proc/{worker}/fdinfo/{fd}").read_text()
+                    flags.append(int(info.partition("flags:\t")[2].split()[0], 8))
+        unpacking.cancel()
+        await asyncio.wait([unpacking])
+    assert flags
+    assert {flag & os.O_ACCMODE for flag in flags} == {os.O_RDONLY}
 
 
 async def test_cancellation_kills_the_worker(archiver, base) -> None:

@@ -165,7 +165,7 @@ def test_an_upload_survives_a_kill(tmp_path: Path) -> None:
     location = ""
     for turn in range(3):
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=serve, args=(str(tmp_path), sender), daemon=True)
+        process = context.Process(target=serve, args=(str(tmp_path), sender, 3600.0), daemon=True)
         process.start()
         host, _, port = receiver.recv().rpartition(":")
         client = Client(host, int(port))

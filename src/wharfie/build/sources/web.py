@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 from wharfie.build.solver.results import DirectoryResult
+from wharfie.build.sources.addresses import refuse_metadata
 from wharfie.build.sources.store import Fetched, FetchedStore
 from wharfie.model.build.graph import SourceOp
 from wharfie.model.errors import InvalidArgument, NotFound
@@ -79,7 +80,11 @@ class WebSource:
             for _ in range(_MAX_REDIRECTS):
                 headers = {"If-None-Match": known.etag} if known and known.etag else {}
                 request = ClientRequest(
-                    method="GET", url=url, headers=headers, tls=await self._context(url)
+                    method="GET",
+                    url=url,
+                    headers=headers,
+                    tls=await self._context(url),
+                    check=refuse_metadata,
                 )
                 async with self._client.exchange(request) as reply:
                     if reply.status in _REDIRECTS and "location" in reply.headers:

@@ -123,7 +123,7 @@ class AddressBook:
             shared: the subnets are of a network outside, where others have some too.
 
         Returns:
-            `ipam` with subnets and gateways filled in.
+            `ipam` with chosen subnets and their gateways filled in.
 
         Raises:
             InvalidArgument: malformed wishes, or no free subnet.
@@ -158,7 +158,8 @@ class AddressBook:
                     IPAMConfig(
                         subnet=str(subnet),
                         ip_range=wish.ip_range,
-                        gateway=str(book.gateway),
+                        # Who asked for a subnet is shown what was asked for, as by Docker.
+                        gateway=wish.gateway if wished is not None else str(book.gateway),
                         aux_addresses=wish.aux_addresses,
                     )
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -12,7 +13,7 @@ from wharfie.drivers.network.addresses import AddressBook
 from wharfie.drivers.network.departures import Departures
 from wharfie.drivers.network.firewall.ruleset import NetworkRules
 from wharfie.drivers.network.links import HostLinks, enable_ipv6
-from wharfie.drivers.network.options import BridgeOptions
+from wharfie.drivers.network.options import BridgeOptions, interface_name
 from wharfie.drivers.network.remote import RemoteNetwork
 from wharfie.drivers.network.sandbox import FIRST_INDEX, BridgePort, SandboxFactory, Veth
 from wharfie.drivers.network.sublinks import SublinkOptions, create_sublink
@@ -133,6 +134,7 @@ class EndpointMaker:
                 with the sandbox.
         """
         wished = parse_mac(settings.mac_address)
+        called = interface_name(settings)
         addresses = self._lease(network, settings)
         mac = wished or _mac_of(addresses)
         veth: Veth | None = None
@@ -158,14 +160,14 @@ class EndpointMaker:
                 self._factory.attach(veth, network.port)
             plan = _Plan(
                 network,
-                name=self._name_of(veth, network, position),
+                name=called or self._name_of(veth, network, position),
                 mac=mac,
                 addresses=addresses,
                 default_route=default_route,
                 gateways=gateways,
             )
             self._configure(netlink, namespace, veth, plan)
-        except (OSError, EngineError):
+        except (OSError, EngineError) as error:
             if veth is not None and network.remote is not None:
                 network.remote.leave(endpoint_id)
             if veth is None or position is None:
@@ -174,6 +176,8 @@ class EndpointMaker:
                     self._book.free(network.record.id, address)
             else:
                 self._departures.add([_endpoint(network, veth, addresses, endpoint_id)])
+            if isinstance(error, OSError) and called and error.errno == errno.EEXIST:
+                raise Conflict(f'error renaming interface to "{called}": file exists') from error
             raise
         veth.mac = mac or veth.mac
         made = _endpoint(network, veth, addresses, endpoint_id, settings.dns_names or [])

@@ -13,7 +13,7 @@ from msgspec import Struct
 from wharfie.drivers.network.settings import ANY_HOST
 from wharfie.model.errors import InvalidArgument
 from wharfie.model.ids import short
-from wharfie.model.network import Network
+from wharfie.model.network import EndpointSettings, Network
 
 BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
@@ -25,6 +25,7 @@ GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4"
 GATEWAY_MODE_IPV6 = "com.docker.network.bridge.gateway_mode_ipv6"
 INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
 INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
+INTERFACE_NAME = "com.docker.network.endpoint.ifname"
 MTU = "com.docker.network.driver.mtu"
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -83,6 +84,16 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
             mtu=_mtu(options.get(MTU, "")),
             modes=(_mode(network, GATEWAY_MODE), _mode(network, GATEWAY_MODE_IPV6)),
         )
+
+
+def interface_name(settings: EndpointSettings) -> str:
+    """The name an endpoint's interface is to have inside, "" for the next.
+
+    Raises:
+        InvalidArgument: no interface can be called so.
+    """
+    wished = (settings.driver_opts or {}).get(INTERFACE_NAME, "")
+    return _name(wished, INTERFACE_NAME) if wished else ""
 
 
 def _flag(options: dict[str, str], key: str, *, default: bool) -> bool:

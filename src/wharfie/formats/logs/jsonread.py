@@ -75,6 +75,8 @@ def _split(
     text_start, text_end = len(_HEAD), 1 - len(ending)
     pieces: list[bytes] = []
     while start < size and data.startswith(_HEAD, start):
+        if not data.endswith(ending, start, data.find(b"\n", start) + 1):
+            break  # the next run's first line: not worth a window
         end = data.rfind(b"\n", start, min(start + window, size)) + 1
         if not end:
             break
@@ -82,7 +84,13 @@ def _split(
         is_over = _cut_others(rows, ending[:-1])
         end = start + sum(map(len, rows)) + len(rows) if is_over else end
         found = [row[text_start:text_end] for row in rows]
-        if separator.join(found) + ending != data[start + text_start : end]:
+        joined = separator.join(found)
+        middle = start + text_start + len(joined)
+        if not (
+            data.startswith(joined, start + text_start)
+            and data.startswith(ending, middle)
+            and middle + len(ending) == end
+        ):
             count = _count_alike(rows, ending[:-1])
             del found[count:]
             end = start + sum(map(len, rows[:count])) + count

@@ -166,3 +166,22 @@ def build_header(fields: Ustar) -> bytes:
         )
     )
     return b"%b%06o\0 %b" % (block[:148], sum(block), block[156:])
+
+
+def build_plain_header(
+    path: bytes, numbers: tuple[int, int, int, int, int], type_flag: bytes
+) -> bytes:
+    """As `build_header`, of what most members are: short name, no link, no device.
+
+    Args:
+        path: at most 100 bytes.
+        numbers: mode, uid, gid, size, mtime, all of which fit.
+        type_flag: one byte.
+    """
+    start = path.ljust(100, b"\0") + b"%07o\0%07o\0%07o\0%011o\0%011o\0" % numbers
+    total = sum(start) + _SUM_OF_REST + type_flag[0]
+    return b"%b%06o\0 %b%b" % (start, total, type_flag, _REST)
+
+
+_REST = bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
+_SUM_OF_REST = sum(_REST) + sum(b"        ")

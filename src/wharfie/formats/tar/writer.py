@@ -7,11 +7,12 @@ for what ustar cannot say. Names that are no UTF-8 go out as they are, marked hd
 from __future__ import annotations
 
 from wharfie.formats.tar import pax
-from wharfie.formats.tar.header import BLOCK, Ustar, build_header
+from wharfie.formats.tar.header import BLOCK, Ustar, build_header, build_plain_header
 from wharfie.formats.tar.member import Kind, Member
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
 
+_NO_DEVICE = (0, 0)
 _NANOSECONDS = 1_000_000_000
 _NAME = 100
 _PREFIX = 155
@@ -30,6 +31,11 @@ def encode_member(member: Member) -> bytes:
 
     Sparse members are written in full, so their content must have holes filled with zeroes.
     """
+    seconds, fraction = divmod(member.mtime, _NANOSECONDS)
+    if _is_plain(member) and not fraction and 0 <= seconds <= _MAX_11_DIGITS:
+        size = member.size if member.kind is Kind.FILE else 0
+        numbers = (member.mode, member.uid, member.gid, size, seconds)
+        return build_plain_header(member.path, numbers, member.kind.value)
     records: list[tuple[bytes, bytes]] = []
     path, prefix = _split(member.path)
     if path is None or not member.path.isascii():
@@ -42,7 +48,6 @@ def encode_member(member: Member) -> bytes:
     uid = _limit(records, b"uid", member.uid, _MAX_7_DIGITS)
     gid = _limit(records, b"gid", member.gid, _MAX_7_DIGITS)
     size = _limit(records, b"size", member.size, _MAX_11_DIGITS)
-    seconds, fraction = divmod(member.mtime, _NANOSECONDS)
     if fraction or not 0 <= seconds <= _MAX_11_DIGITS:
         records.append((b"mtime", pax.format_time(member.mtime)))
         seconds = min(max(seconds, 0), _MAX_11_DIGITS)
@@ -65,6 +70,19 @@ def encode_member(member: Member) -> bytes:
     )
     header = build_header(fields)
     return _extended(member.path, seconds, records) + header if records else header
+
+
+def _is_plain(member: Member) -> bool:
+    """Tell whether nothing but perhaps the time needs more than the usual fields."""
+    return (
+        not (member.xattrs or member.link or member.atime is not None)
+        and len(member.path) <= _NAME
+        and member.path.isascii()
+        and member.uid <= _MAX_7_DIGITS
+        and member.gid <= _MAX_7_DIGITS
+        and member.size <= _MAX_11_DIGITS
+        and member.device == _NO_DEVICE
+    )
 
 
 def _extended(path: bytes, seconds: int, records: list[tuple[bytes, bytes]]) -> bytes:

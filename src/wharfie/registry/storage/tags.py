@@ -21,7 +21,8 @@ class Tags:
     def __init__(self, store: ByteStore) -> None:
         self._store = store
         self._lists: OrderedDict[str, Sequence[str]] = OrderedDict()
-        self._changes = 0
+        self._readers = 0
+        self._changes: dict[str, int] = {}
 
     async def get(self, repository: str, tag: str) -> Digest:
         """What a tag is; NoSuchKey when it is nothing."""
@@ -41,10 +42,9 @@ class Tags:
 
     def changed(self, repository: str, tag: str) -> None:
         """A tag was set: lists that lack it are out of date."""
-        self._changes += 1
         known = self._lists.get(repository)
-        if known is not None and not _holds(known, tag):
-            del self._lists[repository]
+        if known is None or not _holds(known, tag):
+            self.forget(repository)
 
     async def delete(self, repository: str, tag: str) -> None:
         """Remove a tag, with what it was."""
@@ -59,16 +59,27 @@ class Tags:
         if known is not None:
             self._lists.move_to_end(repository)
             return known
-        changes = self._changes
+        before = self._changes.setdefault(repository, 0)
+        self._readers += 1
+        try:
+            found = await self._read(repository)
+            is_current = self._changes[repository] == before
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._changes.clear()
+        if self._store.is_exclusive and is_current:
+            self._lists[repository] = found
+            if len(self._lists) > _REMEMBERED:
+                self._lists.popitem(last=False)
+        return found
+
+    async def _read(self, repository: str) -> Sequence[str]:
         found: list[str] = []
         for number, name in enumerate(await self._store.names(layout.tags(repository)), 1):
             if await self._is_set(repository, name):
                 found.append(name)
             await breathe(number)
-        if self._store.is_exclusive and changes == self._changes:
-            self._lists[repository] = found
-            if len(self._lists) > _REMEMBERED:
-                self._lists.popitem(last=False)
         return found
 
     async def of(self, repository: str, digest: str) -> Sequence[str]:
@@ -84,8 +95,9 @@ class Tags:
         return found
 
     def forget(self, repository: str) -> None:
-        """Read the list anew when next asked."""
-        self._changes += 1
+        """Read the list anew when next asked; one being read is not remembered."""
+        if repository in self._changes:
+            self._changes[repository] += 1
         self._lists.pop(repository, None)
 
     async def _is_set(self, repository: str, tag: str) -> bool:

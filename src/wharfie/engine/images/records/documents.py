@@ -27,7 +27,9 @@ def decode_config(data: bytes) -> ImageDocument:
         document = decode(data, ImageDocument, what="image config", limit=MAX_CONFIG)
         for diff_id in document.rootfs.diff_ids:
             parse_sha256(diff_id)
-    except (DocumentError, DigestError) as error:
+    except DocumentError as error:
+        raise InvalidArgument(str(error)) from None
+    except DigestError as error:
         raise InvalidArgument(f"invalid image config: {error}") from None
     if document.rootfs.type != "layers":
         raise InvalidArgument(f"unsupported root file system {document.rootfs.type[:40]!r}")

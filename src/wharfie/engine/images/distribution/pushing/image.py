@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
 
 from msgspec import Struct, structs
 
@@ -82,11 +83,13 @@ class ImagePush:
             if kept is not None:
                 data, manifest = kept
                 layers = manifest.layers
+                await self._send_layers(names, _each(layers), reference)
             else:
-                layers = await self._compressed(image, lease)
+                layers = []
+                making = self._compressed(image, lease, layers)
+                await self._send_layers(names, making, reference)
                 manifest = _docker_manifest(image, layers, self._ports.content)
                 data = encode_manifest(manifest)
-            await self._send_layers(names, layers, reference)
             await self._send_config(image, manifest.config)
             kind = manifest.media_type or DOCKER_MANIFEST
             digest = await self._repository.put_manifest(reference.tag, kind, data)
@@ -122,9 +125,10 @@ class ImagePush:
                 return True
         return False
 
-    async def _compressed(self, image: Image, lease: Lease) -> list[Descriptor]:
-        """Blobs of the layers that every registry and client can read."""
-        layers: list[Descriptor] = []
+    async def _compressed(
+        self, image: Image, lease: Lease, layers: list[Descriptor]
+    ) -> AsyncGenerator[Descriptor]:
+        """Blobs of the layers that every registry and client can read, one by one into `layers`."""
         for number, _ in enumerate(image.document.rootfs.diff_ids):
             known = image.layers[number] if number < len(image.layers) else None
             content = self._ports.content
@@ -132,25 +136,28 @@ class ImagePush:
                 layers.append(
                     Descriptor(media_type=DOCKER_LAYER_GZIP, digest=known.digest, size=known.size)
                 )
-                continue
-            # One after the other: each takes all processors, and room on the disk.
-            fd = await self._ports.tars.open(image, number)
-            try:
-                layers.append(await compress(fd, content, lease))
-            finally:
-                os.close(fd)
-        return layers
+            else:
+                # One after the other: each takes all processors, and room on the disk.
+                fd = await self._ports.tars.open(image, number)
+                try:
+                    layers.append(await compress(fd, content, lease))
+                finally:
+                    os.close(fd)
+            yield layers[-1]
 
     async def _send_layers(
-        self, names: list[str], layers: list[Descriptor], reference: Reference
+        self, names: list[str], layers: AsyncGenerator[Descriptor], reference: Reference
     ) -> None:
-        pending: dict[Digest, str] = {}
-        for name, layer in zip(names, layers, strict=True):
-            pending.setdefault(layer.digest, name)
+        """Send layers as they are made, each once."""
+        begun: set[Digest] = set()
+        waiting = iter(names)
         try:
-            async with asyncio.TaskGroup() as group:
-                for layer in {layer.digest: layer for layer in layers}.values():
-                    group.create_task(self._send_layer(pending[layer.digest], layer, reference))
+            async with asyncio.TaskGroup() as group, aclosing(layers):
+                async for layer in layers:
+                    name = next(waiting)
+                    if layer.digest not in begun:
+                        begun.add(layer.digest)
+                        group.create_task(self._send_layer(name, layer, reference))
         except BaseExceptionGroup as failures:
             # One reason is enough for the user: the others are mostly its consequences.
             raise failures.exceptions[0] from None
@@ -223,6 +230,11 @@ class ImagePush:
                 digests=sorted({*known.digests, f"{reference.name}@{manifest.digest}"}),
             )
             await self._ports.registrar.add(changed)
+
+
+async def _each(layers: list[Descriptor]) -> AsyncGenerator[Descriptor]:
+    for layer in layers:
+        yield layer
 
 
 def _of_registry(reference: Reference, names: Iterable[str]) -> list[Reference]:
