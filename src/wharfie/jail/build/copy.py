@@ -20,6 +20,7 @@ from msgspec import structs
 from wharfie.formats.filemode import InvalidMode, ModeChange, parse_mode
 from wharfie.formats.tar import FormatError, Kind, Member, Reader
 from wharfie.jail import names
+from wharfie.jail.build.links import through_links
 from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, walk
 from wharfie.jail.errors import JobError, invalid, of_os_error, show
 from wharfie.jail.inflate import Source, chunks
@@ -37,7 +38,6 @@ _SPECIAL = 0o7000
 _ROOT = (0, 0)
 _PARENT_MODE = 0o755
 _SLICE = 1 << 30
-_MAX_LINKS = 40
 _MAX_LINKED = 1000
 """Directories with first names of linked files that are kept open; further ones are copied."""
 _NO_COPY_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -119,22 +119,8 @@ class Copier:
         elif is_directory or self._is_directory(destination):
             self._place(found, status, destination, found.given.rpartition(b"/")[2])
         else:
-            above, _, name = self._through_links(destination).rpartition(b"/")
+            above, _, name = through_links(self._root, destination).rpartition(b"/")
             self._place(found, status, above or b"/", name)
-
-    def _through_links(self, path: bytes) -> bytes:
-        """Where a file named as destination is written to: a link there is followed, inside."""
-        for _ in range(_MAX_LINKS):
-            above, _, name = path.rpartition(b"/")
-            try:
-                with _opened_parent(self._root, path) as (parent, last):
-                    link = os.readlink(last or name, dir_fd=parent)
-            except OSError:
-                return path
-            path = link if link.startswith(b"/") else above + b"/" + link
-            if path.endswith((b"/", b"/.", b"/..")):
-                break
-        raise invalid(f"{show(path)}: a symlink that leads nowhere")
 
     def _place(self, found: Found, status: os.stat_result, directory: bytes, name: bytes) -> None:
         """Put a file or a tree under a name into a directory; "" is the directory itself."""
