@@ -19,6 +19,7 @@ import uvloop
 from wharfie import __version__
 from wharfie.api.versions import CEILING, spell
 from wharfie.daemon import logrus, stuck
+from wharfie.daemon.checking import check_start
 from wharfie.daemon.config import Config, ConfigError, Places, load_config
 from wharfie.daemon.config.explain import explain_command
 from wharfie.daemon.config.flags import UsageError, parse_flags, usage
@@ -61,6 +62,8 @@ def main() -> int:
         return 0
     try:
         config = load_config(flags, places)
+        if flags.get("validate"):
+            check_start(config)
     except ConfigError as error:
         logrus.complain(str(error))
         return 1

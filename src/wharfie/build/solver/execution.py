@@ -115,7 +115,8 @@ def _step_of(operation: ExecOp, host: HostConfig, root: int, mounts: MountSet) -
         id=ContainerId(generate_id()),
         rootfs=root,
         arguments=operation.arguments,
-        environment=[*operation.environment, *operation.proxies, *mounts.environment],
+        # What the Dockerfile sets wins over the caller's proxies.
+        environment=[*operation.proxies, *operation.environment, *mounts.environment],
         user=operation.user,
         directory=operation.directory,
         host=host,

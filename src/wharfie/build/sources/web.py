@@ -34,6 +34,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 10
 _NOT_MODIFIED = 304
 _MODE = "0600"
+_FILENAME = "download"
 
 
 class WebSource:
@@ -59,6 +60,9 @@ class WebSource:
             InvalidArgument: no URL we follow, another checksum, too large, or nobody answers.
         """
         attributes = operation.attributes
+        filename = attributes.get("filename") or _FILENAME
+        if filename in (".", "..") or "/" in filename or "\0" in filename:
+            raise InvalidArgument(f"not a file name: {filename[:200]}")
         shape = [attributes.get(name, "") for name in ("filename", "mode", "uid", "gid")]
         address = " ".join([operation.identifier, *shape])
         wanted = attributes.get("checksum", "")
@@ -105,7 +109,7 @@ class WebSource:
         modified = reply.headers.get("last-modified", "")
         attributes = operation.attributes
         async with self._store.begin() as directory:
-            path = os.path.join(directory, attributes.get("filename") or "download")
+            path = os.path.join(directory, attributes.get("filename") or _FILENAME)
             with open(path, "wb") as file:
                 digest = await self._write(reply, file)
                 os.fchmod(file.fileno(), int(attributes.get("mode") or _MODE, 8))

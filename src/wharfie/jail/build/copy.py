@@ -20,6 +20,8 @@ from msgspec import structs
 from wharfie.formats.filemode import InvalidMode, ModeChange, parse_mode
 from wharfie.formats.tar import FormatError, Kind, Member, Reader
 from wharfie.jail import names
+from wharfie.jail.build.contents import copy_bytes
+from wharfie.jail.build.directories import PARENT_MODE, make, make_directories, open_below
 from wharfie.jail.build.links import through_links
 from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, walk
 from wharfie.jail.errors import JobError, invalid, of_os_error, show
@@ -36,13 +38,9 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SPECIAL = 0o7000
 _ROOT = (0, 0)
-_PARENT_MODE = 0o755
-_SLICE = 1 << 30
 _MAX_LINKED = 1000
 """Directories with first names of linked files that are kept open; further ones are copied."""
-_NO_COPY_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _NO_XATTRS = {errno.ENOTSUP, errno.EPERM}
-_READ = 1 << 20
 _PROBE = 1 << 16
 
 
@@ -137,8 +135,8 @@ class Copier:
         made = not self._exists(directory)
         target = self._make_directory(directory)
         if name:
-            made = _make(target, name)
-            above, target = target, _open_below(target, name)
+            made = make(target, name)
+            above, target = target, open_below(target, name)
             os.close(above)
             directory = directory.rstrip(b"/") + b"/" + name
         if made or (name and self._plan.selection.parents):
@@ -178,8 +176,8 @@ class Copier:
         """The directory that a directory is copied to."""
         if self._plan.is_layer:
             self._uncover(above, entry)
-        made = _make(above.fd, entry.name)
-        fd = _open_below(above.fd, entry.name)
+        made = make(above.fd, entry.name)
+        fd = open_below(above.fd, entry.name)
         if not made and not self._plan.is_layer:
             return _Open(fd, entry.path, None)  # what is there stays as it is
         opened = _Open(fd, entry.path, entry.status, above.is_fresh, above.is_plain)
@@ -210,9 +208,9 @@ class Copier:
         above = stack[-1]
         done = above.path
         for name in path[len(done) :].strip(b"/").split(b"/"):
-            _make(above.fd, name)
+            make(above.fd, name)
             done = done + b"/" + name if done else name
-            fd = _open_below(above.fd, name)
+            fd = open_below(above.fd, name)
             above = _Open(fd, done, None, above.is_fresh, above.is_plain)
             stack.append(above)
 
@@ -284,7 +282,7 @@ class Copier:
             mode = self._wanted(status)
             to = self._create(target, name, mode)
             try:
-                _copy_bytes(fd, to, status)
+                copy_bytes(fd, to, status)
                 _set_xattrs(to, fd)
                 owner = self._owner or (status.st_uid, status.st_gid)
                 if is_plain and owner == _ROOT and not mode & _SPECIAL:
@@ -371,7 +369,7 @@ class Copier:
 
     def _make_directory(self, path: bytes) -> int:
         """Open a directory of the destination; those that are missing belong to the new owner."""
-        return make_directories(self._root, path, _PARENT_MODE, self._owner or (0, 0))
+        return make_directories(self._root, path, PARENT_MODE, self._owner or (0, 0))
 
     def _make_parents(self, found: Found, parts: list[bytes], destination: bytes) -> bytes:
         """With `--parents`: the directories above a file, as they are in the source."""
@@ -379,8 +377,8 @@ class Copier:
         current = self._make_directory(destination)
         for number, name in enumerate(parts[:-1]):
             path = b"/".join([*leading, *parts[: number + 1]])
-            made = _make(current, name)
-            below = _open_below(current, name)
+            made = make(current, name)
+            below = open_below(current, name)
             os.close(current)
             current = below
             destination = destination.rstrip(b"/") + b"/" + name
@@ -433,60 +431,6 @@ def _is_opaque(entry: Entry) -> bool:
         os.close(fd)
 
 
-def make_directories(root: int, path: bytes, mode: int, owner: tuple[int, int]) -> int:
-    """Open a directory below a root, making what is missing; links inside are followed.
-
-    Raises:
-        JobError: something that is no directory is in the way.
-    """
-    try:
-        return openat2.open_in_root(root, path.strip(b"/") or b".", os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        pass
-    except NotADirectoryError:
-        raise invalid(f"cannot copy to non-directory: {show(path)}") from None
-    above, _, name = path.rstrip(b"/").rpartition(b"/")
-    parent = make_directories(root, above, mode, owner)
-    try:
-        try:
-            os.mkdir(name, mode, dir_fd=parent)
-        except FileExistsError:
-            raise invalid(f"{show(path)}: a symlink that leads nowhere") from None
-        made = _open_below(parent, name)
-    finally:
-        os.close(parent)
-    os.fchown(made, *owner)
-    os.fchmod(made, mode)
-    return made
-
-
-def _make(above: int, name: bytes) -> bool:
-    """Make a directory unless it is there; tells whether it was made."""
-    try:
-        os.mkdir(name, _PARENT_MODE, dir_fd=above)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _open_below(above: int, name: bytes) -> int:
-    """Open a directory below one of the destination.
-
-    A link there is followed inside of the root, as Docker does: the kernel walks the path from
-    the worker's root, so that it cannot lead out.
-    """
-    try:
-        return os.open(name, O_READ_DIRECTORY, dir_fd=above)
-    except OSError as error:
-        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
-            raise
-    flags = O_READ_DIRECTORY & ~os.O_NOFOLLOW
-    try:
-        return openat2.openat2(above, name, flags, openat2.RESOLVE_NO_MAGICLINKS)
-    except OSError:
-        raise invalid(f"cannot copy to non-directory: {show(name)}") from None
-
-
 @contextmanager
 def _opened_parent(root: int, path: bytes) -> Iterator[tuple[int, bytes]]:
     above, _, name = path.rpartition(b"/")
@@ -499,56 +443,6 @@ def _opened_parent(root: int, path: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _is_below(path: bytes, directory: bytes) -> bool:
     return not directory or path == directory or path.startswith(directory + b"/")
-
-
-def _copy_bytes(source: int, target: int, status: os.stat_result) -> None:
-    size = status.st_size
-    if not size:
-        return
-    if status.st_blocks * 512 >= size:
-        _copy_range(source, target, 0, size)
-        return
-    position = 0
-    while position < size:
-        try:
-            start = os.lseek(source, position, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno != errno.ENXIO:
-                raise
-            break  # nothing but a hole up to the end
-        position = os.lseek(source, start, os.SEEK_HOLE)
-        os.lseek(target, start, os.SEEK_SET)
-        os.lseek(source, start, os.SEEK_SET)
-        _copy_range(source, target, start, position - start)
-    os.ftruncate(target, size)
-
-
-def _copy_range(source: int, target: int, start: int, left: int) -> None:
-    """Copy from where both descriptors stand."""
-    if left <= _PROBE:
-        data = os.read(source, left)
-        if len(data) == left:
-            _write(target, data)
-            return
-        os.lseek(source, start, os.SEEK_SET)
-    while left:
-        try:
-            done = os.copy_file_range(source, target, min(left, _SLICE))
-        except OSError as error:
-            if error.errno not in _NO_COPY_RANGE:
-                raise
-            data = os.read(source, min(left, _READ))
-            _write(target, data)
-            done = len(data)
-        if not done:
-            return  # it became shorter
-        left -= done
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _set_xattrs(target: int, source: int) -> bool:

@@ -6,14 +6,13 @@ import os
 
 from wharfie.formats.filemode import InvalidMode, parse_mode
 from wharfie.jail import names
-from wharfie.jail.build.copy import make_directories
+from wharfie.jail.build.directories import PARENT_MODE, make_directories
 from wharfie.jail.errors import invalid, of_os_error, show
 from wharfie.jail.protocol import MakeDirectories, WriteFile
 from wharfie.jail.tree import O_PATH_DIRECTORY
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = 1 << 20
-_PARENT_MODE = 0o755
 
 
 def make_directory(task: MakeDirectories) -> None:
@@ -30,7 +29,7 @@ def write_file(task: WriteFile, data: int) -> None:
     path = names.clean(b"/" + os.fsencode(task.path))
     above, _, name = path.rpartition(b"/")
     try:
-        directory = make_directories(_root(), above or b"/", _PARENT_MODE, task.owner)
+        directory = make_directories(_root(), above or b"/", PARENT_MODE, task.owner)
         _write(task, data, directory, name)
     except OSError as error:
         raise of_os_error(error, path) from error

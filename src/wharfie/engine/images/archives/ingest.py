@@ -13,6 +13,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -162,9 +163,10 @@ async def ingest(
     archive = Archive(content, lease, known)
     intake = _Intake(archive, content, lease, limits, arrived)
     try:
-        async for data in inflated(source, content, limits):
-            for event in intake.reader.feed(data):
-                await intake.take(event)
+        async with aclosing(inflated(source, content, limits)) as pieces:
+            async for data in pieces:
+                for event in intake.reader.feed(data):
+                    await intake.take(event)
         intake.finish()
     except (FormatError, DocumentError, JobError) as error:
         raise InvalidArgument(f"invalid archive: {error}") from None
@@ -372,7 +374,7 @@ def _next_batch(pieces: Iterator[bytes]) -> bytes:
 
 async def inflated(
     source: AsyncIterator[bytes], content: ContentStore, limits: Limits
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """A stream, decompressed if it is compressed.
 
     Raises:
@@ -394,8 +396,9 @@ async def inflated(
         async for data in source:
             await asyncio.to_thread(write_all, fd, data)
         os.lseek(fd, 0, os.SEEK_SET)
-        async for data in inflated_file(fd, limits):
-            yield data
+        async with aclosing(inflated_file(fd, limits)) as pieces:
+            async for data in pieces:
+                yield data
     finally:
         os.close(fd)
 

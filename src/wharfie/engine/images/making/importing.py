@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 
 import msgspec
 from msgspec import Struct
@@ -82,8 +83,9 @@ class Importer:
     async def _store(self, source: AsyncIterator[bytes], lease: Lease) -> Stored:
         sink = BlobSink(self._content, lease)
         try:
-            async for data in inflated(source, self._content, self._limits):
-                await sink.write(data)
+            async with aclosing(inflated(source, self._content, self._limits)) as pieces:
+                async for data in pieces:
+                    await sink.write(data)
             stored = await sink.finish()
         except JobError as error:
             raise InvalidArgument(f"invalid archive: {error}") from None
