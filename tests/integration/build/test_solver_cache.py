@@ -142,6 +142,15 @@ def test_pruning_frees_layers_and_what_is_missing_is_made_again(solver: SolvingD
     assert solver.solve(order)[1].output == b"ran\n"
 
 
+def test_a_result_knows_what_it_stands_on(solver: SolvingDaemon) -> None:
+    solver.prune(all=True)
+    order = Order(vertices=[solver.base(), run("touch /below"), run("touch /above", [1])])
+    assert not solver.solve(order)[0].error
+    records = solver.prune(filters={"id": ["none"]}).records
+    below, above = sorted(records, key=lambda record: len(record.parents))
+    assert (below.parents, above.parents) == ([], [below.id])
+
+
 def test_what_an_image_or_a_build_holds_is_not_pruned_away(solver: SolvingDaemon) -> None:
     solver.prune(all=True)
     order = Order(

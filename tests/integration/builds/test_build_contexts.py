@@ -283,3 +283,17 @@ def test_a_client_that_leaves_leaves_nothing(tmp_path: Path) -> None:
         assert not list((tmp_path / "build/contexts/trees").iterdir())
 
     with_store(tmp_path, work)
+
+
+def test_contents_are_bounded(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_store(tmp_path, keep=1 << 20) as store:
+            for _ in range(4):
+                held = await store.receive(in_pieces(tar({"f": os.urandom(700_000)})))
+                await held.close()
+                await store.settle()
+            total, _ = await store.usage()
+            # What was let go of a moment ago may still be held by its tree.
+            assert total <= (1 << 20) + 700_000
+
+    asyncio.run(run())

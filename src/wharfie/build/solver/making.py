@@ -206,7 +206,7 @@ class Maker:
             keys=list(order.keys),
             vertex=order.vertex.digest,
             description=order.vertex.name,
-            parents=[one.record for one in inputs if isinstance(one, LayeredResult)],
+            inputs=[one for one in inputs if isinstance(one, LayeredResult)],
         )
         return self._namer.begin(new)
 

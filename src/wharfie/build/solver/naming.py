@@ -32,7 +32,7 @@ class NewLayer(Struct, frozen=True, kw_only=True):
         key: stands for the result.
         keys: under which it is recorded.
         vertex: that made it.
-        parents: cache records it comes from.
+        inputs: results it comes from; their records have IDs once they are named.
     """
 
     writer: StepWriter
@@ -43,7 +43,7 @@ class NewLayer(Struct, frozen=True, kw_only=True):
     keys: list[str]
     vertex: Digest
     description: str
-    parents: list[str]
+    inputs: list[LayeredResult]
 
 
 class LayerNamer:
@@ -104,7 +104,7 @@ class LayerNamer:
                 new.key,
                 new.keys,
                 layers,
-                parents=new.parents,
+                parents=[one.record for one in new.inputs],
                 description=new.description,
             )
             result.record = record.id  # before anybody hears of the name

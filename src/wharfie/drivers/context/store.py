@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _CLEAN = "clean"
 _KEEP = 10 * 1000**3
+_CHECKED_EVERY = 10
+"""Parts of what may stay that are received before it is looked whether that is too much."""
 _O_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -62,6 +64,7 @@ class LocalContextStore:
         self._keep = keep
         self._numbers = itertools.count(1)
         self._pruning = asyncio.Lock()
+        self._received = 0
 
     async def open(self) -> None:
         """Make the directories, drop what an earlier daemon left."""
@@ -123,12 +126,20 @@ class LocalContextStore:
         finally:
             os.close(root)
 
+    async def _tidy(self, number: int) -> None:
+        """Let go of a tree, and of contents when there may be too many by now."""
+        await asyncio.to_thread(self._drop, number)
+        if self._received * _CHECKED_EVERY > self._keep and not self._pruning.locked():
+            self._received = 0
+            await self.prune(keep=self._keep)
+
     def _held(self, number: int, size: int) -> HeldContext:
+        self._received += size
         tree = self._tree(number)
         return _Context(os.path.join(tree, "files"), size, _read_index(tree), self._release(number))
 
-    def _release(self, number: int) -> Callable[[], None]:
-        return lambda: self._drop(number)
+    def _release(self, number: int) -> Callable[[], Awaitable[None]]:
+        return lambda: self._tidy(number)
 
     def _drop(self, number: int) -> None:
         # A rename; the rest happens in the thread of the trash.
@@ -211,13 +222,17 @@ class _Context:
     """See `model.build.contexts.HeldContext`."""
 
     def __init__(
-        self, directory: str, size: int, digests: dict[str, str], release: Callable[[], None]
+        self,
+        directory: str,
+        size: int,
+        digests: dict[str, str],
+        release: Callable[[], Awaitable[None]],
     ) -> None:
         self.directory = directory
         self.index = os.path.join(os.path.dirname(directory), "index") if digests else ""
         self.size = size
         self._digests = digests
-        self._release: Callable[[], None] | None = release
+        self._release: Callable[[], Awaitable[None]] | None = release
 
     def file_digest(self, path: str) -> Digest | None:
         """Digest of a regular file's bytes if it is known already, else None."""
@@ -242,7 +257,7 @@ class _Context:
         """Let go of it; idempotent."""
         release, self._release = self._release, None
         if release is not None:
-            await asyncio.to_thread(release)
+            await release()
 
 
 def _read_index(tree: str) -> dict[str, str]:
