@@ -5,6 +5,7 @@
     ├── context/        files beside it; their execute bits count
     ├── case.json       how it is built: "arguments", "labels", "target", "directories" (empty);
     │                   "buildkit": the classic builder does not know what it uses;
+    │                   "walks_apart": clients read its .dockerignore differently;
     │                   "labs": no released Docker knows it, the expectation is ours
     └── expect.json     {"classic": RESULT, "buildkit": RESULT}, by builder
 
@@ -58,6 +59,7 @@ class Case:
     directories: tuple[str, ...] = ()
     buildkit: bool = False
     labs: bool = False
+    walks_apart: bool = False
 
     @property
     def context(self) -> Path:

@@ -68,8 +68,6 @@ class Copying:
         self._exclude = [self._word(pattern) for pattern in copy.exclude]
         self._sources = [self._word(source) for source in copy.sources]
         self._raw_destination = self._word(copy.destination)
-        if not self._raw_destination:
-            raise DockerfileProblem(f"{self._keyword} destination must not be empty")
         self._destination = absolute(directory, self._raw_destination)
         self._inputs: list[Vertex] = []
 
@@ -231,7 +229,7 @@ def checked_mode(text: str) -> str:
 
 def absolute(directory: str, path: str) -> str:
     """A destination below a working directory; a slash at its end stays."""
-    is_directory = path.endswith(("/", "/.", "/..")) or path in (".", "..")
+    is_directory = path.endswith(("/", "/.", "/..")) or path in ("", ".", "..")
     clean = "/" + posixpath.normpath(posixpath.join("/", directory, path)).lstrip("/")
     return clean if clean == "/" or not is_directory else f"{clean}/"
 

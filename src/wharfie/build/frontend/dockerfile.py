@@ -31,6 +31,7 @@ from wharfie.model.build.plan import (
     BuildPlan,
     FrontendBridge,
     FrontendRequest,
+    HistoryForm,
     PlannedImage,
 )
 
@@ -209,7 +210,8 @@ def _ignored(request: FrontendRequest) -> list[str]:
         patterns = read_ignore_file(request.ignore_file)
         IgnorePatterns(patterns)
     except InvalidIgnoreFile as error:
-        raise DockerfileError(f"error checking context: {error}", is_syntax=True) from None
+        prefix = "error checking context: " if request.history is HistoryForm.CLASSIC else ""
+        raise DockerfileError(f"{prefix}{error}", is_syntax=True) from None
     return patterns
 
 

@@ -117,12 +117,18 @@ class ArgumentScope:
         """Arguments declared so far, None for those without a value."""
         return dict(self._declared)
 
-    def declare(self, name: str, default: str | None) -> str | None:
-        """Declare an argument; returns its value."""
+    def declare(self, name: str, default: str | None, *, keeps: bool = False) -> str | None:
+        """Declare an argument; returns the value it gets thereby.
+
+        Args:
+            name: of the argument.
+            default: None for none.
+            keeps: without any value it keeps the one it had, as BuildKit has it.
+        """
         value = self._given.get(name, default)
         if value is None:
             value = self._outer.get(name)
-        self._declared[name] = value
+        self._declared[name] = self._declared.get(name) if value is None and keeps else value
         return value
 
     def is_declared(self, name: str) -> bool:

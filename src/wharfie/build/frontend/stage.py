@@ -282,11 +282,13 @@ class StageBuilder:
         texts: list[str] = []
         for argument in arg.arguments:
             default = None if argument.value is None else expansion.word(argument.value)
-            value = self._scope.declare(argument.name, default)
+            value = self._scope.declare(argument.name, default, keeps=not self._context.is_classic)
             if not self._context.is_classic and value is not None and argument.name in own:
                 self._late[argument.name] = value
             told = default if self._context.is_classic else value
             texts.append(argument.name if told is None else f"{argument.name}={told}")
+            if not self._context.is_classic:
+                expansion = self._expansion()  # BuildKit lets the next one see it already
         self._commit(self._config, "ARG " + " ".join(texts))
 
     def _shown(
@@ -357,9 +359,12 @@ class StageBuilder:
 
     def _workdir(self, workdir: kinds.Workdir) -> Vertex | None:
         variables = self._variables()
+        written = self._expansion().word(workdir.path)
+        if not written and not self._context.is_classic:
+            # BuildKit takes nothing for the directory that is in force.
+            workdir = structs.replace(workdir, path=".")
         config = apply_instruction(workdir, self._config, self._expansion())
         path = config.working_dir
-        written = self._expansion().word(workdir.path)
         if not self._context.is_classic and written.startswith("/") and path != "/":
             # BuildKit keeps an absolute path as it is written.
             config = structs.replace(config, working_dir=written)

@@ -22,6 +22,7 @@ from wharfie.formats.tar import FormatError, Kind, Member, Reader
 from wharfie.jail import names
 from wharfie.jail.build.contents import copy_bytes
 from wharfie.jail.build.directories import PARENT_MODE, make, make_directories, open_below
+from wharfie.jail.build.links import through_links
 from wharfie.jail.build.selection import Entry, Filter, Found, find, status_of, walk
 from wharfie.jail.errors import JobError, invalid, of_os_error, show
 from wharfie.jail.inflate import Source, chunks
@@ -116,7 +117,7 @@ class Copier:
         elif is_directory or self._is_directory(destination):
             self._place(found, status, destination, found.given.rpartition(b"/")[2])
         else:
-            above, _, name = destination.rpartition(b"/")
+            above, _, name = through_links(self._root, destination).rpartition(b"/")
             self._place(found, status, above or b"/", name)
 
     def _place(self, found: Found, status: os.stat_result, directory: bytes, name: bytes) -> None:

@@ -60,7 +60,7 @@ def _env(env: kinds.Env, config: ImageConfig, expansion: Expansion) -> ImageConf
     entries = {entry.partition("=")[0]: entry for entry in config.env or ()}
     for key, value in expanded_pairs(env.pairs, expansion):
         if not key:
-            raise InvalidArgument("ENV names can not be blank")
+            raise InvalidArgument(f"invalid environment variable: ={value[:80]}")
         entries[key] = f"{key}={value}"
     return structs.replace(config, env=list(entries.values()))
 
@@ -108,7 +108,10 @@ def _user(user: kinds.User, config: ImageConfig, expansion: Expansion) -> ImageC
 
 @apply_instruction.register
 def _workdir(workdir: kinds.Workdir, config: ImageConfig, expansion: Expansion) -> ImageConfig:
-    path = working_directory(config.working_dir, expansion.word(workdir.path))
+    written = expansion.word(workdir.path)
+    if not written:
+        raise InvalidArgument("cannot normalize nothing")
+    path = working_directory(config.working_dir, written)
     return structs.replace(config, working_dir=path)
 
 
