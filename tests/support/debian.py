@@ -15,7 +15,9 @@ class Program:
     def __init__(self, path: Path, unpacked: Path) -> None:
         self.path = str(path)
         self.unpacked = unpacked
-        libraries = unpacked.glob("usr/lib/*-linux-gnu*")
+        folders = sorted(unpacked.glob("usr/lib/*-linux-gnu*"))
+        # Found by a path inside libpulse, which names the installed place.
+        libraries = [*folders, *(folder / "pulseaudio" for folder in folders)]
         self.environment = {"LD_LIBRARY_PATH": ":".join(map(str, libraries))}
 
 

@@ -169,6 +169,8 @@ def test_podman_pulls_and_pushes(
     home = short_path
     (home / ".config/containers").mkdir(parents=True)
     (home / ".config/containers/policy.json").write_text(POLICY)
+    engine = home / "containers.conf"
+    engine.write_text(f'[engine]\nhelper_binaries_dir = ["{podman.unpacked}/usr/lib/podman"]\n')
     unpacked = podman.unpacked / "usr/bin"
     options = [
         "--root", f"{home}/root", "--runroot", f"{home}/run", "--tmpdir", f"{home}/tmp",
@@ -178,7 +180,7 @@ def test_podman_pulls_and_pushes(
     ]  # fmt: skip
 
     def asked(*words: str) -> str:
-        return run(podman, *options, *words, HOME=str(home), CONTAINERS_CONF="/dev/null")
+        return run(podman, *options, *words, HOME=str(home), CONTAINERS_CONF=str(engine))
 
     asked("pull", "--tls-verify=false", f"{host}/podman/in:v1")
     image = asked("images", "--no-trunc", "--quiet").strip().rpartition(":")[2]
