@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,15 +32,23 @@ def mount(kind: str, target: str, **fields: object) -> StepMount:
 
 
 def find_process(command: bytes) -> int:
-    """The host's PID of the one process with this command line."""
+    """The host's PID of the one process with this command line, once it is there."""
+    deadline = time.monotonic() + 20
+    while not (found := processes_of(command)):
+        assert time.monotonic() < deadline, command
+        time.sleep(0.02)
+    (pid,) = found
+    return pid
+
+
+def processes_of(command: bytes) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 if (entry / "cmdline").read_bytes() == command:
                     found.append(int(entry.name))
-    (pid,) = found
-    return pid
+    return found
 
 
 def output(solver: SolvingDaemon, order: Order) -> str:
