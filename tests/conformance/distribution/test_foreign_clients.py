@@ -158,7 +158,8 @@ def test_podman_pulls_and_pushes(
 ) -> None:
     podman = debian_program(
         "usr/bin/podman", "podman", "conmon", "crun", "netavark", "libsubid4", "libsubid5",
-        "libyajl2", "golang-github-containers-common", *LIBRARIES,
+        "libyajl2", "libglib2.0-0", "libglib2.0-0t64", "libpcre2-8-0",
+        "golang-github-containers-common", *LIBRARIES,
     )  # fmt: skip
     layout, _ = images
     host = f"{registry.host}:{registry.port}"
